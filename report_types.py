@@ -1,0 +1,570 @@
+"""The versioned ``TestReport``: what a run says, section by section.
+
+Owns: the types only. Pure modules fill them, ``storage`` keeps them, ``api_handler`` returns them,
+``reports`` and the views draw them; nobody computes a number a second time. JSON-serialisable
+without loss: no NaN or infinity, but ``null`` beside a reason.
+
+``SCHEMA_VERSION`` grows by one whenever a field is removed, renamed or changes its meaning; adding
+an optional field does not change it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from base_types import Estimate, Histogram, Label, Section, Status, TypedModel
+from model_types import ModelFileInfo, ModelInfo
+from schema_utils import Schema
+
+SCHEMA_VERSION = 1
+
+Cell = str | int | float | bool | None
+"""One value of a table as JSON carries it; None is missing."""
+
+
+class Stage(StrEnum):
+    """Stages of a run, in order."""
+
+    INSPECT = "inspect"
+    LOAD = "load"
+    SCHEMA = "schema"
+    DATA = "data"
+    PERFORMANCE = "performance"
+    QUALITY = "quality"
+    BEHAVIOUR = "behaviour"
+    DRIFT = "drift"
+    EXPLAIN = "explain"
+    VERDICT = "verdict"
+    SAVE = "save"
+
+
+class RunStatus(StrEnum):
+    """Life of a run."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run will not change any more."""
+        return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+class Verdict(StrEnum):
+    """Answer of a check or of a whole run."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+# --- configuration ---------------------------------------------------------------------------
+
+
+class RunConfig(TypedModel):
+    """Everything that decides the numbers of a run; the same config gives the same numbers."""
+
+    n_rows: int = Field(default=1000, ge=10, le=1_000_000, description="Rows to test on")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    target: str | None = Field(default=None, description="Target column of the sample")
+    stages: list[Stage] = Field(
+        default_factory=lambda: list(Stage), description="Stages to run; the others are skipped"
+    )
+    batch_sizes: list[int] = Field(default_factory=lambda: [1, 10, 100, 1_000, 10_000])
+    latency_seconds: float = Field(default=0.25, gt=0, le=60, description="Budget per batch size")
+    n_resamples: int = Field(default=1000, ge=100, le=10_000, description="Bootstrap resamples")
+    drift_severities: list[float] = Field(
+        default_factory=lambda: [0.25, 0.5, 1.0, 2.0], description="Multiples of a scenario's unit"
+    )
+    explain_seconds: float = Field(default=3.0, gt=0, le=300)
+    time_limit_seconds: float = Field(default=600.0, gt=0, le=7200)
+    positive_class: str | None = Field(default=None, description="Binary: the class that counts")
+    thresholds: dict[str, float] = Field(
+        default_factory=dict, description="Overrides of verdict thresholds by name"
+    )
+
+
+# --- model and data --------------------------------------------------------------------------
+
+
+class ModelSection(Section):
+    """The file and the model in it."""
+
+    file: ModelFileInfo | None = None
+    info: ModelInfo | None = None
+    load_ms: float | None = None
+    isolation: str = Field(default="", description="full or partial, with what is missing")
+    warnings: list[str] = Field(default_factory=list)
+
+
+class SchemaSection(Section):
+    """The schema used and what it was made from."""
+
+    data_schema: Schema | None = None
+    sources: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+
+
+class ColumnSummary(TypedModel):
+    """One column of the data the model was tested on."""
+
+    name: str
+    kind: str
+    n_missing: int = 0
+    n_unique: int = 0
+    mean: float | None = None
+    std: float | None = None
+    minimum: float | None = None
+    median: float | None = None
+    maximum: float | None = None
+    histogram: Histogram = Field(default_factory=Histogram)
+
+
+class DataSection(Section):
+    """The rows the model was tested on."""
+
+    source: Literal["sample", "synthetic", "none"] = "none"
+    name: str | None = None
+    n_rows: int = 0
+    n_sample_rows: int | None = Field(default=None, description="Rows of the uploaded sample")
+    sha256: str | None = Field(default=None, description="Of the uploaded sample")
+    artifact: str | None = Field(default=None, description="SHA-256 of the stored CSV")
+    target: str | None = None
+    columns: list[ColumnSummary] = Field(default_factory=list)
+    preview: list[dict[str, Cell]] = Field(default_factory=list, description="First 20 rows")
+    warnings: list[str] = Field(default_factory=list)
+
+
+# --- performance -----------------------------------------------------------------------------
+
+
+class BatchPoint(TypedModel):
+    """Speed at one batch size."""
+
+    batch_size: int
+    n_calls: int
+    p50_ms: float
+    p95_ms: float | None = None
+    rows_per_second: float
+    us_per_row: float
+
+
+class FailingRow(TypedModel):
+    """A row on which the model raised."""
+
+    row: int
+    error: str
+    values: dict[str, Cell] = Field(default_factory=dict)
+
+
+class PerformanceSection(Section):
+    """T9: how fast the model answers and on which rows it fails."""
+
+    cold_call_ms: float | None = None
+    n_calls: int = 0
+    warmup_calls: int = 0
+    percentiles_ms: dict[str, Estimate] = Field(
+        default_factory=dict, description="p50, p90, p95, p99, max of single-row calls"
+    )
+    undisturbed_p95_ms: float | None = None
+    disturbed_share: float | None = None
+    single_row_histogram: Histogram = Field(default_factory=Histogram, description="ms")
+    batches: list[BatchPoint] = Field(default_factory=list)
+    best_rows_per_second: float | None = None
+    peak_memory_mb: float | None = None
+    n_rows_tried: int = 0
+    n_rows_failed: int = 0
+    error_rate: Estimate = Field(default_factory=Estimate)
+    failing_rows: list[FailingRow] = Field(default_factory=list, description="At most 20")
+    threads: int | None = None
+    protocol: str = Field(default="", description="How it was measured, one sentence")
+    notes: list[str] = Field(default_factory=list)
+
+
+# --- quality ---------------------------------------------------------------------------------
+
+
+class Metric(TypedModel):
+    """One quality metric with its interval and its trivial baseline."""
+
+    name: str = Field(description="scikit-learn's name, e.g. balanced_accuracy")
+    estimate: Estimate
+    baseline: float | None = Field(default=None, description="The same metric of a trivial model")
+    baseline_name: str | None = None
+    higher_is_better: bool = True
+
+
+class ClassRow(TypedModel):
+    """Per-class precision, recall and F1."""
+
+    label: str
+    support: int
+    predicted: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class Curve(TypedModel):
+    """Points of a curve, at most 200."""
+
+    name: str
+    x: list[float]
+    y: list[float]
+    thresholds: list[float | None] = Field(default_factory=list)
+
+
+class CalibrationBin(TypedModel):
+    """Mean predicted probability against observed frequency, with its 95 % Wilson interval."""
+
+    n: int
+    predicted: float
+    observed: float
+    low: float
+    high: float
+
+
+class ThresholdPoint(TypedModel):
+    """What a binary classifier does at one decision threshold."""
+
+    threshold: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    predicted_positive_share: float
+
+
+class Slice(TypedModel):
+    """A part of the data where the model is worse than elsewhere."""
+
+    description: str = Field(description="e.g. age > 60.5")
+    feature: str
+    n: int
+    share: float
+    metric: str
+    value: Estimate
+    rest: float | None = Field(default=None, description="The metric on the other rows")
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    confirmed: bool = False
+
+
+class QualitySection(Section):
+    """T10: how right the model is where labels exist, and what it predicts where not."""
+
+    has_labels: bool = False
+    n_rows: int = 0
+    labels_from: str | None = None
+    positive_class: str | None = None
+    metrics: list[Metric] = Field(default_factory=list)
+    classes: list[str] = Field(default_factory=list)
+    confusion: list[list[int]] | None = Field(default=None, description="rows true, columns pred")
+    per_class: list[ClassRow] = Field(default_factory=list)
+    roc: list[Curve] = Field(default_factory=list)
+    precision_recall: list[Curve] = Field(default_factory=list)
+    calibration: list[CalibrationBin] = Field(default_factory=list)
+    expected_calibration_error: float | None = None
+    thresholds: list[ThresholdPoint] = Field(default_factory=list)
+    residuals: Histogram | None = None
+    predicted_vs_actual: list[tuple[float, float]] = Field(
+        default_factory=list, description="At most 1,000 (y_true, y_pred) pairs"
+    )
+    slices: list[Slice] = Field(default_factory=list)
+    slices_note: str | None = None
+    prediction_distribution: Histogram = Field(default_factory=Histogram)
+    actual_distribution: Histogram | None = None
+    confidence_distribution: Histogram | None = None
+    notes: list[str] = Field(default_factory=list)
+
+
+# --- behaviour -------------------------------------------------------------------------------
+
+
+class BehaviourVerdict(StrEnum):
+    """What a model did with an odd input."""
+
+    HANDLED = "handled"  # answered sensibly, or the property holds
+    CLEAR_ERROR = "clear error"  # refused with an exception that says why
+    SILENT = "silent"  # answered as if nothing were wrong
+    BROKEN = "broken"  # crashed, hung, or the property does not hold
+    SKIPPED = "not applicable"
+
+
+class BehaviourCase(TypedModel):
+    """One odd input: what was sent, what came back."""
+
+    id: str
+    group: Literal["consistency", "values", "structure", "robustness"]
+    title: str
+    sent: str
+    came_back: str
+    verdict: BehaviourVerdict
+    why: str = ""
+    affected_share: float | None = Field(default=None, description="Share of rows that changed")
+
+
+class NoisePoint(TypedModel):
+    """How often noise of a given size changes the answer."""
+
+    noise: float = Field(description="In standard deviations of each column")
+    flipped_share: Estimate = Field(description="Classes: share of rows with another label")
+    mean_change: float | None = Field(default=None, description="Numbers: mean |change| / std")
+
+
+class BehaviourSection(Section):
+    """T11: what the model does with odd input."""
+
+    cases: list[BehaviourCase] = Field(default_factory=list)
+    noise: list[NoisePoint] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+
+
+# --- drift -----------------------------------------------------------------------------------
+
+
+class DriftTest(TypedModel):
+    """One test of one column, recomputable from what it states."""
+
+    name: str = Field(description="e.g. kolmogorov_smirnov, psi, chi_square")
+    statistic: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    effect_size: float | None = None
+    threshold: float | None = None
+    threshold_source: str = ""
+    drift_detected: bool | None = None
+    reason: str | None = None
+
+
+class DriftVerdict(StrEnum):
+    """Three-way verdict for a column."""
+
+    NONE = "no drift"
+    POSSIBLE = "possible"
+    DRIFT = "drift"
+    UNKNOWN = "not checked"
+
+
+class FeatureDrift(TypedModel):
+    """Reference against current for one column."""
+
+    feature: str
+    kind: str
+    n_reference: int
+    n_current: int
+    verdict: DriftVerdict
+    why: str
+    tests: list[DriftTest] = Field(default_factory=list)
+    missing_reference: float = 0.0
+    missing_current: float = 0.0
+    new_categories: list[str] = Field(default_factory=list)
+    reference: Histogram = Field(default_factory=Histogram)
+    current: Histogram = Field(default_factory=Histogram)
+
+
+class PredictionChange(TypedModel):
+    """What drifted input does to the predictions of the same rows."""
+
+    distance: float | None = Field(default=None, description="Distance of the distributions")
+    distance_name: str = ""
+    flipped_share: float | None = Field(default=None, description="Rows with another label")
+    mean_change: float | None = Field(default=None, description="Mean change of value or P(pos)")
+    n_failed: int = 0
+
+
+class SeverityPoint(TypedModel):
+    """One scenario at one severity."""
+
+    severity: float
+    parameters: dict[str, Cell] = Field(default_factory=dict)
+    features: list[FeatureDrift] = Field(default_factory=list, description="Touched columns only")
+    tests_noticed: dict[str, bool] = Field(default_factory=dict, description="By test name")
+    n_columns_flagged: int = 0
+    prediction: PredictionChange | None = None
+    prediction_drift: FeatureDrift | None = None
+    quality: Estimate | None = None
+    quality_change: float | None = None
+    error: str | None = Field(default=None, description="The model failed on this data")
+
+
+class ScenarioResult(TypedModel):
+    """One way the data may drift, at increasing severity."""
+
+    id: str
+    title: str
+    description: str
+    unit: str = Field(description="What severity 1 means")
+    columns: list[str] = Field(default_factory=list)
+    points: list[SeverityPoint] = Field(default_factory=list)
+    first_noticed: dict[str, float | None] = Field(default_factory=dict, description="By test")
+    harm: float | None = Field(default=None, description="Largest harm over the severities, 0..1")
+    harm_severity: float | None = Field(default=None, description="Where harm passes 5 %")
+    skipped: str | None = None
+
+
+class FeatureHarm(TypedModel):
+    """How much the drift of one feature alone hurts this model."""
+
+    feature: str
+    harm: float = Field(description="Flipped share, or mean |change| / std of predictions")
+    quality_change: float | None = None
+    noticed: bool = False
+    scenario: str = ""
+    comment: str = ""
+
+
+class DriftSection(Section):
+    """T12: simulated drift; T13 uses ``DriftReport``."""
+
+    reference: str = ""
+    n_reference: int = 0
+    n_current: int = 0
+    quality_metric: str | None = None
+    quality_reference: float | None = None
+    scenarios: list[ScenarioResult] = Field(default_factory=list)
+    ranking: list[FeatureHarm] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+
+
+class DriftReport(Section):
+    """T13: reference against current data, all columns and the prediction."""
+
+    n_reference: int = 0
+    n_current: int = 0
+    features: list[FeatureDrift] = Field(default_factory=list)
+    prediction: FeatureDrift | None = None
+    n_drifted: int = 0
+    verdict: DriftVerdict = DriftVerdict.UNKNOWN
+    correction: str = "Benjamini-Hochberg"
+    notes: list[str] = Field(default_factory=list)
+
+
+# --- explanations ----------------------------------------------------------------------------
+
+
+class FeatureImportance(TypedModel):
+    """Mean |contribution| of one raw column to one output."""
+
+    feature: str
+    importance: float
+    error: float | None = Field(default=None, description="Standard error; None when exact")
+    share: float
+    direction: float | None = Field(
+        default=None, description="Rank correlation of value and contribution, numeric columns"
+    )
+    rank: int
+    tied_with_next: bool = False
+    clear: bool = Field(default=True, description="Larger than two standard errors")
+
+
+class OutputExplanation(TypedModel):
+    """Contributions to one output (a class or a target)."""
+
+    output: str
+    base_value: float
+    importance: list[FeatureImportance]
+    values: list[list[float]] = Field(description="(rows, columns) contributions")
+    predictions: list[float] = Field(description="Explained output per row, in the same space")
+    errors: list[list[float]] | None = None
+
+
+class ExplanationSection(Section):
+    """T14: why the model answers as it does, in the user's own columns."""
+
+    method: Literal["linear", "tree", "enumerated", "sampled"] | None = None
+    exact: bool = False
+    space: str = Field(default="", description="probability, log-odds, score, prediction …")
+    columns: list[str] = Field(default_factory=list)
+    rows: list[dict[str, Cell]] = Field(default_factory=list, description="Explained raw rows")
+    row_numbers: list[int] = Field(default_factory=list)
+    outputs: list[OutputExplanation] = Field(default_factory=list)
+    background_rows: int = 0
+    n_model_calls: int = Field(default=0, description="Rows sent to the model")
+    seconds_used: float = 0.0
+    relative_error: float | None = None
+    additivity_gap: float | None = Field(
+        default=None, description="max |base + sum - output| / scale"
+    )
+    notes: list[str] = Field(default_factory=list)
+
+
+# --- verdict and report ----------------------------------------------------------------------
+
+
+class Check(TypedModel):
+    """One line of the verdict."""
+
+    id: str
+    section: str
+    title: str
+    verdict: Verdict
+    value: float | None = None
+    unit: str = ""
+    threshold: float | None = None
+    comparison: Literal["<=", ">=", "==", ""] = ""
+    threshold_source: str = ""
+    reason: str
+
+
+class VerdictSection(Section):
+    """pass, warn or fail, with the reasons."""
+
+    verdict: Verdict = Verdict.SKIP
+    summary: str = ""
+    checks: list[Check] = Field(default_factory=list)
+
+
+class StageRecord(TypedModel):
+    """What became of one stage."""
+
+    stage: Stage
+    status: Status
+    reason: str | None = None
+    seconds: float = 0.0
+
+
+class Environment(TypedModel):
+    """Where the numbers were made."""
+
+    product_version: str = ""
+    python: str = ""
+    platform: str = ""
+    cpu: str = ""
+    n_cpus: int | None = None
+    load_average: float | None = None
+    libraries: dict[str, str] = Field(default_factory=dict)
+    worker: dict[str, Any] = Field(default_factory=dict, description="Isolation, limits, versions")
+
+
+class TestReport(TypedModel):
+    """Everything one run found."""
+
+    __test__ = False  # the name begins with Test, but pytest must not collect it
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    status: RunStatus = RunStatus.RUNNING
+    created_at: datetime
+    finished_at: datetime | None = None
+    verdict: VerdictSection = Field(default_factory=VerdictSection)
+    stages: list[StageRecord] = Field(default_factory=list)
+    model: ModelSection = Field(default_factory=ModelSection)
+    schema_: SchemaSection = Field(default_factory=SchemaSection, alias="schema")
+    data: DataSection = Field(default_factory=DataSection)
+    performance: PerformanceSection = Field(default_factory=PerformanceSection)
+    quality: QualitySection = Field(default_factory=QualitySection)
+    behaviour: BehaviourSection = Field(default_factory=BehaviourSection)
+    drift: DriftSection = Field(default_factory=DriftSection)
+    explanations: ExplanationSection = Field(default_factory=ExplanationSection)
+    environment: Environment = Field(default_factory=Environment)
+    config: RunConfig = Field(default_factory=RunConfig)
