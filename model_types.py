@@ -55,9 +55,9 @@ class ModelFileInfo(TypedModel):
     container: str = Field(description="pickle, joblib, skops, onnx, xgboost-json, lightgbm-text …")
     compression: str | None = None
     protocol: int | None = Field(default=None, description="Pickle protocol")
-    imports: list[str] = Field(default_factory=list, description="module.name, each once, sorted")
+    imports: list[str] = Field(default_factory=list, description="module.name, sorted")
     safety: Safety = Safety.UNKNOWN
-    reasons: list[str] = Field(default_factory=list, description="Why this verdict, plain sentences")
+    reasons: list[str] = Field(default_factory=list, description="Why this verdict")
     blocked: list[str] = Field(default_factory=list, description="Imports that the policy refuses")
     written_with: dict[str, str] = Field(default_factory=dict, description="library -> version")
     estimator: str | None = Field(default=None, description="Class at the root, if the file tells")
@@ -82,7 +82,7 @@ class PipelineStep(TypedModel):
 
     name: str
     estimator: str
-    parameters: dict[str, str] = Field(default_factory=dict, description="repr, cut to 120 characters")
+    parameters: dict[str, str] = Field(default_factory=dict, description="repr, cut to 120")
 
 
 class ModelInfo(TypedModel):

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from base_types import Estimate, Histogram, Label, Section, Status, TypedModel
+from base_types import Estimate, Histogram, Section, Status, TypedModel
 from model_types import ModelFileInfo, ModelInfo
 from schema_utils import Schema
 
@@ -92,6 +92,22 @@ class RunConfig(TypedModel):
     thresholds: dict[str, float] = Field(
         default_factory=dict, description="Overrides of verdict thresholds by name"
     )
+
+
+class RunRequest(TypedModel):
+    """What a run is made from: stored files by SHA-256, a schema given by hand, the config."""
+
+    model_sha256: str
+    model_name: str
+    sample_sha256: str | None = None
+    sample_name: str | None = None
+    hand_schema: Schema | None = Field(default=None, description="Schema edited on the page")
+    json_schema: Schema | None = Field(default=None, description="Schema uploaded as JSON")
+    config: RunConfig = Field(default_factory=RunConfig)
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="Labels of the run itself: commit, branch, note …"
+    )
+    source: Literal["dashboard", "api", "client"] = "dashboard"
 
 
 # --- model and data --------------------------------------------------------------------------
