@@ -96,6 +96,9 @@ class ModelInfo(TypedModel):
     feature_names_known: bool = False
     features: list[ModelFeature] = Field(default_factory=list)
     wants_frame: bool = Field(default=False, description="Fitted on named columns (a DataFrame)")
+    input_form: Literal["matrix", "frame", "text", "records"] = Field(
+        default="matrix", description="What predict takes; text: one column of documents"
+    )
     n_outputs: int = 1
     output_names: list[str] = Field(default_factory=list, description="One per output or label")
     classes: list[Label] | None = Field(default=None, description="Of a single-output classifier")

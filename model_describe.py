@@ -1,0 +1,396 @@
+"""What a loaded estimator is: its task, classes, input columns, steps and parameters.
+
+Owns: ``find_model`` (which member of a loaded file is the model), ``describe`` (estimator -> plain
+dictionary of the form of ``model_types.ModelInfo``) and ``model_input`` (a table in the form the
+model was fitted on). Runs inside the model's own process, possibly under an old interpreter: Python
+3.7 syntax, standard library and numpy only; every other library is looked up among those already
+imported. Everything is read from attributes; the model is never asked to predict.
+"""
+# ruff: noqa: B905 - zip(strict=) needs Python 3.10
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Any
+
+import numpy as np
+
+import model_boosters
+import model_columns
+from model_columns import class_names_of
+
+CUT = 120
+"""Characters kept of a parameter's ``repr``."""
+
+LIBRARIES = ("numpy", "pandas", "sklearn", "scipy", "joblib", "xgboost", "lightgbm", "catboost")
+
+SINGLE_WRAPPERS = ("best_estimator_", "estimator_", "regressor_")
+"""Attributes under which meta-estimators keep the one estimator they fitted."""
+
+
+class NotAModelError(ValueError):
+    """The file holds something that cannot predict; the message says what and what to upload."""
+
+
+def find_model(loaded: Any) -> tuple[Any, list[str]]:
+    """Return the object that predicts, from whatever a file contained.
+
+    Parameters
+    ----------
+    loaded : object
+        What unpickling gave: an estimator, a booster, or a dict, list or tuple that holds one.
+
+    Returns
+    -------
+    estimator : object
+        Has ``predict``. Boosters of xgboost and lightgbm are wrapped so that they take tables and
+        answer like scikit-learn estimators.
+    notes : list of str
+        What was chosen and what was left aside, for the user.
+
+    Raises
+    ------
+    NotAModelError
+        If nothing in there, or more than one thing, predicts.
+
+    Examples
+    --------
+    >>> find_model({"threshold": 0.5})
+    Traceback (most recent call last):
+        ...
+    model_describe.NotAModelError: The file holds a dict with the members threshold (float), and \
+none of them can predict. Upload the fitted model itself.
+    """
+    wrapped = model_boosters.wrap(loaded)
+    if wrapped is not None:
+        return wrapped, []
+    if isinstance(loaded, (dict, list, tuple)):
+        return _find_member(loaded)
+    if isinstance(loaded, type) or not callable(getattr(loaded, "predict", None)):
+        raise NotAModelError(_why_not(loaded))
+    if _is_unfitted(loaded):
+        name = type(loaded).__name__
+        message = f"The file holds a {name} that was never fitted. Call fit and save it again."
+        raise NotAModelError(message)
+    return loaded, []
+
+
+def describe(estimator: Any) -> dict[str, Any]:
+    """Return what a fitted estimator says of itself.
+
+    Parameters
+    ----------
+    estimator : object
+        As returned by ``find_model``.
+
+    Returns
+    -------
+    dict
+        The fields of ``model_types.ModelInfo``, JSON-able.
+    """
+    final = final_estimator(estimator)
+    outputs = _outputs(estimator, final)
+    columns = model_columns.input_columns(estimator)
+    return {
+        "estimator": type(estimator).__name__,
+        "module": type(estimator).__module__,
+        "final_estimator": type(final).__name__,
+        "has_proba": outputs["task"] in CLASSIFICATION and hasattr(estimator, "predict_proba"),
+        "has_score": hasattr(estimator, "decision_function"),
+        "steps": _steps(estimator),
+        "parameters": _parameters(estimator),
+        "versions": _versions(),
+        "n_outputs": 1,
+        "output_names": [],
+        "classes": None,
+        "output_classes": None,
+        **outputs,
+        **columns,
+    }
+
+
+def final_estimator(estimator: Any) -> Any:
+    """Return the innermost predictor: through pipelines, searches, calibration and thresholds."""
+    for _ in range(20):
+        inner = _inner(estimator)
+        if inner is None:
+            return estimator
+        estimator = inner
+    return estimator
+
+
+def model_input(frame: Any, input_form: str) -> Any:
+    """Return a table in the form the model was fitted on.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The model's columns, in order.
+    input_form : {"frame", "matrix", "text", "records"}
+        ``describe(...)["input_form"]``.
+
+    Returns
+    -------
+    DataFrame, ndarray of shape (n, k), list of str, or list of dict
+    """
+    if input_form == "frame":
+        return frame
+    if input_form == "text":
+        return [str(text) for text in frame.iloc[:, 0]]
+    if input_form == "records":
+        return frame.to_dict("records")
+    return frame.to_numpy()
+
+
+# ---------------------------------------------------------------- what the file held
+
+
+def _find_member(bundle: Any) -> tuple[Any, list[str]]:
+    """Pick the only member of a dict, list or tuple that predicts."""
+    items = list(bundle.items()) if isinstance(bundle, dict) else list(enumerate(bundle))
+    models = [(key, member) for key, member in items if _predicts(member)]
+    members = ", ".join(f"{key!s:.40} ({type(member).__name__})" for key, member in items[:12])
+    what = f"The file holds a {type(bundle).__name__} with the members {members or 'nothing'}"
+    if not models:
+        message = f"{what}, and none of them can predict. Upload the fitted model itself."
+        raise NotAModelError(message)
+    if len(models) > 1:
+        message = f"{what}; {len(models)} of them can predict. Upload one model per file."
+        raise NotAModelError(message)
+    key, member = models[0]
+    estimator, notes = find_model(member)
+    others = [str(other)[:40] for other, _ in items if other != key]
+    note = f"{what}. The member {key!s:.40} is tested"
+    note += f"; {', '.join(others[:12])} are not applied to the input." if others else "."
+    return estimator, [note, *notes]
+
+
+def _predicts(member: Any) -> bool:
+    """Whether an object is a model: an instance with ``predict``."""
+    return not isinstance(member, type) and callable(getattr(member, "predict", None))
+
+
+def _why_not(loaded: Any) -> str:
+    """One sentence on what was found instead of a model."""
+    name = type(loaded).__name__
+    if isinstance(loaded, type):
+        return f"The file holds the class {loaded.__name__}, not a fitted instance of it."
+    if hasattr(loaded, "best_params_") or hasattr(loaded, "refit"):
+        return f"The {name} was made with refit=False and cannot predict. Save its best model."
+    if name == "LocalOutlierFactor":
+        return "This LocalOutlierFactor cannot predict new rows. Fit it with novelty=True."
+    if hasattr(loaded, "transform"):
+        return (
+            f"The file holds a {name}, which transforms data but does not predict. Upload the "
+            "model, or a Pipeline of both."
+        )
+    if name in ("DataFrame", "Series", "ndarray", "csr_matrix"):
+        shape = "×".join(str(size) for size in loaded.shape)
+        return f"The file holds data (a {name} of {shape}), not a model. Upload the fitted model."
+    if callable(loaded) and hasattr(loaded, "__name__"):
+        return f"The file holds the function {loaded.__name__}. Upload a fitted model object."
+    return f"The file holds a {name}, which has no predict method. Upload the fitted model."
+
+
+def _is_unfitted(estimator: Any) -> bool:
+    """Whether a scikit-learn estimator carries nothing learnt (no attribute ends in ``_``)."""
+    final = final_estimator(estimator)
+    if not type(final).__module__.startswith("sklearn."):
+        return False
+    learnt = [name for name in vars(final) if name.endswith("_") and not name.startswith("__")]
+    return not learnt and not hasattr(final, "_fit_X")
+
+
+def _inner(estimator: Any) -> Any:
+    """Return the estimator one wrapper further in, or None for a plain predictor."""
+    steps = getattr(estimator, "steps", None)
+    if isinstance(steps, list) and steps and "Pipeline" in class_names_of(estimator):
+        last = steps[-1][1]
+        return None if last in (None, "passthrough") else last
+    fitted = getattr(estimator, "__dict__", {})
+    for name in SINGLE_WRAPPERS if "estimators_" not in fitted else ():  # there: only a template
+        inner = fitted.get(name)
+        if inner is not None and hasattr(inner, "predict"):
+            return inner
+    calibrated = getattr(estimator, "calibrated_classifiers_", None)
+    if calibrated:
+        inner = getattr(calibrated[0], "estimator", None)
+        return inner or getattr(calibrated[0], "base_estimator", None)
+    return None
+
+
+# ---------------------------------------------------------------- task and outputs
+
+CLASSIFICATION = ("binary", "multiclass", "multilabel", "multioutput")
+
+
+def _outputs(estimator: Any, final: Any) -> dict[str, Any]:
+    """Return task, outputs and classes."""
+    kind = _estimator_kind(estimator, final)
+    if kind == "classifier":
+        return _classifier_outputs(estimator, final)
+    if kind == "regressor":
+        n_outputs = _n_regression_outputs(final)
+        return {
+            "task": "regression",
+            "n_outputs": n_outputs,
+            "output_names": _output_names(n_outputs),
+        }
+    return {"task": "clustering" if kind == "clusterer" else "outlier"}
+
+
+def _estimator_kind(estimator: Any, final: Any) -> str:
+    """Return scikit-learn's ``estimator_type``, told by tags, attribute or what is there."""
+    for candidate in (estimator, final):
+        kind = _tagged_kind(candidate) or getattr(candidate, "_estimator_type", None)
+        if kind in ("classifier", "regressor", "clusterer", "outlier_detector"):
+            return str(kind)
+        if kind in ("density_estimator", "DensityEstimator"):
+            return "clusterer"
+    if hasattr(estimator, "classes_") or hasattr(estimator, "predict_proba"):
+        return "clusterer" if hasattr(final, "weights_") else "classifier"
+    if hasattr(final, "offset_") and hasattr(estimator, "decision_function"):
+        return "outlier_detector"
+    if hasattr(final, "cluster_centers_") or hasattr(final, "labels_"):
+        return "clusterer"
+    return "regressor"
+
+
+def _tagged_kind(estimator: Any) -> str | None:
+    """Return ``estimator_type`` from scikit-learn's tags (1.6 and later)."""
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    if tags is None:
+        return None
+    try:
+        return getattr(tags(), "estimator_type", None)
+    except (AttributeError, TypeError, ValueError):  # an old file under a new library
+        return None
+
+
+def _classifier_outputs(estimator: Any, final: Any) -> dict[str, Any]:
+    """Return task and classes of a classifier with one or several outputs."""
+    classes = _classes(estimator, final)
+    if classes is None:
+        note = "The model does not list its classes; 0 and 1 are assumed."
+        return {"task": "binary", "classes": [0, 1], "notes": [note]}
+    if isinstance(classes, list):
+        per_output = [labels_of(one) for one in classes]
+    elif _is_multilabel(final):
+        per_output = [[0, 1] for _ in range(len(classes))]
+    else:
+        labels = labels_of(classes)
+        return {"task": "binary" if len(labels) <= 2 else "multiclass", "classes": labels}
+    binary = all(set(labels) <= {0, 1} for labels in per_output)
+    return {
+        "task": "multilabel" if binary else "multioutput",
+        "n_outputs": len(per_output),
+        "output_names": _output_names(len(per_output)),
+        "output_classes": per_output,
+    }
+
+
+def _classes(estimator: Any, final: Any) -> Any:
+    """Return ``classes_``: an array, a list of arrays (one per output) or None."""
+    for candidate in (estimator, final):
+        try:
+            classes = getattr(candidate, "classes_", None)
+        except (TypeError, ValueError, IndexError):  # a property over state an old file lacks
+            classes = None
+        if classes is not None and len(classes):
+            several = isinstance(classes, list) and np.ndim(classes[0]) > 0
+            return list(classes) if several else np.asarray(classes)
+    return None
+
+
+def _is_multilabel(final: Any) -> bool:
+    """Whether a classifier whose ``classes_`` is flat learnt an indicator matrix."""
+    if getattr(final, "multilabel_", False):
+        return True
+    binarizer = getattr(final, "_label_binarizer", None)
+    return getattr(binarizer, "y_type_", "") == "multilabel-indicator"
+
+
+def _n_regression_outputs(final: Any) -> int:
+    """Return how many numbers a regressor predicts per row."""
+    n_outputs = getattr(final, "n_outputs_", None) or getattr(final, "n_outputs", None)
+    if isinstance(n_outputs, (int, np.integer)):
+        return int(n_outputs)
+    if class_names_of(final) & {"MultiOutputRegressor", "RegressorChain"}:
+        return len(final.estimators_)
+    for name in ("_y", "y_train_"):
+        targets = getattr(final, name, None)
+        if np.ndim(targets) == 2:
+            return int(np.shape(targets)[1])
+    coefficients = getattr(final, "coef_", None)
+    return int(np.shape(coefficients)[0]) if np.ndim(coefficients) == 2 else 1
+
+
+def _output_names(n_outputs: int) -> list[str]:
+    """Return names for several outputs, nothing for one."""
+    return [f"output_{i}" for i in range(n_outputs)] if n_outputs > 1 else []
+
+
+def labels_of(values: Any) -> list[Any]:
+    """Return labels as JSON can carry them: str, int, float or bool.
+
+    Examples
+    --------
+    >>> labels_of(np.array([1.5, 2.0]))
+    [1.5, 2.0]
+    """
+    return [model_columns.plain(value) for value in values]
+
+
+# ---------------------------------------------------------------- steps, parameters, versions
+
+
+def _steps(estimator: Any) -> list[dict[str, Any]]:
+    """Return the steps of the outermost pipeline, through searches and other wrappers."""
+    for _ in range(20):
+        if "Pipeline" in class_names_of(estimator):
+            return [_step(name, step) for name, step in estimator.steps]
+        estimator = _inner(estimator)
+        if estimator is None:
+            return []
+    return []
+
+
+def _step(name: str, step: Any) -> dict[str, Any]:
+    """Return one step; "passthrough" and None are steps that do nothing."""
+    if step is None or isinstance(step, str):
+        return {"name": str(name), "estimator": "passthrough", "parameters": {}}
+    return {
+        "name": str(name),
+        "estimator": type(step).__name__,
+        "parameters": _parameters(step),
+    }
+
+
+def _parameters(estimator: Any) -> dict[str, str]:
+    """Return the estimator's own parameters (not those of its parts) as short text."""
+    get_params = getattr(estimator, "get_params", None)
+    if get_params is None:
+        return {}
+    try:
+        parameters = get_params(deep=False)
+    except (AttributeError, TypeError, ValueError):  # saved by a version with other parameters
+        return {}
+    skipped = ("steps", "transformers", "missing")
+    return {str(k): _short(v) for k, v in sorted(parameters.items()) if k not in skipped}
+
+
+def _short(value: Any) -> str:
+    """Return ``repr`` on one line, cut to ``CUT`` characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= CUT else text[: CUT - 1] + "…"
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of Python and of every known library this process has imported."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if version:
+            versions[name] = str(version)
+    return versions
