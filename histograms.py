@@ -1,0 +1,91 @@
+"""Binned counts of numbers and labels, as the reports carry them.
+
+Owns: the few ways an array becomes a ``Histogram``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from base_types import Histogram, Label
+
+MAX_LABELS = 50
+"""Most frequent labels shown by name; the others are counted together as ``(other)``."""
+
+
+def number_histogram(
+    values: ArrayLike, *, edges: NDArray[np.float64] | None = None, max_bins: int = 40
+) -> Histogram:
+    """Count finite numbers in equal bins (Freedman-Diaconis, at most ``max_bins``).
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n,)
+        NaN and infinities are counted as missing.
+    edges : ndarray, shape (k + 1,), optional
+        Ascending bin edges to use instead; values outside are not counted.
+    max_bins : int
+        At least 1.
+
+    Returns
+    -------
+    Histogram
+        Empty when no finite value is left.
+    """
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    finite = numbers[np.isfinite(numbers)]
+    n_missing = int(numbers.size - finite.size)
+    if finite.size == 0:
+        return Histogram(n_missing=n_missing)
+    if edges is None:
+        edges = _equal_edges(finite, max_bins)
+    counts, _ = np.histogram(finite, bins=edges)
+    return Histogram(edges=edges.tolist(), counts=counts.tolist(), n_missing=n_missing)
+
+
+def _equal_edges(finite: NDArray[np.float64], max_bins: int) -> NDArray[np.float64]:
+    """Return Freedman-Diaconis edges; two quartiles decide, so outliers do not."""
+    low, high = float(finite.min()), float(finite.max())
+    lower, upper = np.quantile(finite, [0.25, 0.75])
+    width = 2.0 * (upper - lower) / finite.size ** (1 / 3)
+    if not high > low:
+        return np.array([low - 0.5, high + 0.5])
+    ratio = (high - low) / width if width > 0 else float(max_bins)
+    n_bins = int(np.clip(np.ceil(min(ratio, max_bins)), 1, max_bins))
+    edges = np.linspace(low, high, n_bins + 1)
+    # A range below the resolution of floats cannot be cut: one bin holds it all.
+    return edges if np.all(np.diff(edges) > 0) else np.array([low, high])
+
+
+def label_histogram(codes: NDArray[np.int64], labels: Sequence[Label | str]) -> Histogram:
+    """Count labels given as positions; -1 is missing.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+        Positions in ``labels``.
+    labels : sequence, length k
+        In the order to show; beyond ``MAX_LABELS`` the rarest are counted as ``(other)``.
+    """
+    counts = np.bincount(codes[codes >= 0], minlength=len(labels))
+    names = [str(label) for label in labels]
+    n_missing = int(np.sum(codes < 0))
+    if len(names) <= MAX_LABELS:
+        return Histogram(labels=names, counts=counts.tolist(), n_missing=n_missing)
+    kept = np.sort(np.argsort(-counts, kind="stable")[:MAX_LABELS])
+    other = int(counts.sum() - counts[kept].sum())
+    return Histogram(
+        labels=[*(names[i] for i in kept), "(other)"],
+        counts=[*counts[kept].tolist(), other],
+        n_missing=n_missing,
+    )
+
+
+def value_histogram(values: NDArray[Any]) -> Histogram:
+    """Count the distinct values of an array of labels, in ascending order of their text."""
+    names, codes = np.unique([str(value) for value in values], return_inverse=True)
+    return label_histogram(codes.astype(np.int64), names.tolist())

@@ -1,0 +1,333 @@
+"""How fast a model answers, measured so that the number can be believed.
+
+Owns: the timing protocol (cold call, warm-up, interleaved blocks, percentiles with exact
+intervals, batch sizes) and the ``PerformanceSection``. The calls themselves are timed inside the
+model's process by ``Model.time_calls``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from base_types import Estimate, Histogram, Status
+from errors import ModelRaisedError
+from failing_rows import RowFailures, describe_failures, find_failing_rows
+from intervals import calls_needed, order_statistic_interval
+from model_types import Model, TimedCalls
+from report_types import BatchPoint, PerformanceSection, RunConfig
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+"""Reported percentiles of the single-row latency."""
+
+N_BLOCKS = 5
+"""Rounds over all batch sizes, so that a slow moment of the host hits them alike."""
+
+SINGLE_ROW_SHARE = 1.3
+"""Budget of single-row calls in units of ``latency_seconds``: tails need many calls (72 for an
+interval of p95), so they get most of the time."""
+
+BATCH_SHARE = 0.2
+"""Budget of every other batch size in the same unit: medians settle quickly."""
+
+STABLE_WIDTH = 0.02
+"""A batch size is done when the 95 % interval of its median is narrower than this share."""
+
+MAX_EXPECTED_SHARE = 10.0
+"""A batch whose single call would take more than this many ``latency_seconds`` is left out."""
+
+MAX_RATIO = 10.0
+"""Up to this ratio of batch sizes a call's duration is extrapolated; beyond it that says nothing,
+because the fixed cost of a call outweighs the rows."""
+
+WARMUP_CALLS = 5
+"""Single-row calls made and thrown away before timing."""
+
+MAX_CALLS = 10_000
+"""Single-row calls at most, whatever the budget."""
+
+DISTURBED_LIMIT = 0.1
+"""Share of preempted calls from which the tail says more about the host than about the model."""
+
+NS_PER_MS = 1e6
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(slots=True)
+class _Series:
+    """Calls of one batch size, collected over the blocks."""
+
+    batch_size: int
+    budget_seconds: float
+    calls: list[TimedCalls] = field(default_factory=list)
+    skipped: str | None = None
+
+    @property
+    def durations_ms(self) -> NDArray[np.float64]:
+        """All timed calls, in the order they were made."""
+        if not self.calls:
+            return np.empty(0)
+        return np.concatenate([call.durations_ns for call in self.calls]) / NS_PER_MS
+
+    @property
+    def disturbed(self) -> NDArray[np.bool_]:
+        """Whether the host preempted each call."""
+        return np.concatenate([call.disturbed for call in self.calls])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether more calls would not change the median."""
+        durations = self.durations_ms
+        spent = durations.sum() / 1000.0 >= self.budget_seconds
+        return self.skipped is not None or spent or (self.batch_size > 1 and _is_stable(durations))
+
+
+def measure_performance(
+    model: Model, frame: pd.DataFrame, config: RunConfig, *, progress: Progress | None = None
+) -> PerformanceSection:
+    """Measure latency, throughput, memory and error rate of a model.
+
+    Takes about ``2 * config.latency_seconds`` with the default batch sizes, more when one call of
+    a large batch is itself longer.
+
+    Parameters
+    ----------
+    model : Model
+    frame : DataFrame, shape (n, n_features)
+        Different rows to rotate through; a batch larger than the frame repeats them.
+    config : RunConfig
+        ``latency_seconds``, ``batch_sizes`` and ``seed`` are used.
+    progress : callable, optional
+        Called with (fraction, message); may raise to cancel.
+
+    Returns
+    -------
+    PerformanceSection
+        Status ``failed`` with the model's message when it answers no row at all.
+
+    Raises
+    ------
+    ModelError
+        When the model crashes or hangs.
+    """
+    tell = progress or _silent
+    tell(0.0, "First call")
+    cold_ns = _cold_call(model, frame)
+    tell(0.05, "Looking for rows that fail")
+    failures = find_failing_rows(model, frame, seed=config.seed)
+    section = _failure_section(failures, frame)
+    section.cold_call_ms = None if cold_ns is None else cold_ns / NS_PER_MS
+    if failures.good.size:
+        rows = frame if failures.good.size == len(frame) else frame.iloc[failures.good]
+        _fill_timings(section, _time_blocks(model, rows, config, tell), len(rows))
+    section.peak_memory_mb = model.peak_memory_bytes() / 2**20
+    tell(1.0, "Performance measured")
+    return section
+
+
+def _silent(fraction: float, message: str) -> None:
+    """Stand in for a missing progress callback."""
+
+
+def _cold_call(model: Model, frame: pd.DataFrame) -> int | None:
+    """Return the duration of this worker's very first prediction in ns, if this call made it."""
+    if frame.empty:
+        return None
+    try:
+        timed = model.time_calls(frame.iloc[:1], batch_size=1, max_calls=1, max_seconds=1.0)
+    except ModelRaisedError:
+        return None  # the search for failing rows tells it with the row and the message
+    return timed.cold_ns
+
+
+def _failure_section(failures: RowFailures, frame: pd.DataFrame) -> PerformanceSection:
+    """Begin the section with what is known about failing rows."""
+    section = PerformanceSection(
+        n_rows_tried=failures.n_tried,
+        n_rows_failed=failures.n_failed,
+        error_rate=failures.error_rate,
+        failing_rows=describe_failures(failures, frame),
+        notes=list(failures.notes),
+    )
+    if failures.good.size == 0:
+        section.status = Status.FAILED
+        section.reason = _no_row_reason(failures)
+    return section
+
+
+def _no_row_reason(failures: RowFailures) -> str:
+    """Say why nothing could be timed."""
+    if not failures.failing:
+        return "There are no rows to time the model on."
+    first = failures.failing[min(failures.failing)]
+    return f"The model raised on each of the {failures.n_tried:,} rows tried: {first}"
+
+
+# --- timing ----------------------------------------------------------------------------------
+
+
+def _time_blocks(
+    model: Model, frame: pd.DataFrame, config: RunConfig, tell: Progress
+) -> list[_Series]:
+    """Time all batch sizes in interleaved blocks, smallest first within each block."""
+    sizes = sorted({1, *config.batch_sizes})
+    budget = config.latency_seconds
+    series = [_Series(n, budget * (SINGLE_ROW_SHARE if n == 1 else BATCH_SHARE)) for n in sizes]
+    for block in range(N_BLOCKS):
+        for position, part in enumerate(series):
+            done = (block + position / len(series)) / N_BLOCKS
+            tell(0.1 + 0.9 * done, f"Timing batches of {part.batch_size:,}")
+            if not part.is_done:
+                smaller = series[position - 1] if position else None
+                part.skipped = _too_slow(part, smaller, budget * MAX_EXPECTED_SHARE)
+            if not part.is_done:
+                part.calls.append(_time_slot(model, frame, part))
+    return series
+
+
+def _too_slow(part: _Series, smaller: _Series | None, limit_seconds: float) -> str | None:
+    """Say that one call would take too long, judged by the next smaller batch size."""
+    if part.calls or smaller is None:
+        return None
+    if smaller.skipped is not None:
+        return f"Batches of {part.batch_size:,} rows were left out as well."
+    ratio = part.batch_size / smaller.batch_size
+    if ratio > MAX_RATIO:
+        return None
+    expected = float(np.median(smaller.durations_ms)) * ratio / 1000.0
+    if expected <= limit_seconds:
+        return None
+    return (
+        f"Batches of {part.batch_size:,} rows were left out: one call would take up to "
+        f"{expected:.1f} s, the limit is {limit_seconds:.1f} s."
+    )
+
+
+def _time_slot(model: Model, frame: pd.DataFrame, part: _Series) -> TimedCalls:
+    """Time one block's share of the calls of one batch size, at least one call."""
+    single = part.batch_size == 1
+    missing = part.batch_size - len(frame)
+    rows = frame.iloc[np.arange(part.batch_size) % len(frame)] if missing > 0 else frame
+    return model.time_calls(
+        rows,
+        batch_size=part.batch_size,
+        max_calls=MAX_CALLS // N_BLOCKS,
+        max_seconds=part.budget_seconds / N_BLOCKS,
+        warmup_calls=WARMUP_CALLS if single and not part.calls else 0,
+    )
+
+
+def _is_stable(durations: NDArray[np.float64]) -> bool:
+    """Whether the interval of the median is narrower than ``STABLE_WIDTH`` of it."""
+    interval = order_statistic_interval(np.sort(durations), 0.5)
+    if interval is None:
+        return False
+    return interval[1] - interval[0] <= STABLE_WIDTH * float(np.median(durations))
+
+
+# --- what was measured -----------------------------------------------------------------------
+
+
+def _fill_timings(section: PerformanceSection, series: list[_Series], n_rows: int) -> None:
+    """Describe the timed calls."""
+    single, durations = series[0], np.sort(series[0].durations_ms)
+    section.n_calls = durations.size
+    section.warmup_calls = sum(call.warmup_calls for call in single.calls)
+    section.percentiles_ms = _percentiles(durations)
+    section.disturbed_share = float(single.disturbed.mean())
+    section.undisturbed_p95_ms = _undisturbed_p95(single)
+    section.single_row_histogram = _latency_histogram(durations)
+    section.batches = [_batch_point(part) for part in series if part.calls]
+    section.best_rows_per_second = max(point.rows_per_second for point in section.batches)
+    section.threads = 1
+    section.protocol = _protocol(section, n_rows)
+    section.notes += _timing_notes(section, series, n_rows)
+
+
+def _percentiles(sorted_ms: NDArray[np.float64]) -> dict[str, Estimate]:
+    """Return nearest-rank percentiles with exact order-statistic intervals."""
+    n = sorted_ms.size
+    found = {name: _percentile(sorted_ms, name, q) for name, q in QUANTILES.items()}
+    found["max"] = Estimate(
+        value=float(sorted_ms[-1]),
+        n=n,
+        interval_reason="The largest call seen grows with the number of calls.",
+    )
+    return found
+
+
+def _percentile(sorted_ms: NDArray[np.float64], name: str, quantile: float) -> Estimate:
+    """Return one percentile: an observed value (nearest rank), never an interpolated one."""
+    n = sorted_ms.size
+    estimate = Estimate(value=float(sorted_ms[math.ceil(quantile * n) - 1]), n=n)
+    interval = order_statistic_interval(sorted_ms, quantile, estimate.confidence)
+    if interval is None:
+        needed = calls_needed(quantile, estimate.confidence)
+        estimate.interval_reason = f"An interval of {name} needs {needed} calls, there were {n}."
+    else:
+        estimate.low, estimate.high = interval
+    return estimate
+
+
+def _undisturbed_p95(single: _Series) -> float | None:
+    """Return p95 of the calls the host did not preempt, in ms; None below 20 such calls."""
+    quiet = np.sort(single.durations_ms[~single.disturbed])
+    return float(quiet[math.ceil(0.95 * quiet.size) - 1]) if quiet.size >= 20 else None
+
+
+def _latency_histogram(sorted_ms: NDArray[np.float64], n_bins: int = 40) -> Histogram:
+    """Count calls in bins of equal ratio: latencies spread over orders of magnitude."""
+    low, high = float(sorted_ms[0]), float(sorted_ms[-1])
+    if not 0 < low < high:
+        return Histogram(edges=[low, high], counts=[int(sorted_ms.size)])
+    edges = np.geomspace(low, high, n_bins + 1)
+    edges[0], edges[-1] = low, high  # geomspace may round the ends inwards
+    counts, _ = np.histogram(sorted_ms, bins=edges)
+    return Histogram(edges=edges.tolist(), counts=counts.tolist())
+
+
+def _batch_point(part: _Series) -> BatchPoint:
+    """Describe one batch size by its median call."""
+    durations = np.sort(part.durations_ms)
+    p50 = float(durations[math.ceil(0.5 * durations.size) - 1])
+    has_tail = durations.size >= calls_needed(0.95)
+    return BatchPoint(
+        batch_size=part.batch_size,
+        n_calls=durations.size,
+        p50_ms=p50,
+        p95_ms=float(durations[math.ceil(0.95 * durations.size) - 1]) if has_tail else None,
+        rows_per_second=1000.0 * part.batch_size / p50,
+        us_per_row=1000.0 * p50 / part.batch_size,
+    )
+
+
+def _protocol(section: PerformanceSection, n_rows: int) -> str:
+    """Say in one sentence how the numbers were made."""
+    return (
+        f"{section.n_calls:,} single-row calls rotating over {n_rows:,} different rows in up to "
+        f"{N_BLOCKS} blocks interleaved with the other batch sizes, after "
+        f"{section.warmup_calls} warm-up calls, each timed inside the model's process by a "
+        "nanosecond clock with one thread; percentiles are observed calls (nearest rank) with "
+        "exact binomial intervals; a closed loop, so waiting in a queue is not included."
+    )
+
+
+def _timing_notes(section: PerformanceSection, series: list[_Series], n_rows: int) -> list[str]:
+    """Say what limits the numbers."""
+    notes = [part.skipped for part in series if part.skipped is not None]
+    repeated = [part for part in series if part.calls and part.batch_size > n_rows]
+    if repeated:
+        sizes = ", ".join(f"{part.batch_size:,}" for part in repeated)
+        notes.append(f"Batches of {sizes} rows repeat the {n_rows:,} rows there are.")
+    if section.disturbed_share is not None and section.disturbed_share > DISTURBED_LIMIT:
+        notes.append(
+            f"The host interrupted {section.disturbed_share:.0%} of the calls: p95 and above "
+            "measure the host as much as the model; the undisturbed p95 leaves these calls out."
+        )
+    return notes
