@@ -32,7 +32,7 @@ SINGLE_ROW_SHARE = 1.3
 """Budget of single-row calls in units of ``latency_seconds``: tails need many calls (72 for an
 interval of p95), so they get most of the time."""
 
-BATCH_SHARE = 0.2
+BATCH_SHARE = 0.12
 """Budget of every other batch size in the same unit: medians settle quickly."""
 
 STABLE_WIDTH = 0.02
@@ -47,6 +47,9 @@ because the fixed cost of a call outweighs the rows."""
 
 WARMUP_CALLS = 5
 """Single-row calls made and thrown away before timing."""
+
+MAX_BATCHES = 256
+"""Different batches to rotate through: enough to defeat caches, few enough to prepare quickly."""
 
 MAX_CALLS = 10_000
 """Single-row calls at most, whatever the budget."""
@@ -212,15 +215,23 @@ def _too_slow(part: _Series, smaller: _Series | None, limit_seconds: float) -> s
 def _time_slot(model: Model, frame: pd.DataFrame, part: _Series) -> TimedCalls:
     """Time one block's share of the calls of one batch size, at least one call."""
     single = part.batch_size == 1
-    missing = part.batch_size - len(frame)
-    rows = frame.iloc[np.arange(part.batch_size) % len(frame)] if missing > 0 else frame
     return model.time_calls(
-        rows,
+        _rows_to_send(frame, part.batch_size),
         batch_size=part.batch_size,
         max_calls=MAX_CALLS // N_BLOCKS,
         max_seconds=part.budget_seconds / N_BLOCKS,
         warmup_calls=WARMUP_CALLS if single and not part.calls else 0,
     )
+
+
+def _rows_to_send(frame: pd.DataFrame, batch_size: int) -> pd.DataFrame:
+    """Return ``MAX_BATCHES`` different batches at most, spread over the frame, at least one."""
+    n = len(frame)
+    if n < batch_size:
+        return frame.iloc[np.arange(batch_size) % n]
+    if n <= MAX_BATCHES * batch_size:
+        return frame
+    return frame.iloc[np.linspace(0, n - 1, MAX_BATCHES * batch_size).astype(np.int64)]
 
 
 def _is_stable(durations: NDArray[np.float64]) -> bool:
@@ -246,7 +257,7 @@ def _fill_timings(section: PerformanceSection, series: list[_Series], n_rows: in
     section.batches = [_batch_point(part) for part in series if part.calls]
     section.best_rows_per_second = max(point.rows_per_second for point in section.batches)
     section.threads = 1
-    section.protocol = _protocol(section, n_rows)
+    section.protocol = _protocol(section, min(n_rows, MAX_BATCHES))
     section.notes += _timing_notes(section, series, n_rows)
 
 
