@@ -1,0 +1,426 @@
+"""Exact Shapley values of trees against background rows, in numpy.
+
+Owns: ``Trees`` (a lowered forest), ``evaluate`` and ``shapley_values``. The game of a row *x*
+and a background *B*: a coalition *S* of groups (raw columns) shows the cells of *x*, the others
+those of a background row; its worth is the mean output over *B* (interventional Shapley values).
+
+For one leaf let *k* groups lie on its path. Every row has a *k*-bit pattern: bit *i* is set when
+the row meets all conditions of group *i*. A hybrid of *x* and *b* reaches the leaf when every
+group in *S* is met by *x* and every other by *b*, so with C(M) = share of background patterns
+that contain *M* the worth of *S* is v·C(all∖S) for *S* within the pattern *r* of *x*, else 0.
+With w(s) = s!(k−s−1)!/k! and subset sums Z0(r) = Σ_{S⊆r} w(|S|)·C(all∖S) and
+Z1(r) = Σ_{S⊆r} w(|S|−1)·C(all∖S) the Shapley value of group *i* is
+v·(Z1(r) − Z1(r∖i) − Z0(r∖i)) where *i* ∈ *r*, and −v·Z0(r) where not. One table of 2^k patterns
+per leaf serves all rows: the cost is rows + background, not rows × background. Leaves with many
+groups compare the patterns pair by pair instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import factorial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from model_types import Lowered
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+MAX_TABLE_BITS = 10  # beyond, 2^k patterns per leaf cost more than all pairs of rows
+MAX_BITS = 62
+CHUNK_CELLS = 3_000_000  # leaves × rows held at once
+TABLE_CELLS = 1_000_000
+PAIR_CELLS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """Trees behind one another; a row goes left where ``x <= threshold`` in ``dtype``.
+
+    Parameters
+    ----------
+    feature, left, right : ndarray of int, shape (nodes,)
+        Column (-1 at a leaf) and children (a leaf points to itself).
+    threshold : ndarray of float32 or float64, shape (nodes,)
+    missing_left : ndarray of bool, shape (nodes,)
+    value : ndarray of float, shape (nodes, width)
+        Width is the number of outputs, or 1 where each tree serves one output.
+    root, tree_output : ndarray of int, shape (trees,)
+    base : ndarray of float, shape (outputs,)
+    """
+
+    feature: Integers
+    threshold: NDArray[Any]
+    left: Integers
+    right: Integers
+    missing_left: NDArray[np.bool_]
+    value: Floats
+    root: Integers
+    tree_output: Integers
+    base: Floats
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return len(self.base)
+
+
+def from_lowered(lowered: Lowered) -> Trees:
+    """Return the trees of a lowered model, their comparison made ``x <= threshold``.
+
+    A float32 row compares with a float64 threshold as with the largest float32 not above it, and
+    ``x < t`` is ``x <= `` the float32 just below ``t``.
+    """
+    arrays = lowered.arrays
+    return Trees(
+        feature=arrays["feature"].astype(np.int64),
+        threshold=_thresholds(arrays["threshold"], str(lowered.meta["rule"])),
+        left=arrays["left"].astype(np.int64),
+        right=arrays["right"].astype(np.int64),
+        missing_left=arrays["missing_left"].astype(bool),
+        value=arrays["value"],
+        root=arrays["root"].astype(np.int64),
+        tree_output=arrays["tree_output"].astype(np.int64),
+        base=arrays["base"],
+    )
+
+
+def _thresholds(threshold: Floats, rule: str) -> NDArray[Any]:
+    """Return thresholds for ``<=`` in the precision of the rule."""
+    if rule == "le64":
+        return threshold
+    low = np.float32(-np.inf)
+    narrow = threshold.astype(np.float32)
+    if rule == "lt32":
+        return np.nextafter(narrow, low)
+    return np.where(narrow.astype(np.float64) > threshold, np.nextafter(narrow, low), narrow)
+
+
+def as_inputs(trees: Trees, matrix: Floats) -> NDArray[Any]:
+    """Return a matrix in the precision in which the trees compare."""
+    with np.errstate(over="ignore"):
+        return matrix.astype(trees.threshold.dtype)
+
+
+def max_depth(trees: Trees) -> int:
+    """Return the number of conditions on the longest path."""
+    nodes, depth = trees.root, 0
+    while True:
+        nodes = nodes[trees.feature[nodes] >= 0]
+        if not len(nodes):
+            return depth
+        nodes, depth = np.concatenate([trees.left[nodes], trees.right[nodes]]), depth + 1
+
+
+def evaluate(trees: Trees, matrix: Floats) -> Floats:
+    """Return the margins of the trees, shape (n, outputs)."""
+    inputs = as_inputs(trees, matrix)
+    n_rows = len(inputs)
+    at = np.broadcast_to(trees.root, (n_rows, len(trees.root)))
+    rows = np.arange(n_rows)[:, None]
+    for _ in range(max_depth(trees)):
+        cells = inputs[rows, trees.feature[at]]
+        goes_left = (cells <= trees.threshold[at]) | (np.isnan(cells) & trees.missing_left[at])
+        at = np.where(goes_left, trees.left[at], trees.right[at])
+    result = np.tile(trees.base, (n_rows, 1))
+    for output in range(trees.n_outputs):
+        serves = (trees.tree_output == output) | (trees.tree_output < 0)
+        column = output if trees.value.shape[1] > 1 else 0
+        result[:, output] += trees.value[at[:, serves], column].sum(axis=1)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaves:
+    """Leaves of a chunk of trees with the patterns of all rows.
+
+    ``path`` (leaves, bits) holds the group of each bit, ``n_bits`` how many are used, ``nodes``
+    the leaf's node, ``outputs`` the output its tree serves (-1: all), ``patterns`` (leaves, n).
+    """
+
+    nodes: Integers
+    outputs: Integers
+    path: Integers
+    n_bits: Integers
+    patterns: NDArray[Any]
+
+    def take(self, which: NDArray[Any]) -> _Leaves:
+        """Return some of the leaves."""
+        return _Leaves(
+            self.nodes[which],
+            self.outputs[which],
+            self.path[which],
+            self.n_bits[which],
+            self.patterns[which],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TreeGame:
+    """What is to be explained: rows and background as the trees see them, and the players.
+
+    Parameters
+    ----------
+    trees : Trees
+    groups : ndarray of int, shape (k,)
+        The player (0 … n_groups - 1) to which each column of the matrix belongs; -1 for none.
+    n_groups : int
+    rows, background : ndarray of float64, shapes (n, k) and (m, k)
+    """
+
+    trees: Trees
+    groups: Integers
+    n_groups: int
+    rows: Floats
+    background: Floats
+
+
+def shapley_values(
+    game: TreeGame, *, on_chunk: Callable[[float], None] | None = None
+) -> Floats | None:
+    """Return the exact Shapley values, or None where a path holds too many groups.
+
+    Parameters
+    ----------
+    game : TreeGame
+    on_chunk : callable, optional
+        Called with the share of the work done (0 … 1) after each chunk of trees; whatever it
+        raises ends the computation.
+
+    Returns
+    -------
+    ndarray, shape (n, n_groups, outputs)
+        In the unit of the margin; sums over groups to output - mean output of the background.
+    """
+    trees = game.trees
+    bits = min(game.n_groups + 1, max_depth(trees))
+    if bits > MAX_BITS:
+        return None
+    inputs = as_inputs(trees, np.vstack([game.rows, game.background])).T.copy()
+    groups = np.where(game.groups < 0, game.n_groups, game.groups)
+    n_rows, n_outputs = len(game.rows), trees.n_outputs
+    total = np.zeros(((game.n_groups + 1) * n_outputs, n_rows))
+    done = 0
+    for chunk in _tree_chunks(trees, inputs.shape[1]):
+        leaves = _descend(trees, chunk, inputs, groups, bits)
+        _add_leaves(total, leaves, trees.value, (n_rows, n_outputs))
+        done += len(chunk)
+        if on_chunk is not None:
+            on_chunk(done / len(trees.root))
+    shaped = total.reshape(game.n_groups + 1, n_outputs, n_rows)
+    return shaped[: game.n_groups].transpose(2, 0, 1).copy()
+
+
+def _tree_chunks(trees: Trees, n_rows: int) -> Iterator[Integers]:
+    """Yield runs of tree numbers of about ``CHUNK_CELLS`` nodes × rows each."""
+    sizes = np.diff(np.append(trees.root, len(trees.feature)))
+    chunk = np.cumsum(sizes * n_rows) // CHUNK_CELLS
+    for number in np.unique(chunk):
+        yield np.flatnonzero(chunk == number)
+
+
+def _pattern_type(bits: int) -> type[np.unsignedinteger[Any]]:
+    """Return the smallest unsigned integer with that many bits."""
+    for width, kind in ((8, np.uint8), (16, np.uint16), (32, np.uint32)):
+        if bits <= width:
+            return kind
+    return np.uint64
+
+
+def _descend(
+    trees: Trees, chunk: Integers, inputs: NDArray[Any], groups: Integers, bits: int
+) -> _Leaves:
+    """Carry the patterns of all rows from the roots to the leaves, level by level.
+
+    A pattern starts with all bits set; a condition that a row does not meet clears the bit of
+    its group, so bits not yet given out stay set and are masked at the leaf.
+    """
+    kind = _pattern_type(bits)
+    has_missing = bool(np.isnan(inputs).any())
+    level = _Leaves(
+        trees.root[chunk],
+        trees.tree_output[chunk],
+        np.full((len(chunk), max(bits, 1)), -1),
+        np.zeros(len(chunk), dtype=np.int64),
+        np.full((len(chunk), inputs.shape[1]), np.iinfo(kind).max, dtype=kind),
+    )
+    found: list[_Leaves] = []
+    while len(level.nodes):
+        is_leaf = trees.feature[level.nodes] < 0
+        found.append(level.take(is_leaf))
+        inner = level.take(~is_leaf)
+        goes_left = _decide(trees, inner.nodes, inputs, has_missing=has_missing)
+        level = _children(trees, inner, groups[trees.feature[inner.nodes]], goes_left)
+    leaves = _join(found)
+    masks = ((1 << leaves.n_bits) - 1).astype(kind)
+    np.bitwise_and(leaves.patterns, masks[:, None], out=leaves.patterns)
+    return leaves
+
+
+def _decide(
+    trees: Trees, nodes: Integers, inputs: NDArray[Any], *, has_missing: bool
+) -> NDArray[np.bool_]:
+    """Return which rows go left at each node, (nodes, n)."""
+    cells = inputs[trees.feature[nodes]]
+    goes_left: NDArray[np.bool_] = cells <= trees.threshold[nodes][:, None]
+    if has_missing:
+        goes_left |= np.isnan(cells) & trees.missing_left[nodes][:, None]
+    return goes_left
+
+
+def _children(
+    trees: Trees, level: _Leaves, group: Integers, goes_left: NDArray[np.bool_]
+) -> _Leaves:
+    """Return both children of every node of a level."""
+    same = level.path == group[:, None]
+    bit = np.where(same.any(axis=1), same.argmax(axis=1), level.n_bits)
+    path = level.path.copy()
+    path[np.arange(len(bit)), bit] = group
+    n_bits = np.maximum(level.n_bits, bit + 1)
+    kind = level.patterns.dtype
+    kept = np.bitwise_not((np.ones(1, np.uint64) << bit.astype(np.uint64)).astype(kind))
+    cleared = level.patterns & kept[:, None]
+    return _Leaves(
+        np.concatenate([trees.left[level.nodes], trees.right[level.nodes]]),
+        np.concatenate([level.outputs, level.outputs]),
+        np.concatenate([path, path]),
+        np.concatenate([n_bits, n_bits]),
+        np.concatenate(
+            [
+                np.where(goes_left, level.patterns, cleared),
+                np.where(goes_left, cleared, level.patterns),
+            ]
+        ),
+    )
+
+
+def _join(parts: list[_Leaves]) -> _Leaves:
+    """Return several sets of leaves as one."""
+    return _Leaves(
+        np.concatenate([part.nodes for part in parts]),
+        np.concatenate([part.outputs for part in parts]),
+        np.concatenate([part.path for part in parts]),
+        np.concatenate([part.n_bits for part in parts]),
+        np.concatenate([part.patterns for part in parts]),
+    )
+
+
+def _add_leaves(total: Floats, leaves: _Leaves, value: Floats, shape: tuple[int, int]) -> None:
+    """Add the contributions of all leaves to ``total`` (group × outputs, rows)."""
+    n_rows, n_outputs = shape
+    n_background = leaves.patterns.shape[1] - n_rows
+    for n_bits in np.unique(leaves.n_bits):
+        if n_bits == 0:  # a tree of one leaf: the same for every row
+            continue
+        in_table = n_bits <= MAX_TABLE_BITS
+        cells = 2**n_bits if in_table else n_rows * n_background
+        size = max(1, (TABLE_CELLS if in_table else PAIR_CELLS) // int(cells))
+        which = np.flatnonzero(leaves.n_bits == n_bits)
+        for start in range(0, len(which), size):
+            part = leaves.take(which[start : start + size])
+            rows, background = part.patterns[:, :n_rows], part.patterns[:, n_rows:]
+            gains = (_table_gains if in_table else _pair_gains)(rows, background, int(n_bits))
+            for bit, gain in enumerate(gains):
+                total += _scatter(part, bit, value, (len(total), n_outputs)) @ gain
+
+
+def _scatter(leaves: _Leaves, bit: int, value: Floats, shape: tuple[int, int]) -> Any:
+    """Return the sparse matrix (group × outputs, leaves) of leaf values for one bit."""
+    n_targets, n_outputs = shape
+    values = value[leaves.nodes]
+    first = leaves.path[:, bit] * n_outputs + np.maximum(leaves.outputs, 0)
+    width = values.shape[1]
+    targets = (first[:, None] + np.arange(width)).ravel()
+    columns = np.repeat(np.arange(len(leaves.nodes)), width)
+    return sparse.csr_array(
+        (values.ravel(), (targets, columns)), shape=(n_targets, len(leaves.nodes))
+    )
+
+
+def _weights(n_bits: int) -> tuple[Floats, Floats]:
+    """Return w(s) and w(s - 1) for coalitions of size 0 … k; 0 where there is no such term."""
+    sizes = range(n_bits)
+    plain = [factorial(s) * factorial(n_bits - s - 1) / factorial(n_bits) for s in sizes]
+    return np.array([*plain, 0.0]), np.array([0.0, *plain])
+
+
+def _table_gains(
+    rows: NDArray[Any], background: NDArray[Any], n_bits: int
+) -> Iterator[Floats]:
+    """Yield per bit the contribution of a leaf of value 1 to every row, (leaves, n)."""
+    n_leaves, size = len(rows), 2**n_bits
+    start = (np.arange(n_leaves) << n_bits)[:, None]
+    counts = np.bincount((start + background).ravel(), minlength=n_leaves * size)
+    share = (counts / background.shape[1]).reshape(n_leaves, size)
+    _sum_supersets(share, n_bits)
+    complement = share[:, ::-1]  # C(all∖S) at S
+    member_counts = np.bitwise_count(np.arange(size))
+    without, within = _weights(n_bits)
+    sums0 = complement * without[member_counts]
+    sums1 = complement * within[member_counts]
+    _sum_subsets(sums0, n_bits)
+    _sum_subsets(sums1, n_bits)
+    at = start + rows
+    for bit in range(n_bits):
+        table = np.empty_like(sums0)
+        view, zero, one = (_split(array, bit) for array in (table, sums0, sums1))
+        view[:, :, 0] = -zero[:, :, 0]
+        view[:, :, 1] = one[:, :, 1] - one[:, :, 0] - zero[:, :, 0]
+        yield np.take(table, at)
+
+
+def _split(table: Floats, bit: int) -> Floats:
+    """Return a view (leaves, high, 2, low) whose third axis is one bit of the pattern."""
+    return table.reshape(len(table), -1, 2, 2**bit)
+
+
+def _sum_supersets(table: Floats, n_bits: int) -> None:
+    """Replace each entry by the sum over the patterns that contain it."""
+    for bit in range(n_bits):
+        view = _split(table, bit)
+        view[:, :, 0] += view[:, :, 1]
+
+
+def _sum_subsets(table: Floats, n_bits: int) -> None:
+    """Replace each entry by the sum over the patterns within it."""
+    for bit in range(n_bits):
+        view = _split(table, bit)
+        view[:, :, 1] += view[:, :, 0]
+
+
+def _pair_gains(rows: NDArray[Any], background: NDArray[Any], n_bits: int) -> Iterator[Floats]:
+    """Yield the same as ``_table_gains`` from the pairs of patterns that fill the path.
+
+    With a groups met only by the row and b met only by the background row, each of the former
+    gains (a−1)!b!/(a+b)! and each of the latter loses a!(b−1)!/(a+b)!.
+    """
+    n_leaves, n_rows = rows.shape
+    full = rows.dtype.type((1 << n_bits) - 1)
+    leaf, row, other = np.nonzero((rows[:, :, None] | background[:, None, :]) == full)
+    mine, theirs = rows[leaf, row], background[leaf, other]
+    only_mine, only_theirs = mine & ~theirs, theirs & ~mine
+    n_mine, n_theirs = np.bitwise_count(only_mine), np.bitwise_count(only_theirs)
+    gain, loss = _pair_weights(n_bits)
+    gains = gain[n_mine, n_theirs] / background.shape[1]
+    losses = loss[n_mine, n_theirs] / background.shape[1]
+    target = leaf * n_rows + row
+    for bit in range(n_bits):
+        flag = rows.dtype.type(1 << bit)
+        amount = np.where(only_mine & flag, gains, np.where(only_theirs & flag, -losses, 0.0))
+        summed = np.bincount(target, weights=amount, minlength=n_leaves * n_rows)
+        yield summed.reshape(n_leaves, n_rows)
+
+
+def _pair_weights(n_bits: int) -> tuple[Floats, Floats]:
+    """Return (a−1)!b!/(a+b)! and a!(b−1)!/(a+b)! for a, b from 0 to k; 0 where undefined."""
+    gain = np.zeros((n_bits + 1, n_bits + 1))
+    for mine in range(1, n_bits + 1):
+        for theirs in range(n_bits + 1 - mine):
+            top = factorial(mine - 1) * factorial(theirs)
+            gain[mine, theirs] = top / factorial(mine + theirs)
+    return gain, gain.T

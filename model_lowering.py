@@ -1,0 +1,154 @@
+"""A fitted estimator as plain arrays, for exact explanations outside the model's process.
+
+Owns: ``transform`` (the matrix that reaches the final estimator) and ``lower`` (the final
+estimator as numbers). Runs in the model's process: standard library and numpy only, Python 3.7
+syntax, and nothing is imported that the estimator has not loaded already.
+
+``lower`` returns ``(meta, arrays)``; meta is JSON:
+
+``kind``
+    ``"linear"`` or ``"trees"``.
+``steps``
+    Whether transformers stand before the final estimator. Without them column *j* of the matrix
+    is column *j* of the table.
+``forms``
+    List of ``[target, link, space]``, to be tried in order: ``link(margin)`` ought to equal the
+    ``target`` (``"proba"``, ``"score"`` or ``"pred"``) that the model answers; ``space`` names
+    the margin. Links: ``identity``, ``exp``, ``sigmoid``, ``softmax``, ``ovr`` (a sigmoid per
+    class, divided by their sum).
+``rule``
+    Trees only, when a row goes left: ``"le32"`` float32(x) <= threshold, ``"lt32"``
+    float32(x) < float32(threshold), ``"le64"`` x <= threshold.
+
+Arrays of kind ``linear``: ``coef`` (outputs, k) and ``intercept`` (outputs,).
+Arrays of kind ``trees``, all trees behind one another:
+
+``feature`` (nodes,) int32
+    Column of the matrix, -1 at a leaf.
+``threshold`` (nodes,) float64, ``missing_left`` (nodes,) uint8
+    The condition, and whether a missing value goes left.
+``left``, ``right`` (nodes,) int32
+    Absolute numbers of the children; a leaf points to itself.
+``value`` (nodes, width) float64
+    What a leaf adds to the margin, scaled and averaged already; width is the number of outputs,
+    or 1 where each tree serves one output.
+``root`` (trees,) int32, ``tree_output`` (trees,) int32
+    First node of each tree, and the output it serves (-1: all of them).
+``base`` (outputs,) float64
+    Added to the sum of the leaves.
+
+A binary classifier has one output, that of its second class. Whether the copy is right is not
+decided here: ``explainability`` compares it with what the model answers.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Callable
+
+import numpy as np
+
+import lowering_boosters
+import lowering_sklearn
+
+MAX_CELLS = 50_000_000
+
+Lowering = "tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]"
+
+
+def unwrap(estimator: Any) -> tuple[list[Any], Any]:
+    """Return the transformers before the final estimator, in order, and that estimator.
+
+    Looks through searches (``best_estimator_``), threshold classifiers (``estimator_``) and
+    nested pipelines. Steps without ``transform`` (resamplers) take no part in prediction.
+    """
+    transformers: list[Any] = []
+    while True:
+        inner = _inner(estimator)
+        if inner is not None:
+            estimator = inner
+        elif hasattr(estimator, "named_steps") and hasattr(estimator, "steps"):
+            steps = [step for _, step in estimator.steps]
+            transformers += [step for step in steps[:-1] if hasattr(step, "transform")]
+            estimator = steps[-1]
+        else:
+            return transformers, estimator
+
+
+def _inner(estimator: Any) -> Any:
+    """Return the estimator a wrapper hands its input to unchanged, or None."""
+    inner = getattr(estimator, "best_estimator_", None)
+    thresholds = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
+    if inner is None and type(estimator).__name__ in thresholds:
+        inner = getattr(estimator, "estimator_", None)
+    return inner
+
+
+def transform(estimator: Any, frame: Any) -> np.ndarray[Any, Any]:
+    """Return the matrix that reaches the final estimator.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Possibly a search or a pipeline.
+    frame : DataFrame or ndarray, shape (n, d)
+        What ``estimator.predict`` accepts.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, k)
+        Dense; the input itself where no transformer stands before the final estimator.
+
+    Raises
+    ------
+    ValueError
+        If the matrix holds anything but numbers or would be too large.
+    """
+    transformers, _ = unwrap(estimator)
+    data = frame
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for step in transformers:
+            data = step.transform(data)
+    if int(np.prod(data.shape)) > MAX_CELLS:
+        message = "The transformed table has {} x {} cells, too many to hold".format(*data.shape)
+        raise ValueError(message)
+    if hasattr(data, "toarray"):
+        data = data.toarray()
+    return _as_floats(data)
+
+
+def _as_floats(data: Any) -> np.ndarray[Any, Any]:
+    """Return a two-dimensional float64 array, missing values as NaN."""
+    if hasattr(data, "to_numpy") and hasattr(data, "dtypes"):
+        values = data.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = np.asarray(data, dtype=np.float64)
+    if values.ndim == 1:
+        values = values.reshape(-1, 1)
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def lower(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]] | None:
+    """Return ``(meta, arrays)`` of the final estimator, or None where no exact form is known.
+
+    The module docstring says what they hold.
+    """
+    transformers, final = unwrap(estimator)
+    name = type(final).__name__
+    reader = _readers().get(name, lowering_sklearn.lower_linear)
+    lowered = reader(final)
+    if lowered is None:
+        return None
+    meta, arrays = lowered
+    meta["steps"] = bool(transformers)
+    meta["estimator"] = name
+    return meta, arrays
+
+
+def _readers() -> dict[str, Callable[[Any], Any]]:
+    """Return the reader of each class of trees; everything else may be linear."""
+    readers: dict[str, Callable[[Any], Any]] = {}
+    for part in (lowering_sklearn.READERS, lowering_boosters.READERS):
+        readers.update(part)
+    return readers
