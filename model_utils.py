@@ -1,0 +1,406 @@
+"""A model in a file, as everything else sees it: ``open_model`` and ``ModelHandle``.
+
+Owns: the one way from a model file to predictions. The model itself lives in a worker process
+(``sandbox``); what comes back is checked here against what was asked, and class codes become
+labels. A worker that died is replaced at the next call, so that one bad input does not end a run.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from base_types import Label
+from errors import ModelError, ModelLoadError, ModelProtocolError, ModelRaisedError
+from model_types import (
+    Lowered,
+    ModelFeature,
+    ModelFileInfo,
+    ModelInfo,
+    Predictions,
+    Task,
+    TimedCalls,
+)
+from sandbox import Limits, Worker, WorkerParent
+from worker_protocol import Reply, clean_text
+
+MAX_RESTARTS = 20
+"""How often a run replaces a dead worker before the last error stays."""
+MAX_MATRIX_BYTES = 1 << 30
+"""Most bytes of a transformed table."""
+MAX_LOWERED_BYTES = 256 << 20
+"""Most bytes of a model as arrays."""
+MAX_TIMED_CALLS = 1_000_000
+VERSION_TROUBLE = ("AttributeError", "ModuleNotFoundError", "ImportError", "NotImplementedError")
+"""Exceptions of a first prediction that mean: made with another version of a library."""
+
+
+def open_model(
+    path: Path,
+    file_info: ModelFileInfo,
+    *,
+    workers: WorkerParent,
+    limits: Limits | None = None,
+    policy: str = "standard",
+) -> ModelHandle:
+    """Load a model file in a worker of its own and try one prediction.
+
+    Parameters
+    ----------
+    path : Path
+        The stored file; its name says nothing about its format.
+    file_info : ModelFileInfo
+        What ``model_file`` found without loading it.
+    workers : WorkerParent
+        Where the process comes from.
+    limits : Limits, optional
+        What the process is held to.
+    policy : {"strict", "standard", "custom"}
+        What the file may contain; only "custom" lets it run code of its own.
+
+    Returns
+    -------
+    ModelHandle
+        A context manager; closing it ends the process.
+
+    Raises
+    ------
+    ModelLoadError
+        If the file cannot be loaded, or holds no fitted model, or was made with library versions
+        under which it loads but cannot predict.
+    ModelCrashedError, ModelTimeoutError, ModelProtocolError
+        If the process died, gave no answer or lied.
+    """
+    handle = ModelHandle(path, file_info, workers, limits or Limits(), policy)
+    try:
+        handle.load()
+        handle.try_one_row()
+    except ModelError:
+        handle.close()
+        raise
+    return handle
+
+
+class ModelHandle:
+    """A loaded model behind ``model_types.Model``; see ``open_model``."""
+
+    def __init__(
+        self,
+        path: Path,
+        file_info: ModelFileInfo,
+        workers: WorkerParent,
+        limits: Limits,
+        policy: str,
+    ) -> None:
+        self.file_info = file_info
+        self.load_ms = 0.0
+        self.warnings: list[str] = []
+        self._path, self._workers, self._limits, self._policy = path, workers, limits, policy
+        self._worker: Worker | None = None
+        self._info: ModelInfo | None = None
+        self._restarts = 0
+        self._last_error: ModelError | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model said of itself after loading."""
+        if self._info is None:
+            message = "The model was not loaded."
+            raise ModelLoadError(message)
+        return self._info
+
+    @property
+    def isolation(self) -> str:
+        """How the model's process is held: "full", or "partial" with what is missing."""
+        return "partial: own process, clean environment, limits"
+
+    def close(self) -> None:
+        """End the model's process."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def load(self) -> None:
+        """Start a worker and load the file in it; fills ``info``, ``warnings`` and ``load_ms``.
+
+        Raises
+        ------
+        ModelLoadError
+            If the file cannot be loaded; other model errors as ``sandbox.Worker.request``.
+        """
+        self.close()
+        self._worker = self._workers.spawn(self._path, self._limits)
+        started = time.perf_counter()
+        try:
+            reply = self._worker.request(
+                {"op": "load", "policy": self._policy},
+                doing="loading",
+                timeout=self._limits.load_seconds,
+            )
+        except ModelRaisedError as error:
+            raise ModelLoadError(_load_sentence(error, self.file_info)) from error
+        if self._info is None:
+            self.load_ms = (time.perf_counter() - started) * 1000
+            self._info = _checked_info(reply)
+            self.warnings = _checked_warnings(reply)
+
+    def try_one_row(self) -> None:
+        """Predict one made-up row, for files that load under a newer library and fail only then.
+
+        Raises
+        ------
+        ModelLoadError
+            If the failure is one of library versions. A model that merely dislikes the row gets
+            a line in ``warnings``.
+        """
+        row = probe_row(self.info)
+        if row is None:
+            return
+        try:
+            self.predict(row)
+        except ModelRaisedError as error:
+            if error.exception_type in VERSION_TROUBLE:
+                raise ModelLoadError(_version_sentence(error, self.file_info, self.info)) from error
+            self.warnings.append(f"A first prediction of one made-up row failed: {error}")
+
+    def predict(self, frame: pd.DataFrame, *, proba: bool = True) -> Predictions:
+        """Predict the rows of ``frame``; see ``model_types.Model``."""
+        info = self.info
+        reply = self._ask(
+            {"op": "predict", "proba": proba},
+            frame,
+            doing="predicting",
+            max_bytes=_promised_bytes(info, len(frame)),
+        )
+        y_pred = _decoded(_array(reply, "y_pred", _prediction_shape(info, len(frame))), info)
+        if not proba:
+            return Predictions(y_pred)
+        return Predictions(y_pred, *_chances(reply, info, len(frame)))
+
+    def time_calls(
+        self,
+        frame: pd.DataFrame,
+        *,
+        batch_size: int,
+        max_calls: int,
+        max_seconds: float,
+        warmup_calls: int = 0,
+    ) -> TimedCalls:
+        """Time ``predict`` inside the model's process; see ``model_types.Model``."""
+        max_calls = min(max_calls, MAX_TIMED_CALLS)
+        plan = {
+            "batch_size": batch_size,
+            "max_calls": max_calls,
+            "max_seconds": max_seconds,
+            "warmup_calls": warmup_calls,
+        }
+        reply = self._ask(
+            {"op": "time", "plan": plan},
+            frame,
+            doing="being timed",
+            max_bytes=max_calls * 9,
+            extra_seconds=max_seconds,
+        )
+        durations = _array(reply, "durations_ns", (None,))
+        disturbed = _array(reply, "disturbed", durations.shape)
+        cold_ns = reply.header.get("cold_ns")
+        return TimedCalls(
+            durations_ns=durations.astype(np.int64),
+            disturbed=disturbed.astype(bool),
+            cold_ns=cold_ns if isinstance(cold_ns, int) else None,
+            warmup_calls=warmup_calls,
+        )
+
+    def peak_memory_bytes(self) -> int:
+        """Highest resident memory of the model's process so far."""
+        peak = self._ask({"op": "memory"}, doing="telling its memory").header.get("peak_bytes")
+        if not isinstance(peak, int):
+            _refuse("no peak memory")
+        return peak
+
+    def transform(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Matrix that reaches the final estimator, shape (n, k)."""
+        reply = self._ask(
+            {"op": "transform"}, frame, doing="transforming", max_bytes=MAX_MATRIX_BYTES
+        )
+        return _array(reply, "matrix", (len(frame), None)).astype(np.float64, copy=False)
+
+    def lower(self) -> Lowered | None:
+        """Return the model as arrays, or None where no exact form is known."""
+        reply = self._ask({"op": "lower"}, doing="being read", max_bytes=MAX_LOWERED_BYTES)
+        meta = reply.header.get("meta")
+        if meta is None:
+            return None
+        if not isinstance(meta, dict):
+            _refuse("no description of its arrays")
+        return Lowered(meta, reply.arrays)
+
+    def _ask(
+        self,
+        header: dict[str, Any],
+        frame: pd.DataFrame | None = None,
+        *,
+        doing: str,
+        max_bytes: int = 0,
+        extra_seconds: float = 0.0,
+    ) -> Reply:
+        """Ask the worker, a new one if the last has died."""
+        worker = self._living_worker()
+        try:
+            return worker.request(
+                header,
+                frame,
+                doing=doing,
+                timeout=self._limits.call_seconds + extra_seconds,
+                max_bytes=max_bytes,
+            )
+        except ModelError as error:
+            self._last_error = error
+            raise
+
+    def _living_worker(self) -> Worker:
+        if self._worker is not None and self._worker.alive:
+            return self._worker
+        if self._restarts >= MAX_RESTARTS and self._last_error is not None:
+            raise self._last_error
+        self._restarts += 1
+        self.load()
+        return self._worker  # type: ignore[return-value]
+
+
+def probe_row(info: ModelInfo) -> pd.DataFrame | None:
+    """Return one plausible row of a model's input, or None if its columns are unknown."""
+    if not info.features:
+        return None
+    names = [feature.name for feature in info.features]
+    values = [_plausible(feature) for feature in info.features]
+    frame = pd.DataFrame({i: [value] for i, value in enumerate(values)})
+    frame.columns = pd.Index(names)
+    return frame
+
+
+def _plausible(feature: ModelFeature) -> Any:  # noqa: ANN401 - a cell of any kind
+    if feature.categories:
+        return feature.categories[0]
+    if feature.kind == "text":
+        return "text"
+    if feature.kind == "datetime":
+        return pd.Timestamp("2020-01-01")
+    bounds = (feature.mean, feature.minimum, feature.maximum, 0.0)
+    middle = next(value for value in bounds if value is not None)
+    return bool(middle) if feature.kind == "boolean" else float(middle)
+
+
+# ------------------------------------------------------------------- checking what came back
+
+
+def _checked_info(reply: Reply) -> ModelInfo:
+    try:
+        info = ModelInfo.model_validate(reply.header.get("info"))
+    except ValidationError:
+        _refuse("no valid description of itself")
+    if info.n_outputs < 1 or info.n_outputs > 100_000:
+        _refuse("an impossible number of outputs")
+    return info
+
+
+def _checked_warnings(reply: Reply) -> list[str]:
+    told = reply.header.get("warnings")
+    return [clean_text(text, 2000) for text in told[:20]] if isinstance(told, list) else []
+
+
+def _promised_bytes(info: ModelInfo, n_rows: int) -> int:
+    """Return the most bytes an honest answer for ``n_rows`` rows can have."""
+    n_classes = len(info.classes or [])
+    width = max(n_classes, info.n_outputs)
+    pairs = n_classes * (n_classes - 1) // 2  # one-against-one decision functions
+    return 8 * n_rows * (info.n_outputs + max(width, pairs))
+
+
+def _prediction_shape(info: ModelInfo, n_rows: int) -> tuple[int, ...]:
+    several = info.n_outputs > 1 or info.task in (Task.MULTILABEL, Task.MULTIOUTPUT)
+    return (n_rows, info.n_outputs) if several else (n_rows,)
+
+
+def _chances(reply: Reply, info: ModelInfo, n_rows: int) -> tuple[Any, Any]:
+    """Return probabilities and scores, one of them or both None."""
+    if info.has_proba and info.task is not Task.MULTIOUTPUT:
+        width = len(info.classes) if info.classes else info.n_outputs
+        return _array(reply, "y_proba", (n_rows, width)), None
+    if not info.has_score or info.has_proba:
+        return None, None
+    one_column = info.task in (Task.BINARY, Task.OUTLIER)
+    return None, _array(reply, "y_score", (n_rows,) if one_column else (n_rows, None))
+
+
+def _array(reply: Reply, name: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
+    """Return an array of the reply; a ``None`` in ``shape`` stands for any size."""
+    values = reply.arrays.get(name)
+    if values is None:
+        _refuse(f"no {name}")
+    fits = values.ndim == len(shape) and all(
+        want is None or have == want for have, want in zip(values.shape, shape, strict=True)
+    )
+    if not fits:
+        want = " × ".join("any" if size is None else str(size) for size in shape)
+        have = " × ".join(map(str, values.shape))
+        _refuse(f"{name} of {have}, expected {want}")
+    return values
+
+
+def _decoded(codes: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
+    """Return labels for class codes; numbers as they are."""
+    if info.output_classes:
+        columns = [_labels(codes[:, i], classes) for i, classes in enumerate(info.output_classes)]
+        return np.stack(columns, axis=1)
+    return _labels(codes, info.classes) if info.classes else codes
+
+
+def _labels(codes: NDArray[Any], classes: list[Label]) -> NDArray[Any]:
+    if codes.size and (codes.dtype.kind != "i" or codes.min() < 0 or codes.max() >= len(classes)):
+        _refuse("a class that it did not list")
+    kinds = {type(label) for label in classes}
+    labels = np.array(classes, dtype=None if len(kinds) == 1 else object)
+    decoded: NDArray[Any] = labels[codes]
+    return decoded
+
+
+def _refuse(what: str) -> NoReturn:
+    message = f"The model's process answered with {what}."
+    raise ModelProtocolError(message)
+
+
+def _load_sentence(error: ModelRaisedError, file_info: ModelFileInfo) -> str:
+    return f"{file_info.name} could not be loaded: {error}"
+
+
+def _version_sentence(error: ModelRaisedError, file_info: ModelFileInfo, info: ModelInfo) -> str:
+    """Say with which versions a file was made and with which it was tried."""
+    made = ", ".join(f"{k} {v}" for k, v in sorted(file_info.written_with.items()))
+    here = ", ".join(
+        f"{library} {version}"
+        for library, version in sorted(info.versions.items())
+        if not file_info.written_with or library in file_info.written_with
+    )
+    return (
+        f"{file_info.name} loads but cannot predict under {here}: {error}. It was made with "
+        f"{made or 'other versions'}; save it again with the versions used here."
+    )

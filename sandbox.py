@@ -1,0 +1,421 @@
+"""Processes for models: starts the warm parent, asks it for workers, tells how they ended.
+
+Owns: ``WorkerParent``, ``Worker``, ``Limits`` and the sentences about a model's process that
+crashed, ended itself, ran out of memory or gave no answer. Linux only: a worker is addressed by a
+pidfd, so that the wall clock always decides and never hits a stranger.
+
+The parent is started once per service; jobs forked later inherit its control socket and ask on
+their own. A parent that has died is replaced at the next request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pandas as pd
+
+import confinement
+import worker_parent
+import worker_protocol
+from errors import (
+    DataError,
+    ModelCrashedError,
+    ModelError,
+    ModelProtocolError,
+    ModelRaisedError,
+    ModelTimeoutError,
+    MonitorError,
+)
+from frame_codec import FrameCodecError
+from worker_protocol import Reply, clean_text
+
+START_SECONDS = 120.0
+"""Longest wait for a worker while the warm parent may still be importing."""
+END_SECONDS = 5.0
+"""Longest wait for a dead worker's exit status."""
+SOCKET_BUFFER_BYTES = 4 << 20
+ERROR_OUTPUT_BYTES = 8192
+"""How much of a dead worker's error output is looked at."""
+NEAR_LIMIT = 0.9
+"""Share of the memory limit above which a crash is put down to memory."""
+OUT_OF_MEMORY_SIGNS = (b"bad_alloc", b"MemoryError", b"Cannot allocate memory", b"out of memory")
+
+MEMORY_SENTENCE = "The model used more than {} MB while {} and was stopped."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how much a model may take.
+
+    Parameters
+    ----------
+    memory_mb : int
+        Memory beyond the libraries' own, MiB.
+    load_seconds, call_seconds : float
+        Wall time for loading and for one request after that.
+    """
+
+    memory_mb: int = 2048
+    load_seconds: float = 30.0
+    call_seconds: float = 60.0
+
+
+class WorkerParent:
+    """The warm parent process and the way to it.
+
+    Examples
+    --------
+    >>> with WorkerParent() as workers:  # doctest: +SKIP
+    ...     worker = workers.spawn(Path("model.pkl"), Limits())
+    """
+
+    def __init__(self) -> None:
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the parent if it is not running; returns while it still imports its libraries."""
+        with self._lock:
+            if self._control is None:
+                self._launch()
+
+    def close(self) -> None:
+        """End the parent and with it every worker."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        process, self._process = self._process, None
+        if process is None or os.getpid() != self._owner:
+            return
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:  # a job still holds the socket
+            process.kill()
+            process.wait()
+
+    def spawn(self, model_path: Path, limits: Limits) -> Worker:
+        """Return a fresh worker that holds the model's file open but has not loaded it.
+
+        Raises
+        ------
+        MonitorError
+            If no worker can be started.
+        OSError
+            If the file cannot be read.
+        """
+        for _ in range(2):
+            self.start()
+            control = self._control
+            worker = None if control is None else _ask_for_worker(control, model_path, limits)
+            if worker is not None:
+                return worker
+            self._forget(control)
+        message = "No process for the model could be started. See the service's log for the reason."
+        raise MonitorError(message)
+
+    def _forget(self, control: socket.socket | None) -> None:
+        """Drop a parent that is gone, unless somebody replaced it already."""
+        with self._lock:
+            if control is not None and self._control is control:
+                control.close()
+                self._control = None
+
+    def _launch(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-I", "-S", "-c", _bootstrap(theirs.fileno())],
+                env=clean_environment(),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,
+            )
+        self._owner = os.getpid()
+        self._control = ours
+
+
+class Worker:
+    """One process that holds one model.
+
+    Parameters
+    ----------
+    data : socket
+        Requests and replies.
+    pid, pidfd : int
+        The process, by number and by descriptor.
+    status_fd, error_fd : int
+        Read ends: how it ended, and what it wrote to its error output.
+    limits : Limits
+        What it is held to, for the sentence when it was too much.
+    """
+
+    def __init__(
+        self, data: socket.socket, pid: int, pidfd: int, pipes: tuple[int, int], limits: Limits
+    ) -> None:
+        self.pid = pid
+        self.limits = limits
+        self._data = data
+        self._pidfd = pidfd
+        self._status_fd, self._error_fd = pipes
+        self._open = True
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can still be answered."""
+        return self._open
+
+    def request(
+        self,
+        header: Mapping[str, Any],
+        frame: pd.DataFrame | None = None,
+        *,
+        doing: str,
+        timeout: float,
+        max_bytes: int = 0,
+    ) -> Reply:
+        """Ask the worker for something and wait for the answer.
+
+        Parameters
+        ----------
+        header : mapping
+            ``op`` and its options.
+        frame : DataFrame, optional
+            The table it is about.
+        doing : str
+            What the model is doing meanwhile, for messages: "loading", "predicting".
+        timeout : float
+            Wall time for sending, thinking and answering, seconds.
+        max_bytes : int
+            Most bytes of arrays that the answer may hold.
+
+        Raises
+        ------
+        ModelRaisedError, ModelCrashedError, ModelTimeoutError, ModelProtocolError
+            What went wrong, in one sentence. After the last three the worker is gone, except
+            that a model that merely hit its memory limit goes on.
+        DataError
+            If the table cannot be sent.
+        """
+        channel = _DeadlineChannel(self._data, timeout)
+        try:
+            self._refuse_unasked()
+            worker_protocol.send_request(channel, dict(header), frame)
+            reply = worker_protocol.receive_reply(channel, max_bytes)
+            self._refuse_unasked()
+        except FrameCodecError as error:
+            message = f"The table cannot be given to a model: {error}."
+            raise DataError(message) from error
+        except TimeoutError as error:
+            self.close()
+            message = f"The model gave no answer within {timeout:g} s and was stopped ({doing})."
+            raise ModelTimeoutError(message) from error
+        except worker_protocol.ProtocolError as error:
+            self.close()
+            message = f"The model's process gave an answer of another form than promised: {error}."
+            raise ModelProtocolError(message) from error
+        except (EOFError, ConnectionError) as error:
+            raise self._end(doing) from error
+        told = reply.header.get("error")
+        if told is not None:
+            raise self._told_error(told, doing)
+        return reply
+
+    def kill(self) -> None:
+        """Kill the process at once."""
+        if self._open:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Kill the process and let go of it."""
+        if self._open:
+            self.kill()
+            self._open = False
+            self._data.close()
+            for fd in (self._pidfd, self._status_fd, self._error_fd):
+                os.close(fd)
+
+    def _refuse_unasked(self) -> None:
+        """Raise if bytes wait that nobody asked for."""
+        if _readable(self._data.fileno(), 0) and self._data.recv(1, socket.MSG_PEEK):
+            message = "bytes that nobody asked for"
+            raise worker_protocol.ProtocolError(message)
+
+    def _told_error(self, told: Any, doing: str) -> ModelError:  # noqa: ANN401 - untrusted
+        if not isinstance(told, dict):
+            self.close()
+            return ModelProtocolError("The model's process reported an error without a text.")
+        if told.get("memory") is True:
+            return ModelCrashedError(MEMORY_SENTENCE.format(self.limits.memory_mb, doing))
+        kind, text = clean_text(told.get("type"), 100), clean_text(told.get("message"), 2000)
+        return ModelRaisedError(kind, text)
+
+    def _end(self, doing: str) -> ModelError:
+        """Return how the process ended, as an error; it is let go of."""
+        status = self._wait_status(1.0)
+        if status is None:  # it closed its socket and lives on
+            self.kill()
+            status = self._wait_status(END_SECONDS)
+        written = _read_available(self._error_fd)
+        self.close()
+        if status is None:
+            return ModelCrashedError(f"The model's process was lost while {doing}.")
+        code, peak_kib = status
+        near = peak_kib * 1024 > NEAR_LIMIT * self.limits.memory_mb * confinement.MIB
+        if code < 0 and (near or any(sign in written for sign in OUT_OF_MEMORY_SIGNS)):
+            return ModelCrashedError(MEMORY_SENTENCE.format(self.limits.memory_mb, doing))
+        return ModelCrashedError(f"The model {_ending(code)} while {doing}.")
+
+    def _wait_status(self, seconds: float) -> tuple[int, int] | None:
+        """Return exit code (minus the signal) and peak KiB, or None if they do not come."""
+        if not _readable(self._status_fd, seconds):
+            return None
+        data = os.read(self._status_fd, worker_parent.STATUS.size)
+        return worker_parent.STATUS.unpack(data) if data else None
+
+
+class _DeadlineChannel:
+    """A socket whose operations together must end in time."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self._connection = connection
+        self._deadline = time.monotonic() + seconds
+
+    def sendall(self, data: bytes | memoryview) -> None:
+        self._set_remaining()
+        self._connection.sendall(data)
+
+    def recv_into(self, view: memoryview) -> int:
+        self._set_remaining()
+        return self._connection.recv_into(view)
+
+    def _set_remaining(self) -> None:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError
+        self._connection.settimeout(remaining)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the whole environment of the warm parent and its workers."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "OMP_NUM_THREADS": str(min(os.cpu_count() or 1, 4)),
+        "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads cost more than all confinement
+        "OPENBLAS_NUM_THREADS": "1",
+        "JOBLIB_MULTIPROCESSING": "0",  # its semaphores need /dev/shm
+        "MALLOC_ARENA_MAX": "2",  # arenas would use up the address space
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _bootstrap(control_fd: int) -> str:
+    """Return the program of the warm parent: our modules and the installed ones, nothing else."""
+    here = str(Path(__file__).resolve().parent)
+    installed = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
+    return (
+        f"import sys; sys.path[:0] = {[here]!r}; sys.path += {installed!r}; "
+        f"import worker_parent; worker_parent.main({control_fd})"
+    )
+
+
+def _ask_for_worker(control: socket.socket, model_path: Path, limits: Limits) -> Worker | None:
+    """Return a worker, or None if the parent is gone."""
+    with contextlib.ExitStack() as theirs:
+        model = theirs.enter_context(model_path.open("rb"))
+        ours, data = socket.socketpair()
+        theirs.callback(data.close)
+        status_fd, status = _pipe(theirs)
+        error_fd, errors = _pipe(theirs)
+        os.set_blocking(errors, False)  # a worker never waits for its error output to be read
+        for end in (ours, data):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        request = json.dumps(asdict(confinement.Rules(memory_mb=limits.memory_mb))).encode()
+        fds = [data.fileno(), model.fileno(), status, errors]
+        with contextlib.suppress(ConnectionError):
+            socket.send_fds(control, [request], fds)
+    hello = _receive_hello(ours)
+    if hello is None:
+        ours.close()
+        os.close(status_fd)
+        os.close(error_fd)
+        return None
+    return Worker(ours, *hello, (status_fd, error_fd), limits)
+
+
+def _pipe(stack: contextlib.ExitStack) -> tuple[int, int]:
+    """Return a pipe whose write end closes with the stack."""
+    read_end, write_end = os.pipe()
+    stack.callback(os.close, write_end)
+    return read_end, write_end
+
+
+def _receive_hello(data: socket.socket) -> tuple[int, int] | None:
+    """Return the worker's pid and pidfd, or None if the parent is gone."""
+    data.settimeout(START_SECONDS)
+    try:
+        message, fds, _, _ = socket.recv_fds(data, worker_parent.HELLO.size, 1)
+    except (TimeoutError, ConnectionError):
+        return None
+    if len(message) != worker_parent.HELLO.size or len(fds) != 1:
+        return None
+    return worker_parent.HELLO.unpack(message)[0], fds[0]
+
+
+def _read_available(fd: int) -> bytes:
+    """Return what is in a pipe now, cut to ``ERROR_OUTPUT_BYTES``."""
+    return os.read(fd, ERROR_OUTPUT_BYTES) if _readable(fd, 0) else b""
+
+
+def _readable(fd: int, seconds: float) -> bool:
+    """Wait until a descriptor can be read or its other end is closed."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _ending(code: int) -> str:
+    """Say how a process ended, from its exit code or minus the signal.
+
+    Examples
+    --------
+    >>> _ending(-11)
+    'crashed (signal 11, segmentation fault)'
+    """
+    if code >= 0:
+        return f"ended itself (exit code {code})"
+    if -code == signal.SIGKILL:
+        return "was killed by the system (signal 9), most likely for want of memory,"
+    name = (signal.strsignal(-code) or "unknown").lower()
+    return f"crashed (signal {-code}, {name})"

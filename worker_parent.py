@@ -1,0 +1,199 @@
+"""The warm parent of all workers: imports the libraries once and forks a worker on demand.
+
+Owns: what is imported beforehand, forking, reaping, and the end of every worker. It is started
+fresh by ``sandbox`` with a clean environment, so that no secret of the service is in its memory;
+it never opens a model and never runs a numerical routine (a forked child could not use the
+threads of one).
+
+It listens on one control socket of whole messages that several jobs may hold at the same time.
+Nothing is ever answered there; each request brings its own ends of private channels::
+
+    job ──(control: request + fds)──> parent ──fork──> worker
+    job <─(data: pid + pidfd)──────── parent
+    job <─(data: requests, replies)──────────────────> worker
+    job <─(status pipe: exit status)─ parent
+
+A job that ends closes its end of the status pipe, and its worker is killed. When the last holder
+of the control socket is gone, the parent kills all workers and ends.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import fcntl
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import traceback
+from typing import Any, NamedTuple, NoReturn
+
+STATUS = struct.Struct("<iq")
+"""What is written to a status pipe: exit code or minus the signal, peak resident KiB."""
+HELLO = struct.Struct("<i")
+"""What is sent on the data socket with the pidfd: the worker's process id."""
+N_DESCRIPTORS = 4
+"""Data socket, model file, write end of the status pipe, write end for error output."""
+DATA_FD, MODEL_FD = 3, 4
+"""Where a worker finds its two descriptors; everything above is closed."""
+
+PRELOADED = (
+    *("numpy", "pandas", "scipy.sparse", "scipy.special", "scipy.stats", "joblib", "threadpoolctl"),
+    *("sklearn.calibration", "sklearn.cluster", "sklearn.compose", "sklearn.decomposition"),
+    *("sklearn.discriminant_analysis", "sklearn.ensemble", "sklearn.feature_extraction.text"),
+    *("sklearn.feature_selection", "sklearn.gaussian_process", "sklearn.impute"),
+    *("sklearn.linear_model", "sklearn.mixture", "sklearn.model_selection", "sklearn.multiclass"),
+    *("sklearn.multioutput", "sklearn.naive_bayes", "sklearn.neighbors", "sklearn.neural_network"),
+    *("sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm", "sklearn.tree"),
+    *("xgboost", "lightgbm", "skops.io"),
+    *("confinement", "model_worker", "model_lowering", "restricted_pickle"),
+)
+"""Modules imported before the first fork; those that are not installed are left out."""
+
+CODECS = ("latin1", "cp437", "raw_unicode_escape", "utf_16", "utf_32", "idna")
+"""Text codecs that old pickles need; a confined worker may be unable to find them."""
+
+
+class _Worker(NamedTuple):
+    """A running worker as its parent knows it."""
+
+    pid: int
+    pidfd: int
+    status_fd: int
+
+
+def main(control_fd: int) -> None:
+    """Import the libraries, then serve fork requests until the control socket closes."""
+    _preload()
+    parent = _Parent(socket.socket(fileno=control_fd))
+    parent.run()
+
+
+class _Parent:
+    """The loop: fork on request, report every end, kill what nobody waits for."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._workers: dict[int, _Worker] = {}  # by pidfd
+        self._by_status: dict[int, _Worker] = {}
+        self._poll = select.poll()
+        self._poll.register(control.fileno(), select.POLLIN)
+
+    def run(self) -> None:
+        """Serve until the last job has closed the control socket."""
+        while True:
+            for fd, _ in self._poll.poll():
+                if fd == self._control.fileno():
+                    if not self._serve_request():
+                        self._kill_all()
+                        return
+                elif fd in self._workers:
+                    self._reap(self._workers[fd])
+                elif fd in self._by_status:  # the job's end is gone
+                    _kill(self._by_status[fd])
+                    self._poll.unregister(fd)
+
+    def _serve_request(self) -> bool:
+        """Fork one worker; False when nobody can ask any more."""
+        data, fds, _, _ = socket.recv_fds(self._control, 1 << 16, N_DESCRIPTORS)
+        if not data:
+            return False
+        if len(fds) == N_DESCRIPTORS:
+            self._spawn(json.loads(data), fds)
+        else:
+            _close_all(fds)
+        return True
+
+    def _spawn(self, options: dict[str, Any], fds: list[int]) -> None:
+        data_fd, model_fd, status_fd, error_fd = fds
+        try:
+            pid = os.fork()
+        except OSError:  # the job sees its channels close and says so
+            _close_all(fds)
+            return
+        if pid == 0:
+            _become_worker(options, data_fd, model_fd, error_fd)
+        worker = _Worker(pid, os.pidfd_open(pid), status_fd)
+        with socket.socket(fileno=data_fd) as data, contextlib.suppress(OSError):
+            # a job that is gone already: its status pipe says so in the next round
+            socket.send_fds(data, [HELLO.pack(pid)], [worker.pidfd])
+        _close_all([model_fd, error_fd])
+        self._workers[worker.pidfd] = worker
+        self._by_status[status_fd] = worker
+        self._poll.register(worker.pidfd, select.POLLIN)
+        self._poll.register(status_fd, 0)  # POLLERR comes unasked
+
+    def _reap(self, worker: _Worker) -> None:
+        _, status, usage = os.wait4(worker.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        with contextlib.suppress(OSError):  # the job may be gone
+            os.write(worker.status_fd, STATUS.pack(code, usage.ru_maxrss))
+        del self._workers[worker.pidfd], self._by_status[worker.status_fd]
+        for fd in (worker.pidfd, worker.status_fd):
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(fd)
+            os.close(fd)
+
+    def _kill_all(self) -> None:
+        for worker in list(self._workers.values()):
+            _kill(worker)
+            self._reap(worker)
+
+
+def _preload() -> None:
+    for name in PRELOADED:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not name.startswith(error.name):
+                raise
+    for name in CODECS:
+        codecs.lookup(name)
+    sys.modules["joblib"].cpu_count(only_physical_cores=True)  # reads files a worker may not
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
+
+
+def _become_worker(options: dict[str, Any], data_fd: int, model_fd: int, error_fd: int) -> NoReturn:
+    """Turn the forked child into a worker; never returns."""
+    code = 1
+    try:
+        _arrange_descriptors(data_fd, model_fd, error_fd)
+        confinement = importlib.import_module("confinement")
+        confinement.confine(confinement.Rules(**options))
+        worker = importlib.import_module("model_worker")
+        worker.serve(socket.socket(fileno=DATA_FD), MODEL_FD)
+        code = 0
+    except BaseException:  # noqa: BLE001 - a child must never return into the parent's loop
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _arrange_descriptors(data_fd: int, model_fd: int, error_fd: int) -> None:
+    """Keep the worker's own descriptors at fixed places and close all others."""
+    above = 10  # clear of the places that are filled next
+    data, model, errors = (
+        fcntl.fcntl(fd, fcntl.F_DUPFD, above) for fd in (data_fd, model_fd, error_fd)
+    )
+    null = fcntl.fcntl(os.open(os.devnull, os.O_RDWR), fcntl.F_DUPFD, above)
+    for place, fd in enumerate((null, null, errors, data, model)):
+        os.dup2(fd, place, inheritable=False)
+    os.closerange(MODEL_FD + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _kill(worker: _Worker) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended just now
+        signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
+
+
+def _close_all(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)

@@ -1,0 +1,195 @@
+"""Calling an estimator inside the worker: its input's form, its answers as plain arrays.
+
+Owns: class labels as codes, probabilities and scores in one shape, and timed calls. Stand-alone:
+standard library, numpy and ``model_describe``; written for Python 3.7 and later.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import model_columns
+import model_describe
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+MAX_BATCHES = 64
+"""Most different batches that timed calls rotate through."""
+THREAD_USAGE = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
+"""Whose context switches are counted: this thread's where the platform can tell."""
+
+
+class TimingPlan(NamedTuple):
+    """How many calls to time and on how many rows each."""
+
+    batch_size: int
+    max_calls: int
+    max_seconds: float
+    warmup_calls: int
+
+
+class Predictor:
+    """An estimator that takes tables and answers with plain arrays.
+
+    Parameters
+    ----------
+    estimator : object
+        As returned by ``model_describe.find_model``.
+    info : dict
+        As returned by ``model_describe.describe``.
+    """
+
+    def __init__(self, estimator: Any, info: dict[str, Any]) -> None:  # noqa: ANN401
+        self.estimator = estimator
+        self.info = info
+        self.first_call_ns: int | None = None
+        self._codes = [_code_table(labels) for labels in _label_lists(info)]
+
+    def inputs(self, frame: pd.DataFrame) -> Any:  # noqa: ANN401 - whatever the model takes
+        """Return a table in the form the model was fitted on."""
+        return model_describe.model_input(frame, self.info["input_form"])
+
+    def predict(self, frame: pd.DataFrame, *, proba: bool) -> dict[str, NDArray[Any]]:
+        """Predict every row.
+
+        Returns
+        -------
+        dict
+            ``y_pred``: codes i8 for classes (-1: a label the model did not list), f8 for numbers,
+            shape (n,) or (n, n_outputs); with ``proba`` also ``y_proba`` f8 (n, k) or ``y_score``
+            f8 (n,) or (n, k), where the model has them.
+        """
+        rows = self.inputs(frame)
+        answers = {"y_pred": self._encoded(_dense(self._first_timed(rows)))}
+        if proba and self.info["has_proba"]:
+            answers.update(self._probabilities(rows))
+        elif proba and self.info["has_score"]:
+            scores = _dense(self.estimator.decision_function(rows))
+            answers["y_score"] = np.asarray(scores, dtype=np.float64)
+        return answers
+
+    def time_calls(self, frame: pd.DataFrame, plan: TimingPlan) -> dict[str, NDArray[Any]]:
+        """Time ``predict`` on rotating batches that were made before.
+
+        Returns
+        -------
+        dict
+            ``durations_ns`` i8 (n_calls,) and ``disturbed`` u1 (n_calls,): whether the thread was
+            preempted (involuntary context switches) during the call.
+        """
+        batches = [self.inputs(part) for part in _batches(frame, plan)]
+        for number in range(plan.warmup_calls):
+            self._first_timed(batches[number % len(batches)])
+        with _one_thread():
+            was_enabled = gc.isenabled()
+            gc.disable()
+            try:
+                return _timed(self.estimator.predict, batches, plan)
+            finally:
+                if was_enabled:
+                    gc.enable()
+
+    def _first_timed(self, rows: Any) -> Any:  # noqa: ANN401
+        """Predict, and remember how long the very first call of this process took."""
+        if self.first_call_ns is not None:
+            return self.estimator.predict(rows)
+        start = time.perf_counter_ns()
+        answer = self.estimator.predict(rows)
+        self.first_call_ns = time.perf_counter_ns() - start
+        return answer
+
+    def _encoded(self, y_pred: NDArray[Any]) -> NDArray[Any]:
+        if y_pred.ndim == 2 and y_pred.shape[1] == 1:
+            y_pred = y_pred[:, 0]
+        if not self._codes:
+            integral = self.info["task"] in ("clustering", "outlier")
+            return y_pred.astype(np.int64 if integral else np.float64)
+        if y_pred.ndim == 1:
+            return _encode(y_pred, self._codes[0])
+        columns = [_encode(y_pred[:, i], codes) for i, codes in enumerate(self._codes)]
+        return np.stack(columns, axis=1)
+
+    def _probabilities(self, rows: Any) -> dict[str, NDArray[Any]]:  # noqa: ANN401
+        answer = self.estimator.predict_proba(rows)
+        if self.info["task"] == "multioutput":
+            return {}
+        if isinstance(answer, list):  # one (n, classes) table per label
+            answer = np.stack([_p_one(t, c) for t, c in zip(answer, self._codes)], axis=1)  # noqa: B905
+        return {"y_proba": np.asarray(_dense(answer), dtype=np.float64)}
+
+
+def _label_lists(info: dict[str, Any]) -> list[list[Any]]:
+    """Return the class labels of every output; empty where numbers are predicted."""
+    if info.get("output_classes"):
+        return list(info["output_classes"])
+    return [info["classes"]] if info.get("classes") else []
+
+
+def _code_table(labels: list[Any]) -> dict[Any, int]:
+    return {label: code for code, label in enumerate(labels)}
+
+
+def _encode(labels: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.int64]:
+    """Return each label's place in the list of classes; -1 where it is not in there."""
+    if labels.dtype.kind == "O":
+        found = [codes.get(model_columns.plain(label), -1) for label in labels.tolist()]
+        return np.array(found, dtype=np.int64)
+    distinct, places = np.unique(labels, return_inverse=True)
+    known = [codes.get(model_columns.plain(label), -1) for label in distinct]
+    encoded: NDArray[np.int64] = np.array(known, dtype=np.int64)[places.reshape(-1)]
+    return encoded
+
+
+def _p_one(table: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.float64]:
+    """Return P(label = 1) from one label's probabilities; a label never seen has none."""
+    if 1 not in codes:
+        return np.zeros(len(table))
+    return np.asarray(table, dtype=np.float64)[:, codes[1]]
+
+
+def _dense(answer: Any) -> NDArray[Any]:  # noqa: ANN401 - whatever the model answered
+    return np.asarray(answer.toarray() if hasattr(answer, "toarray") else answer)
+
+
+def _batches(frame: pd.DataFrame, plan: TimingPlan) -> list[pd.DataFrame]:
+    """Cut a table into batches of equal size, repeating rows where there are too few."""
+    n_rows = len(frame)
+    n_batches = max(1, min(n_rows // plan.batch_size, MAX_BATCHES))
+    places = np.arange(n_batches * plan.batch_size) % n_rows
+    return [frame.iloc[part] for part in np.split(places, n_batches)]
+
+
+def _timed(predict: Any, batches: list[Any], plan: TimingPlan) -> dict[str, NDArray[Any]]:  # noqa: ANN401
+    clock, usage = time.perf_counter_ns, resource.getrusage
+    durations: list[int] = []
+    disturbed: list[bool] = []
+    end = clock() + int(plan.max_seconds * 1e9)
+    while len(durations) < plan.max_calls and (not durations or clock() < end):
+        batch = batches[len(durations) % len(batches)]
+        before = usage(THREAD_USAGE).ru_nivcsw
+        start = clock()
+        predict(batch)
+        durations.append(clock() - start)
+        disturbed.append(usage(THREAD_USAGE).ru_nivcsw != before)
+    return {
+        "durations_ns": np.array(durations, dtype=np.int64),
+        "disturbed": np.array(disturbed, dtype=np.uint8),
+    }
+
+
+def _one_thread() -> Any:  # noqa: ANN401 - threadpoolctl ships no types
+    """Return a context in which numerical libraries use one thread."""
+    import contextlib
+
+    try:
+        import threadpoolctl
+    except ImportError:  # an old environment may lack it; timings are then merely noisier
+        return getattr(contextlib, "nullcontext")()  # noqa: B009
+    return threadpoolctl.threadpool_limits(1)
