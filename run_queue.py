@@ -1,0 +1,282 @@
+"""The part of the store that moves runs: queued, running, ended.
+
+Owns: ``RunQueue``. The table of runs is the queue: ``queued → running → done | error | timeout |
+cancelled | interrupted``. A change of status is one conditional update, so that whoever comes
+second changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from statistics import median
+from typing import Any
+
+import sqlalchemy as sa
+
+from artifact_store import ArtifactStore, link, require_file, utc_now
+from errors import BusyError, InputError, NotFoundError
+from report_types import RunRequest, RunStatus, Stage
+from run_types import QueueState, RunRecord, new_run_id
+from storage_tables import run
+
+INTERRUPTED = "The program was stopped while this run was going on; start the run again"
+DEFAULT_RUN_SECONDS = 5.0
+"""Assumed length of a run while none has finished yet."""
+
+
+class RunQueue(ArtifactStore):
+    """The queue of runs over the table of runs."""
+
+    def create_run(self, request: RunRequest, *, idempotency_key: str | None = None) -> str:
+        """Queue a run and return its id.
+
+        The same ``idempotency_key`` with the same request returns the first run's id.
+
+        Raises
+        ------
+        BusyError
+            The queue is full.
+        NotFoundError
+            A file of the request is not in the store.
+        InputError
+            The key was used for another request.
+        """
+        body = request.model_dump(mode="json", by_alias=True)
+        with self._database.write() as connection:
+            earlier = _find_by_key(connection, idempotency_key)
+            if earlier is not None:
+                return _same_request(earlier, body, idempotency_key)
+            self._refuse_when_full(connection)
+            for sha256 in _files_of(request):
+                require_file(connection, sha256)
+            run_id = new_run_id()
+            connection.execute(sa.insert(run), _new_row(run_id, request, body, idempotency_key))
+            for sha256 in _files_of(request):
+                link(connection, run_id, sha256)
+        return run_id
+
+    def find_by_key(self, idempotency_key: str) -> str | None:
+        """Return the id of the run that was created with this key, if any."""
+        with self._database.read() as connection:
+            row = _find_by_key(connection, idempotency_key)
+        return row.id if row is not None else None
+
+    def queue_state(self) -> QueueState:
+        """Return how many runs wait and go on, and how long one usually takes."""
+        with self._database.read() as connection:
+            return _queue_state(connection)
+
+    def _refuse_when_full(self, connection: sa.Connection) -> None:
+        state = _queue_state(connection)
+        limit = self._settings.queue_limit
+        if state.n_queued >= limit:
+            seconds = state.retry_after_seconds(self._settings.slots)
+            msg = f"{state.n_queued} runs are waiting already (at most {limit}); try again later"
+            raise BusyError(msg, seconds)
+
+    def claim_run(self, owner: str) -> RunRecord | None:
+        """Take the oldest queued run for ``owner`` and return it, or None when nothing waits."""
+        now = utc_now()
+        oldest = (
+            sa.select(run.c.id)
+            .where(run.c.status == RunStatus.QUEUED.value)
+            .order_by(run.c.created_at, run.c.id)
+            .limit(1)
+        )
+        if not self._has_row(oldest):
+            return None  # looking is free for others, locking is not
+        statement = (
+            sa.update(run)
+            .where(run.c.id == oldest.with_for_update(skip_locked=True).scalar_subquery())
+            .values(status=RunStatus.RUNNING.value, owner=owner, started_at=now, heartbeat_at=now)
+            .returning(run)
+        )
+        with self._database.write() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else record_of(row)
+
+    def _has_row(self, statement: sa.Select[Any]) -> bool:
+        with self._database.read() as connection:
+            return connection.execute(statement).first() is not None
+
+    def set_progress(self, run_id: str, stage: Stage, fraction: float, message: str) -> None:
+        """Say how far a running run is."""
+        self._change(
+            run_id, (RunStatus.RUNNING,), stage=stage.value, fraction=fraction, message=message
+        )
+
+    def heartbeat(self, owner: str) -> None:
+        """Say that ``owner`` is alive and still works on its runs."""
+        statement = (
+            sa.update(run)
+            .where(run.c.owner == owner, run.c.status == RunStatus.RUNNING.value)
+            .values(heartbeat_at=utc_now())
+        )
+        with self._database.write() as connection:
+            connection.execute(statement)
+
+    def recover(self, owner: str, *, lease_seconds: float = 0.0) -> list[str]:
+        """Mark runs of other, dead owners as interrupted and return their ids.
+
+        Parameters
+        ----------
+        owner : str
+            Who asks; its own runs are left alone.
+        lease_seconds : float
+            Age of the last heartbeat from which an owner counts as dead. 0 means that the caller
+            knows that no other owner lives, as the holder of the runner's lock does.
+        """
+        statement = (
+            sa.update(run)
+            .where(
+                run.c.status == RunStatus.RUNNING.value,
+                run.c.owner != owner,
+                run.c.heartbeat_at <= utc_now() - timedelta(seconds=lease_seconds),
+            )
+            .values(status=RunStatus.INTERRUPTED.value, error=INTERRUPTED, finished_at=utc_now())
+            .returning(run.c.id)
+        )
+        with self._database.write() as connection:
+            return list(connection.execute(statement).scalars())
+
+    def fail_run(self, run_id: str, status: RunStatus, reason: str) -> bool:
+        """End a run without a report; False when it had ended already."""
+        with self._database.write() as connection:
+            return end_run(connection, run_id, status, {"error": reason})
+
+    def request_cancel(self, run_id: str) -> RunStatus:
+        """Cancel a run: at once while it waits, within moments while it goes on.
+
+        Returns the status after the call; a run that has ended stays as it is.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+        cancelled = {"error": "Cancelled before it began", "finished_at": utc_now()}
+        self._change(run_id, (RunStatus.QUEUED,), status=RunStatus.CANCELLED.value, **cancelled)
+        self._change(run_id, (RunStatus.RUNNING,), cancel_requested=True)
+        return self.get_run(run_id).status
+
+    def cancel_requests(self, owner: str) -> set[str]:
+        """Return the running runs of ``owner`` that somebody wants cancelled."""
+        statement = sa.select(run.c.id).where(
+            run.c.owner == owner,
+            run.c.status == RunStatus.RUNNING.value,
+            run.c.cancel_requested,
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(statement).scalars())
+
+    def is_cancelled(self, run_id: str) -> bool:
+        """Whether somebody wants the run cancelled, or it is."""
+        record = self.get_run(run_id)
+        return record.cancel_requested or record.status is RunStatus.CANCELLED
+
+    def _change(self, run_id: str, statuses: Sequence[RunStatus], **values: object) -> None:
+        statement = (
+            sa.update(run)
+            .where(run.c.id == run_id, run.c.status.in_([item.value for item in statuses]))
+            .values(**values)
+        )
+        with self._database.write() as connection:
+            connection.execute(statement)
+
+    def get_run(self, run_id: str) -> RunRecord:
+        """Return one run.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(run).where(run.c.id == run_id)).one_or_none()
+        if row is None:
+            raise NotFoundError(no_run(run_id))
+        return record_of(row)
+
+
+def record_of(row: sa.Row[Any]) -> RunRecord:
+    """Turn a row of the table of runs into its type."""
+    values = dict(row._mapping)
+    values.pop("idempotency_key")
+    return RunRecord.model_validate(values)
+
+
+def end_run(
+    connection: sa.Connection, run_id: str, status: RunStatus, values: dict[str, Any]
+) -> bool:
+    """Give a run its final status; False when it has one already or does not exist."""
+    active = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
+    unended = sa.and_(run.c.id == run_id, run.c.status.in_(active))
+    started = connection.execute(sa.select(run.c.started_at).where(unended)).one_or_none()
+    if started is None:
+        return False
+    now = utc_now()
+    seconds = (now - started.started_at).total_seconds() if started.started_at else None
+    final = {"status": status.value, "finished_at": now, "seconds": seconds}
+    changed = connection.execute(sa.update(run).where(unended).values(**final, **values))
+    return changed.rowcount == 1
+
+
+def _new_row(
+    run_id: str, request: RunRequest, body: dict[str, Any], idempotency_key: str | None
+) -> dict[str, Any]:
+    return {
+        "id": run_id,
+        "status": RunStatus.QUEUED.value,
+        "created_at": utc_now(),
+        "request": body,
+        "model_name": request.model_name,
+        "model_sha256": request.model_sha256,
+        "source": request.source,
+        "labels": request.labels,
+        "fraction": 0.0,
+        "message": "",
+        "cancel_requested": False,
+        "idempotency_key": idempotency_key,
+    }
+
+
+def _files_of(request: RunRequest) -> list[str]:
+    both = (request.model_sha256, request.sample_sha256)
+    return sorted({sha256 for sha256 in both if sha256 is not None})
+
+
+def _find_by_key(connection: sa.Connection, key: str | None) -> sa.Row[Any, Any] | None:
+    if key is None:
+        return None
+    statement = sa.select(run.c.id, run.c.request).where(run.c.idempotency_key == key)
+    return connection.execute(statement).one_or_none()
+
+
+def _same_request(earlier: sa.Row[Any, Any], body: dict[str, Any], key: str | None) -> str:
+    if earlier.request != body:
+        msg = f"The idempotency key {key!r} was used for another request; use a new key"
+        raise InputError(msg)
+    return str(earlier.id)
+
+
+def _queue_state(connection: sa.Connection) -> QueueState:
+    counts = sa.select(run.c.status, sa.func.count()).group_by(run.c.status)
+    by_status: dict[str, int] = dict(connection.execute(counts).all())
+    recent = (
+        sa.select(run.c.seconds)
+        .where(run.c.seconds.is_not(None))
+        .order_by(run.c.created_at.desc())
+        .limit(20)
+    )
+    seconds = list(connection.execute(recent).scalars())
+    return QueueState(
+        n_queued=by_status.get(RunStatus.QUEUED.value, 0),
+        n_running=by_status.get(RunStatus.RUNNING.value, 0),
+        median_seconds=median(seconds) if seconds else DEFAULT_RUN_SECONDS,
+    )
+
+
+def no_run(run_id: str) -> str:
+    """Return the sentence for a run that does not exist."""
+    return f"There is no run {run_id[:64]!r}; it may have been deleted"

@@ -1,0 +1,131 @@
+"""What the store says about runs, without their whole reports.
+
+Owns: ``RunRecord`` (a row of the list), ``RunFilter`` and ``RunSort`` (how to ask for rows),
+``MetricPoint`` (a number over time), ``QueueState``, ``Artifact`` and run ids. Used by both doors;
+computes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from base_types import TypedModel
+from report_types import RunRequest, RunStatus, Stage, Verdict
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_run_id() -> str:
+    """Return a fresh id: 26 characters, sorted by time of creation, 80 random bits (a ULID)."""
+    number = (int(time.time() * 1000) << 80) | secrets.randbits(80)
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+class RunSummary(TypedModel):
+    """The few numbers of a report that lists, trends and gates show."""
+
+    verdict: Verdict | None = None
+    verdict_summary: str | None = None
+    n_failed_checks: int | None = None
+    n_warned_checks: int | None = None
+    task: str | None = None
+    estimator: str | None = None
+    metric_name: str | None = Field(default=None, description="Main quality metric")
+    metric_value: float | None = None
+    metric_low: float | None = None
+    metric_high: float | None = None
+    p50_ms: float | None = Field(default=None, description="Median latency of one row")
+    p95_ms: float | None = None
+    drift_harm: float | None = Field(
+        default=None, description="Largest harm by the simulated drift of one feature, 0..1"
+    )
+
+
+class RunRecord(RunSummary):
+    """One run as the list of runs shows it."""
+
+    id: str
+    status: RunStatus
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    seconds: float | None = Field(default=None, description="From start to end")
+    request: RunRequest
+    model_name: str
+    model_sha256: str
+    source: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    stage: Stage | None = None
+    fraction: float = Field(default=0.0, description="Progress of the whole run, 0..1")
+    message: str = ""
+    cancel_requested: bool = False
+    owner: str | None = Field(default=None, description="Runner that works on it")
+    heartbeat_at: datetime | None = None
+    error: str | None = Field(default=None, description="Why the run has no report")
+
+
+class RunSort(StrEnum):
+    """Columns a list of runs may be sorted by."""
+
+    CREATED = "created_at"
+    MODEL = "model_name"
+    STATUS = "status"
+    VERDICT = "verdict"
+    METRIC = "metric_value"
+    LATENCY = "p50_ms"
+    SECONDS = "seconds"
+
+
+class RunFilter(TypedModel):
+    """Which runs to list; every condition given must hold."""
+
+    text: str | None = Field(
+        default=None, description="Part of id, model, estimator, verdict sentence or labels"
+    )
+    model_name: str | None = None
+    model_sha256: str | None = None
+    verdict: Verdict | None = None
+    status: RunStatus | None = None
+    source: str | None = None
+
+
+class MetricPoint(TypedModel):
+    """One number of one finished run, for trends."""
+
+    run_id: str
+    created_at: datetime
+    model_name: str
+    model_sha256: str
+    verdict: Verdict | None = None
+    metric: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Artifact(TypedModel):
+    """A stored file, known by the SHA-256 of its bytes."""
+
+    sha256: str
+    size_bytes: int
+    kind: str = Field(description="model, sample, data …")
+    name: str
+    created_at: datetime
+
+
+class QueueState(TypedModel):
+    """How busy the product is."""
+
+    n_queued: int
+    n_running: int
+    median_seconds: float = Field(description="Of the last finished runs; 5 without any")
+
+    def retry_after_seconds(self, slots: int) -> int:
+        """Return when a place in the queue is likely to be free, 1 to 300 seconds."""
+        return min(300, max(1, math.ceil(self.n_queued * self.median_seconds / slots)))

@@ -1,0 +1,160 @@
+"""Every setting of the product, once, typed, from the environment.
+
+Owns: ``Settings`` and ``get_settings``. Each setting is read from ``MONITOR_<NAME>`` (for example
+``MONITOR_API_PORT=9000``) and checked when the program starts, so that a wrong value is one clear
+sentence at once instead of a surprise later.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from errors import InputError
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Addresses that only this machine can reach; any other needs a token."""
+
+MIB = 1024 * 1024
+
+
+def default_slots() -> int:
+    """Return how many runs go at once by default: one per core but one, two on a small machine."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(2, cpus), cpus - 1)
+
+
+class Settings(BaseSettings):
+    """What an operator may decide; every field is ``MONITOR_`` plus its name in capitals.
+
+    Examples
+    --------
+    >>> Settings(api_port=9000, api_token="secret").api_port
+    9000
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MONITOR_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        default=Path("data"), description="Directory of the store and of uploaded files"
+    )
+    database_url: str = Field(
+        default="", description="SQLAlchemy URL; empty is SQLite inside the data directory"
+    )
+    api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
+    api_port: int = Field(default=8000, ge=0, le=65535, description="Port of the API; 0 picks one")
+    api_token: SecretStr | None = Field(
+        default=None, description="Bearer token of the API; needed unless it is local only"
+    )
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description='Further names the API answers to, as JSON: ["monitor.example.org"]',
+    )
+    dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard")
+    dashboard_port: int = Field(default=8501, ge=0, le=65535, description="Port of the dashboard")
+    model_policy: Literal["strict", "standard", "custom"] = Field(
+        default="standard",
+        description="What a model file may contain: formats without code, plus pickles of known "
+        "types, or anything (then full isolation is needed)",
+    )
+    require_isolation: Literal["none", "partial", "full"] = Field(
+        default="none", description="Refuse to load models under weaker isolation than this"
+    )
+    environments: bool = Field(
+        default=False, description="May environments with other library versions be built"
+    )
+    max_model_mb: int = Field(default=200, ge=1, description="Largest model file, MiB")
+    max_sample_mb: int = Field(default=200, ge=1, description="Largest data file, MiB")
+    memory_mb: int = Field(default=2048, ge=256, description="Memory of one model's process, MiB")
+    run_seconds: float = Field(
+        default=600.0, gt=0, le=86_400, description="Longest time of one run, seconds"
+    )
+    slots: int = Field(default_factory=default_slots, ge=1, le=64, description="Runs at once")
+    queue_limit: int = Field(default=20, ge=1, le=10_000, description="Runs that may wait")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if url and not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            msg = "expected sqlite:///path or postgresql+psycopg://user@host/name"
+            raise ValueError(msg)
+        return url
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        absolute = path.expanduser().absolute()
+        if absolute.exists() and not absolute.is_dir():
+            msg = "is a file; expected a directory"
+            raise ValueError(msg)
+        return absolute
+
+    @model_validator(mode="after")
+    def _token_where_others_can_reach(self) -> Self:
+        if self.api_host not in LOOPBACK_HOSTS and not self.token:
+            msg = (
+                f"MONITOR_API_HOST is {self.api_host!r}, which other machines can reach; set "
+                "MONITOR_API_TOKEN as well, or use 127.0.0.1"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def token(self) -> str:
+        """The API's bearer token, empty where none is needed."""
+        return self.api_token.get_secret_value() if self.api_token else ""
+
+    @property
+    def url(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'monitor.db'}"
+
+    @property
+    def max_model_bytes(self) -> int:
+        """Largest model file in bytes."""
+        return self.max_model_mb * MIB
+
+    @property
+    def max_sample_bytes(self) -> int:
+        """Largest data file in bytes."""
+        return self.max_sample_mb * MIB
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises
+    ------
+    InputError
+        A value is wrong; the message names every wrong variable and what was expected.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InputError(_explain(error)) from None
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return this process's settings, read once; see ``load_settings``."""
+    return load_settings()
+
+
+def _explain(error: ValidationError) -> str:
+    """One line per wrong variable, without its value where that is a secret."""
+    lines = []
+    for item in error.errors(include_url=False):
+        name = "MONITOR_" + "_".join(str(part) for part in item["loc"][:1]).upper()
+        message = str(item["msg"]).removeprefix("Value error, ")
+        if not item["loc"]:
+            lines.append(message)
+        elif name == "MONITOR_API_TOKEN":
+            lines.append(f"{name}: {message}")
+        else:
+            lines.append(f"{name}={item['input']!r}: {message}")
+    return "Wrong settings: " + "; ".join(lines)

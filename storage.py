@@ -1,0 +1,187 @@
+"""The store: everything the product remembers. The one door to the database.
+
+Owns: ``Store`` with its reports, lists and trends; ``run_queue`` and ``artifact_store`` are its
+floors. Each public method is one short transaction; values are always bound.
+"""
+
+from __future__ import annotations
+
+import gzip
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+
+from artifact_store import utc_now
+from errors import InputError, NotFoundError, StorageError
+from report_types import RunStatus, TestReport
+from run_queue import RunQueue, end_run, record_of
+from run_summary import summarise, trend_metrics
+from run_types import MetricPoint, RunFilter, RunRecord, RunSort
+from storage_tables import artifact, metric, report, run, run_artifact
+
+_INTERVAL = {"value", "low", "high"}
+
+
+class Store(RunQueue):
+    """Everything the product remembers; safe for threads, several processes share one.
+
+    Use ``Store.open(settings)``, from any process, at any time.
+    """
+
+    def finish_run(self, result: TestReport) -> bool:
+        """Store the report of a running run; False when the run was ended by somebody else."""
+        status = result.status if result.status.is_final else RunStatus.DONE
+        result = result.model_copy(
+            update={"status": status, "finished_at": result.finished_at or utc_now()}
+        )
+        values = summarise(result).model_dump(mode="json")
+        metrics = [
+            {"run_id": result.run_id, "name": name} | number.model_dump(include=_INTERVAL)
+            for name, number in trend_metrics(result).items()
+        ]
+        body = gzip.compress(result.model_dump_json(by_alias=True).encode(), 6)
+        with self._database.write() as connection:
+            values |= {"fraction": 1.0, "message": ""}
+            if not end_run(connection, result.run_id, status, values):
+                return False
+            connection.execute(
+                sa.insert(report),
+                {"run_id": result.run_id, "schema_version": result.schema_version, "body": body},
+            )
+            if metrics:
+                connection.execute(sa.insert(metric), metrics)
+        return True
+
+    def get_report(self, run_id: str) -> TestReport:
+        """Return the report of a finished run.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or it has no report; the message says why.
+        StorageError
+            The report was written in a form that this program cannot read.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(report).where(report.c.run_id == run_id)).first()
+        if row is None:
+            raise NotFoundError(_why_no_report(self.get_run(run_id)))
+        try:
+            return TestReport.model_validate_json(gzip.decompress(row.body))
+        except ValidationError as error:
+            msg = (
+                f"The report of run {run_id} has schema version {row.schema_version} and cannot "
+                f"be read by this program: {error.error_count()} fields differ"
+            )
+            raise StorageError(msg) from error
+
+    def list_runs(
+        self,
+        where: RunFilter | None = None,
+        *,
+        sort: RunSort = RunSort.CREATED,
+        descending: bool = True,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> tuple[list[RunRecord], int]:
+        """Return one page of runs and how many there are on all pages; empty values go last."""
+        conditions = _conditions(where or RunFilter())
+        column = run.c[sort.value]
+        order = (column.desc() if descending else column.asc()).nulls_last()
+        page = sa.select(run).where(*conditions).order_by(order, run.c.id.desc())
+        count = sa.select(sa.func.count()).select_from(run).where(*conditions)
+        with self._database.read() as connection:
+            rows = connection.execute(page.limit(limit).offset(offset)).all()
+            total = connection.scalar(count) or 0
+        return [record_of(row) for row in rows], total
+
+    def model_names(self) -> list[str]:
+        """Return the names of all models ever tested, sorted."""
+        statement = sa.select(run.c.model_name).distinct().order_by(run.c.model_name)
+        with self._database.read() as connection:
+            return list(connection.execute(statement).scalars())
+
+    def metric_history(
+        self,
+        *,
+        metric_name: str | None = None,
+        model_name: str | None = None,
+        model_sha256: str | None = None,
+        limit: int = 1000,
+    ) -> list[MetricPoint]:
+        """Return numbers of finished runs, oldest first; the newest ``limit`` where there are more.
+
+        ``metric_name`` is a quality metric by scikit-learn's name, or ``p50_ms``, ``p95_ms``,
+        ``best_rows_per_second``, ``peak_memory_mb``, ``error_rate``, ``drift_harm``.
+        """
+        wanted = {
+            metric.c.name: metric_name,
+            run.c.model_name: model_name,
+            run.c.model_sha256: model_sha256,
+        }
+        statement = (
+            sa.select(
+                metric.c.run_id,
+                run.c.created_at,
+                run.c.model_name,
+                run.c.model_sha256,
+                run.c.verdict,
+                metric.c.name.label("metric"),
+                metric.c.value,
+                metric.c.low,
+                metric.c.high,
+            )
+            .join(run, run.c.id == metric.c.run_id)
+            .where(*(column == value for column, value in wanted.items() if value is not None))
+            .order_by(run.c.created_at.desc(), run.c.id.desc(), metric.c.name)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(statement).mappings().all()
+        return [MetricPoint.model_validate(dict(row)) for row in reversed(rows)]
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run that has ended, its report, and the files that no other run uses.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        InputError
+            It is still waiting or running.
+        """
+        if not self.get_run(run_id).status.is_final:
+            msg = f"Run {run_id} has not ended yet; cancel it first"
+            raise InputError(msg)
+        with self._database.write() as connection:
+            used = sa.select(run_artifact.c.sha256).where(run_artifact.c.run_id == run_id)
+            candidates = list(connection.execute(used).scalars())
+            connection.execute(sa.delete(run).where(run.c.id == run_id))
+            self.drop_unused(connection, artifact.c.sha256.in_(candidates))
+
+
+def _why_no_report(record: RunRecord) -> str:
+    if not record.status.is_final:
+        return f"Run {record.id} is {record.status.value}; its report is not written yet"
+    return f"Run {record.id} has no report: {record.error or record.status.value}"
+
+
+def _conditions(where: RunFilter) -> list[sa.ColumnElement[bool]]:
+    exact = where.model_dump(mode="json", exclude={"text"}, exclude_none=True)
+    conditions: list[sa.ColumnElement[bool]] = [
+        run.c[name] == value for name, value in exact.items()
+    ]
+    return conditions + [_mentions(word) for word in (where.text or "").split()]
+
+
+def _mentions(word: str) -> sa.ColumnElement[bool]:
+    """Return whether a word occurs anywhere in what the list shows of a run."""
+    texts = (
+        run.c.id,
+        run.c.model_name,
+        run.c.estimator,
+        run.c.verdict_summary,
+        run.c.error,
+        sa.cast(run.c.labels, sa.Text),
+    )
+    return sa.or_(*(text.icontains(word, autoescape=True) for text in texts))
