@@ -359,6 +359,7 @@ class DriftTest(TypedModel):
     threshold: float | None = None
     threshold_source: str = ""
     drift_detected: bool | None = None
+    method: str = Field(default="", description="Bins, and how the p-value was found")
     reason: str | None = None
 
 

@@ -1,0 +1,373 @@
+"""Has the data drifted? Reference against current, per column, with a verdict and the reason.
+
+Owns: the default verdict and the ``DriftReport`` of two tables or two sets of predictions.
+
+A column drifts when a difference is both *beyond chance*, by p-values that use the sizes of both
+samples and are corrected over all questions about all columns (Benjamini-Hochberg), and *large
+enough to matter*, by an effect size with a floor. Beyond chance and at least half the floor is
+``possible``; anything else is no drift, and the sentence ``why`` says which of both was missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from base_types import Status
+from drift_comparison import (
+    Comparison,
+    Evidence,
+    Thresholds,
+    compare_profiles,
+)
+from drift_profiles import (
+    NumberProfile,
+    Profile,
+    kind_of,
+    profile_categories,
+    profile_column,
+    profile_numbers,
+)
+from drift_tests import benjamini_hochberg
+from model_types import ModelInfo, Predictions, Task
+from report_types import DriftReport, DriftTest, DriftVerdict, FeatureDrift
+from schema_utils import Kind, Schema
+
+Progress = Callable[[float, str], None]
+
+_RANK = {
+    DriftVerdict.UNKNOWN: 0,
+    DriftVerdict.NONE: 1,
+    DriftVerdict.POSSIBLE: 2,
+    DriftVerdict.DRIFT: 3,
+}
+
+
+def compare_frames(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    schema: Schema | None = None,
+    *,
+    thresholds: Thresholds | None = None,
+    progress: Progress | None = None,
+) -> DriftReport:
+    """Compare two tables column by column.
+
+    Parameters
+    ----------
+    reference, current : DataFrame
+        The data the model is known to work on, and the data in question. Not changed.
+    schema : Schema, optional
+        Kinds of the columns; without it they follow from the reference's dtypes.
+    thresholds : Thresholds, optional
+        Limits of the verdict.
+    progress : callable, optional
+        Called with (fraction, message) per column.
+
+    Returns
+    -------
+    DriftReport
+        One ``FeatureDrift`` per reference column; skipped with a reason if a table is empty.
+    """
+    limits = thresholds or Thresholds()
+    report = DriftReport(n_reference=len(reference), n_current=len(current))
+    if reference.empty or current.empty:
+        report.status = Status.SKIPPED
+        report.reason = "Both tables need at least one row and one column to be compared."
+        return report
+    kinds = column_kinds(reference, schema)
+    compared: dict[str, Comparison] = {}
+    for i, name in enumerate(name for name in kinds if name in current.columns):
+        if progress is not None:
+            progress(i / len(kinds), f"comparing {name}")
+        old, new = (profile_column(frame[name], kinds[name]) for frame in (reference, current))
+        compared[name] = compare_profiles(old, new, limits)
+    report.features = judge_columns(compared, kinds, limits)
+    absent = [name for name in kinds if name not in compared]
+    report.features += [_absent(name, kinds[name], report) for name in absent]
+    return _summarised(report, [str(name) for name in current.columns if str(name) not in kinds])
+
+
+def column_kinds(frame: pd.DataFrame, schema: Schema | None) -> dict[str, Kind]:
+    """Return the kind of each column of ``frame``, from the schema where it knows the column."""
+    known = {feature.name: feature.kind for feature in schema.features} if schema else {}
+    return {str(name): known.get(str(name)) or kind_of(frame[name]) for name in frame.columns}
+
+
+def _absent(name: str, kind: Kind, report: DriftReport) -> FeatureDrift:
+    return FeatureDrift(
+        feature=name,
+        kind=kind.value,
+        n_reference=report.n_reference,
+        n_current=0,
+        verdict=DriftVerdict.DRIFT,
+        why="Drift: the column is absent from the current data.",
+    )
+
+
+def _summarised(report: DriftReport, extra: list[str]) -> DriftReport:
+    report.n_drifted = sum(f.verdict is DriftVerdict.DRIFT for f in report.features)
+    report.verdict = max((f.verdict for f in report.features), key=_RANK.__getitem__)
+    if extra:
+        report.notes.append(f"Columns only in the current data, not compared: {', '.join(extra)}.")
+    return report
+
+
+def compare_column(
+    reference: pd.Series[Any],
+    current: pd.Series[Any],
+    kind: Kind | None = None,
+    *,
+    name: str = "",
+    thresholds: Thresholds | None = None,
+) -> FeatureDrift:
+    """Compare one column by itself.
+
+    Parameters
+    ----------
+    reference, current : Series
+        Its values in both tables.
+    kind : Kind, optional
+        What it holds; by default as the reference's dtype says.
+    name : str
+        For the result; by default the reference's.
+    thresholds : Thresholds, optional
+        Limits of the verdict.
+
+    Returns
+    -------
+    FeatureDrift
+        Verdict, sentence, tests, histograms; p-values corrected over this column's questions.
+
+    Examples
+    --------
+    >>> before = pd.Series(range(100))
+    >>> compare_column(before, before + 100).verdict.value
+    'drift'
+    """
+    limits = thresholds or Thresholds()
+    kind = kind or kind_of(reference)
+    name = name or str(reference.name or "")
+    comparison = compare_profiles(
+        profile_column(reference, kind), profile_column(current, kind), limits
+    )
+    return judge_columns({name: comparison}, {name: kind}, limits)[0]
+
+
+# --- verdict -----------------------------------------------------------------------------------
+
+
+def judge_columns(
+    compared: Mapping[str, Comparison],
+    kinds: Mapping[str, Kind],
+    thresholds: Thresholds,
+) -> list[FeatureDrift]:
+    """Correct the evidence over all columns and give each its verdict.
+
+    Parameters
+    ----------
+    compared : mapping of str to Comparison
+        All columns that belong to one table.
+    kinds : mapping of str to Kind
+        At least these columns.
+    thresholds : Thresholds
+        Limits of the verdict.
+
+    Returns
+    -------
+    list of FeatureDrift
+        In the order of ``compared``.
+    """
+    adjusted = adjust_evidence(compared)
+    return [
+        _judge(name, kinds[name].value, comparison, adjusted[name], thresholds.alpha)
+        for name, comparison in compared.items()
+    ]
+
+
+def adjust_evidence(compared: Mapping[str, Comparison]) -> dict[str, list[Evidence]]:
+    """Return each column's evidence with p-values adjusted over all of it (Benjamini-Hochberg)."""
+    keys = [
+        (name, i)
+        for name, comparison in compared.items()
+        for i, evidence in enumerate(comparison.evidence)
+        if evidence.test.p_value is not None
+    ]
+    raw = [compared[name].evidence[i].test.p_value or 0.0 for name, i in keys]
+    corrected = dict(zip(keys, benjamini_hochberg(raw).tolist(), strict=True))
+    return {
+        name: [
+            Evidence(
+                evidence.test.model_copy(update={"p_adjusted": corrected.get((name, i))}),
+                evidence.finding,
+            )
+            for i, evidence in enumerate(comparison.evidence)
+        ]
+        for name, comparison in compared.items()
+    }
+
+
+def evidence_verdict(test: DriftTest, alpha: float) -> DriftVerdict:
+    """Return the verdict of one question: beyond chance, and how large against its floor."""
+    if test.p_adjusted is None or test.effect_size is None or test.threshold is None:
+        return DriftVerdict.UNKNOWN
+    if test.p_adjusted > alpha or abs(test.effect_size) < test.threshold / 2:
+        return DriftVerdict.NONE
+    return DriftVerdict.DRIFT if abs(test.effect_size) >= test.threshold else DriftVerdict.POSSIBLE
+
+
+def _judge(
+    name: str,
+    kind: str,
+    comparison: Comparison,
+    evidence: list[Evidence],
+    alpha: float,
+) -> FeatureDrift:
+    verdicts = [evidence_verdict(item.test, alpha) for item in evidence]
+    verdict = max(verdicts, key=_RANK.__getitem__, default=DriftVerdict.UNKNOWN)
+    if comparison.unchecked and verdict is DriftVerdict.NONE:
+        verdict = DriftVerdict.UNKNOWN
+    missing = zip(comparison.n_missing, comparison.n_rows, strict=True)
+    missing_reference, missing_current = (n / total if total else 0.0 for n, total in missing)
+    return FeatureDrift(
+        feature=name,
+        kind=kind,
+        n_reference=comparison.n_rows[0],
+        n_current=comparison.n_rows[1],
+        verdict=verdict,
+        why=_why(comparison, evidence, verdicts, verdict, alpha),
+        tests=[
+            item.test.model_copy(update={"drift_detected": found is DriftVerdict.DRIFT})
+            for item, found in zip(evidence, verdicts, strict=True)
+        ]
+        + list(comparison.usual),
+        missing_reference=missing_reference,
+        missing_current=missing_current,
+        new_categories=list(comparison.new_labels[:20]),
+        reference=comparison.drawn[0],
+        current=comparison.drawn[1],
+    )
+
+
+def _why(
+    comparison: Comparison,
+    evidence: list[Evidence],
+    verdicts: list[DriftVerdict],
+    verdict: DriftVerdict,
+    alpha: float,
+) -> str:
+    """Say in one sentence what decided the verdict."""
+    if verdict is DriftVerdict.UNKNOWN:
+        return f"Not checked: {comparison.unchecked or _untestable(evidence)}."
+    if verdict is DriftVerdict.NONE:
+        return _why_none(evidence, alpha)
+    reasons = [
+        f"{item.finding}, {_beyond_chance(item.test)}"
+        for item, found in zip(evidence, verdicts, strict=True)
+        if found is verdict
+    ]
+    if verdict is DriftVerdict.POSSIBLE:
+        tests = [t.test for t, v in zip(evidence, verdicts, strict=True) if v is verdict]
+        reasons[0] += f", but less than the floor of {tests[0].threshold:.3g} from which it matters"
+    return f"{verdict.value.capitalize()}: {'; '.join(reasons)}."
+
+
+def _beyond_chance(test: DriftTest) -> str:
+    return f"beyond chance (adjusted p {_shown_p(test.p_adjusted)})"
+
+
+def _shown_p(p_value: float | None) -> str:
+    if p_value is None:
+        return "unknown"
+    return f"= {p_value:.2g}" if p_value >= 1e-4 else "< 0.0001"
+
+
+def _untestable(evidence: list[Evidence]) -> str:
+    reasons = [item.test.reason for item in evidence if item.test.reason]
+    return reasons[0] if reasons else "there are no values to compare"
+
+
+def _why_none(evidence: list[Evidence], alpha: float) -> str:
+    tested = [item for item in evidence if item.test.p_adjusted is not None]
+    strongest = min(tested, key=lambda item: item.test.p_adjusted or 0.0)
+    shown = _shown_p(strongest.test.p_adjusted)
+    if (strongest.test.p_adjusted or 0.0) <= alpha:
+        return f"No drift that matters: {strongest.finding}; beyond chance (p {shown}), but small."
+    return f"No drift: the difference is within chance (smallest adjusted p {shown})."
+
+
+# --- predictions -------------------------------------------------------------------------------
+
+
+def compare_predictions(
+    reference: Predictions,
+    current: Predictions,
+    info: ModelInfo,
+    *,
+    thresholds: Thresholds | None = None,
+    full: bool = True,
+) -> FeatureDrift:
+    """Compare what a model answers on two tables.
+
+    Parameters
+    ----------
+    reference, current : Predictions
+        Answers for the rows of both tables.
+    info : ModelInfo
+        Of the model.
+    thresholds : Thresholds, optional
+        Limits of the verdict.
+    full : bool
+        Whether to add the field's usual tests and the histograms.
+
+    Returns
+    -------
+    FeatureDrift
+        ``feature`` is "prediction". Of a classifier both the shares of the classes and the
+        distribution of the probability (binary: of the second class; else: of the class chosen)
+        are questions; histograms and usual tests are of the classes. Of several numeric outputs
+        each is a question; histograms and usual tests are of the first.
+    """
+    limits = thresholds or Thresholds()
+    pairs = list(
+        zip(prediction_profiles(reference, info), prediction_profiles(current, info), strict=True)
+    )
+    compared = [compare_profiles(old, new, limits, full=full) for old, new in pairs]
+    evidence = tuple(
+        Evidence(item.test, f"output {i + 1}: {item.finding}") if i else item
+        for i, comparison in enumerate(compared)
+        for item in comparison.evidence
+    )
+    whole = replace(compared[0], evidence=evidence)
+    kind = Kind.FLOAT if isinstance(pairs[0][0], NumberProfile) else Kind.CATEGORICAL
+    return judge_columns({"prediction": whole}, {"prediction": kind}, limits)[0]
+
+
+def prediction_profiles(predictions: Predictions, info: ModelInfo) -> list[Profile]:
+    """Return the profiles that predictions are compared by, the main one first."""
+    y_pred = predictions.y_pred
+    if info.task is Task.REGRESSION:
+        columns = y_pred.reshape(len(y_pred), -1).astype(np.float64)
+        return [profile_numbers(column) for column in columns.T]
+    profiles: list[Profile] = [profile_categories(pd.Series(prediction_labels(y_pred)))]
+    if predictions.y_proba is not None and info.task.is_classification:
+        profiles.append(profile_numbers(main_probability(predictions.y_proba)))
+    return profiles
+
+
+def prediction_labels(y_pred: NDArray[Any]) -> NDArray[Any]:
+    """Return one label per row; several outputs are joined by commas."""
+    if y_pred.ndim == 1:
+        return y_pred
+    return np.array([",".join(str(label) for label in row) for row in y_pred.tolist()])
+
+
+def main_probability(y_proba: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return P(second class) of two, else that of the most likely class, shape (n,)."""
+    chosen = y_proba[:, 1] if y_proba.shape[1] == 2 else y_proba.max(axis=1)
+    return np.ascontiguousarray(chosen, dtype=np.float64)

@@ -1,0 +1,274 @@
+"""What drift needs to know of a column, gathered in one pass and used for every comparison.
+
+Owns: ``NumberProfile`` and ``CategoryProfile``, how they are made from a column, and the bins and
+histograms that are always taken from the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from base_types import Histogram
+from drift_tests import Floats
+from schema_utils import Kind
+
+MAX_BINS = 20
+"""Most bins or categories in a histogram; further categories are drawn as ``OTHER``."""
+
+OTHER = "(other)"
+
+PSI_BINS = 10
+"""Deciles of the reference, the usual choice for PSI (Siddiqi 2006)."""
+
+
+@dataclass(frozen=True)
+class NumberProfile:
+    """A column of numbers.
+
+    Parameters
+    ----------
+    n_rows : int
+        All rows.
+    n_missing : int
+        Rows without a value.
+    n_invalid : int
+        Infinite values and, in a column that should hold numbers, values that are none.
+    values : ndarray of float
+        The finite values, ascending.
+    """
+
+    n_rows: int
+    n_missing: int
+    n_invalid: int
+    values: Floats
+
+    @property
+    def n_values(self) -> int:
+        """Finite values."""
+        return len(self.values)
+
+    @cached_property
+    def std(self) -> float:
+        """Standard deviation of the finite values, 0 without any."""
+        return float(self.values.std()) if len(self.values) else 0.0
+
+    @cached_property
+    def scale(self) -> float:
+        """Robust standard deviation: min(std, IQR / 1.349) (Silverman 1986), std if IQR is 0."""
+        if not len(self.values):
+            return 0.0
+        low, high = self.values[[len(self.values) // 4, 3 * len(self.values) // 4]]
+        robust = float(high - low) / 1.349
+        return min(self.std, robust) if robust > 0 else self.std
+
+    @cached_property
+    def inner_edges(self) -> Floats:
+        """Distinct inner deciles of the values, ascending; the outer bins are open."""
+        n = len(self.values)
+        return np.unique(self.values[[n * k // PSI_BINS for k in range(1, PSI_BINS)]])
+
+    def counts(self, inner_edges: Floats) -> Floats:
+        """Count values in ``(-inf, e1], (e1, e2], … (ek, inf)``."""
+        below = np.searchsorted(self.values, inner_edges, side="right")
+        return np.diff(below, prepend=0, append=len(self.values)).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class CategoryProfile:
+    """A column of categories: the number of rows of each label, missing ones apart."""
+
+    n_rows: int
+    n_missing: int
+    counts: dict[str, int]
+
+    @property
+    def n_values(self) -> int:
+        """Rows with a value."""
+        return self.n_rows - self.n_missing
+
+
+Profile = NumberProfile | CategoryProfile
+
+
+def kind_of(column: pd.Series[Any]) -> Kind:
+    """Return the kind a column is compared as where no schema says it."""
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return Kind.BOOLEAN
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return Kind.FLOAT
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return Kind.DATETIME
+    return Kind.CATEGORICAL
+
+
+def profile_column(column: pd.Series[Any], kind: Kind) -> Profile:
+    """Gather what a comparison needs of one column.
+
+    Parameters
+    ----------
+    column : Series
+        Any dtype; it is not changed.
+    kind : Kind
+        What the column should hold. Text is compared by its length in characters, datetimes as
+        seconds since 1970.
+
+    Returns
+    -------
+    NumberProfile or CategoryProfile
+        By kind; values that do not fit the kind are counted as invalid.
+    """
+    if kind in (Kind.CATEGORICAL, Kind.BOOLEAN):
+        return profile_categories(column, boolean=kind is Kind.BOOLEAN)
+    if kind is Kind.TEXT:
+        lengths = column.dropna().astype(str).str.len()
+        return profile_numbers(
+            np.asarray(lengths, dtype=np.float64), n_missing=int(column.isna().sum())
+        )
+    if kind is Kind.DATETIME:
+        return _profile_times(column)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return profile_numbers(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return _without_unreadable(column, numbers)
+
+
+def _profile_times(column: pd.Series[Any]) -> NumberProfile:
+    times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
+    seconds = (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(dtype=np.float64)
+    return _without_unreadable(column, seconds)
+
+
+def _without_unreadable(column: pd.Series[Any], numbers: NDArray[Any]) -> NumberProfile:
+    """Tell missing values from those that could not be read as numbers."""
+    missing = column.isna().to_numpy()
+    unreadable = int((np.isnan(numbers) & ~missing).sum())
+    kept = np.asarray(numbers[~np.isnan(numbers)], dtype=np.float64)
+    return profile_numbers(kept, n_missing=int(missing.sum()), n_invalid=unreadable)
+
+
+def profile_numbers(values: Floats, *, n_missing: int = 0, n_invalid: int = 0) -> NumberProfile:
+    """Sort once; infinities and NaN end up at the ends and are cut off by bisection.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+        NaN counts as missing, infinity as invalid.
+    n_missing, n_invalid : int
+        Rows that were taken out before.
+    """
+    ordered = np.sort(values)
+    low = int(np.searchsorted(ordered, -np.inf, side="right"))
+    high = int(np.searchsorted(ordered, np.inf, side="left"))
+    not_nan = int(np.searchsorted(ordered, np.inf, side="right"))
+    return NumberProfile(
+        n_rows=len(values) + n_missing + n_invalid,
+        n_missing=n_missing + len(values) - not_nan,
+        n_invalid=n_invalid + low + not_nan - high,
+        values=ordered[low:high],
+    )
+
+
+def profile_categories(column: pd.Series[Any], *, boolean: bool = False) -> CategoryProfile:
+    """Count the labels of a column; 1, 1.0 and (in a boolean column) True are one label."""
+    counts: dict[str, int] = {}
+    for label, count in column.value_counts(sort=False).items():
+        if count:
+            text = category_label(label, boolean=boolean)
+            counts[text] = counts.get(text, 0) + int(count)
+    return CategoryProfile(len(column), len(column) - sum(counts.values()), counts)
+
+
+def category_label(label: object, *, boolean: bool = False) -> str:
+    """Return the text under which a category is counted.
+
+    Examples
+    --------
+    >>> category_label(1.0), category_label(1.0, boolean=True), category_label("a")
+    ('1', 'True', 'a')
+    """
+    if boolean and label in (0, 1):
+        return str(bool(label))
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    return str(label)
+
+
+def align_counts(
+    reference: CategoryProfile, current: CategoryProfile
+) -> tuple[list[str], Floats, Floats]:
+    """Return the labels of both (reference's first) and both counts in that order."""
+    labels = list(dict.fromkeys([*reference.counts, *current.counts]))
+    aligned = [
+        np.array([profile.counts.get(label, 0) for label in labels], dtype=np.float64)
+        for profile in (reference, current)
+    ]
+    return labels, aligned[0], aligned[1]
+
+
+def number_histograms(
+    reference: NumberProfile, current: NumberProfile
+) -> tuple[Histogram, Histogram]:
+    """Bin both columns by edges taken from the reference, at most ``MAX_BINS`` bins.
+
+    The inner bins are equally wide between the reference's 0.5 % and 99.5 % quantiles; the two
+    outer ones reach to the farthest value of either column, so that every value is counted.
+    """
+    edges = _display_edges(reference.values, current.values)
+    drawn = []
+    for profile in (reference, current):
+        counts = profile.counts(edges[1:-1]) if len(edges) else np.empty(0)
+        drawn.append(
+            Histogram(
+                edges=edges.tolist(),
+                counts=counts.astype(int).tolist(),
+                n_missing=profile.n_missing,
+            )
+        )
+    return drawn[0], drawn[1]
+
+
+def _display_edges(reference: Floats, current: Floats) -> Floats:
+    if not len(reference) and not len(current):
+        return np.empty(0)
+    base = reference if len(reference) else current
+    n = len(base)
+    inner = np.linspace(base[n // 200], base[(n - 1) - n // 200], MAX_BINS - 1)
+    ends = [values[[0, -1]] for values in (reference, current) if len(values)]
+    low, high = float(np.min(ends)), float(np.max(ends))
+    if low == high:
+        return np.array([low - 0.5, high + 0.5])
+    inner = np.unique(inner)
+    return np.concatenate(([low], inner[(inner > low) & (inner < high)], [high]))
+
+
+def category_histograms(
+    labels: Sequence[str], reference: tuple[Floats, int], current: tuple[Floats, int]
+) -> tuple[Histogram, Histogram]:
+    """Count both columns over the most frequent labels of the reference, the rest as ``OTHER``.
+
+    Parameters
+    ----------
+    labels : sequence of str, length k
+        All labels.
+    reference, current : tuple of (ndarray of float, shape (k,), int)
+        Counts per label and the number of missing values.
+    """
+    order = np.lexsort((-current[0], -reference[0]))
+    kept, rest = order[:MAX_BINS], order[MAX_BINS:]
+    names = [labels[i] for i in kept] + ([OTHER] if len(rest) else [])
+    drawn = []
+    for counts, n_missing in (reference, current):
+        shown: NDArray[np.float64] = counts[kept]
+        if len(rest):
+            shown = np.append(shown, counts[rest].sum())
+        drawn.append(
+            Histogram(labels=names, counts=shown.astype(int).tolist(), n_missing=n_missing)
+        )
+    return drawn[0], drawn[1]
