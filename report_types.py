@@ -108,6 +108,9 @@ class RunRequest(TypedModel):
         default_factory=dict, description="Labels of the run itself: commit, branch, note …"
     )
     source: Literal["dashboard", "api", "client"] = "dashboard"
+    purpose: Literal["test", "preview"] = Field(
+        default="test", description="A preview reads file and schema for the page; never listed"
+    )
 
 
 # --- model and data --------------------------------------------------------------------------
@@ -128,6 +131,7 @@ class SchemaSection(Section):
 
     data_schema: Schema | None = None
     sources: list[str] = Field(default_factory=list)
+    sample_columns: list[str] = Field(default_factory=list, description="Header of the sample")
     warnings: list[str] = Field(default_factory=list)
 
 

@@ -1,0 +1,484 @@
+"""``run_tests``: the one way a model is tested, behind the browser and behind HTTP.
+
+Owns: the order of the stages, what each needs, and what happens when one fails: its section says
+so in one sentence and the next stage goes on. Nothing is computed here; every number comes from
+the module that owns it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import behaviour
+import drift_simulation
+import explainability
+import latency
+import metrics
+import model_file
+import schema_inference
+import schema_utils
+import synthetic_data
+import table_summary
+import verdict
+from base_types import Section, Status
+from environment import describe_environment
+from errors import DataError, ModelError, ModelRaisedError, MonitorError, RunCancelledError
+from model_types import ModelInfo, Predictions
+from model_utils import ModelHandle, open_model
+from report_types import RunRequest, RunStatus, Stage, StageRecord, TestReport
+from sandbox import Limits, WorkerParent
+from schema_utils import Schema
+from settings import Settings
+
+log = logging.getLogger(__name__)
+
+BACKGROUND_ROWS = 100
+"""Rows that stand for "an ordinary row" in explanations; more costs time and changes little."""
+EXPLAINED_ROWS = 200
+"""Rows explained one by one: enough for a beeswarm, few enough to draw."""
+
+StageProgress = Callable[[Stage, float, str], None]
+"""Called with the stage, the fraction of the whole run (0..1) and what is being done."""
+
+
+@dataclass
+class _Run:
+    """What the stages of one run hand to each other."""
+
+    request: RunRequest
+    model_path: Path
+    sample_path: Path | None
+    workers: WorkerParent
+    settings: Settings
+    save_data: Callable[[bytes, str], str]
+    report: TestReport
+    progress: Callable[[float, str], None] = lambda _fraction, _message: None
+    model: ModelHandle | None = None
+    schema: Schema | None = None
+    sample: pd.DataFrame | None = None
+    rows: pd.DataFrame | None = None
+    y_true: pd.Series[Any] | None = None
+    predictions: Predictions | None = None
+    labels_reason: str | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def loaded(self) -> ModelHandle:
+        """The model; stages that ask for it declare that they need it."""
+        if self.model is None:
+            raise ModelError(self.problems.get("model", "The model could not be loaded."))
+        return self.model
+
+    @property
+    def tested_rows(self) -> pd.DataFrame:
+        """The rows the model is tested on."""
+        if self.rows is None:
+            raise DataError(self.problems.get("rows", "There are no rows to test the model on."))
+        return self.rows
+
+    @property
+    def known_schema(self) -> Schema:
+        """The merged schema."""
+        if self.schema is None:
+            raise DataError(self.problems.get("rows", "There is no schema to make rows from."))
+        return self.schema
+
+
+@dataclass(frozen=True, slots=True)
+class _StageSpec:
+    stage: Stage
+    section: str
+    weight: float
+    run: Callable[[_Run], None]
+    needs: tuple[str, ...] = ()
+
+
+def run_tests(
+    request: RunRequest,
+    *,
+    run_id: str,
+    model_path: Path,
+    sample_path: Path | None,
+    workers: WorkerParent,
+    settings: Settings,
+    save_data: Callable[[bytes, str], str],
+    progress: StageProgress = lambda _stage, _fraction, _message: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> TestReport:
+    """Test the model in ``model_path`` and return the whole report.
+
+    Parameters
+    ----------
+    request : RunRequest
+        What to test and how; the same request gives the same numbers, timings aside.
+    run_id : str
+        Identifier under which the report is stored.
+    model_path, sample_path : Path
+        The uploaded files; the model file is never loaded in this process.
+    workers : WorkerParent
+        Where processes that hold models come from.
+    settings : Settings
+        Limits and policy.
+    save_data : callable
+        Stores bytes under a display name and returns their SHA-256.
+    progress : callable
+        Receives ``(stage, fraction of the run, message)``.
+    cancelled : callable
+        Asked at every progress step.
+
+    Returns
+    -------
+    TestReport
+        Complete whatever the model did: a stage that failed says so in its section.
+
+    Raises
+    ------
+    RunCancelledError
+        If ``cancelled`` said so; the model's process is gone by then.
+    """
+    report = TestReport(run_id=run_id, created_at=datetime.now(UTC), config=request.config)
+    report.environment = describe_environment()
+    run = _Run(request, model_path, sample_path, workers, settings, save_data, report)
+    try:
+        _run_stages(run, progress, cancelled)
+    finally:
+        if run.model is not None:
+            run.model.close()
+    report.status, report.finished_at = RunStatus.DONE, datetime.now(UTC)
+    return report
+
+
+def _run_stages(run: _Run, progress: StageProgress, cancelled: Callable[[], bool]) -> None:
+    total, done = sum(spec.weight for spec in _STAGES), 0.0
+    for spec in _STAGES:
+        start, share = done / total, spec.weight / total
+
+        def tick(
+            fraction: float,
+            message: str = "",
+            *,
+            stage: Stage = spec.stage,
+            start: float = start,
+            share: float = share,
+        ) -> None:
+            if cancelled():
+                message = "The run was cancelled."
+                raise RunCancelledError(message)
+            progress(stage, start + share * min(1.0, max(0.0, fraction)), message)
+
+        run.progress = tick
+        tick(0.0, _TITLES[spec.stage])
+        run.report.stages.append(_run_stage(run, spec))
+        done += spec.weight
+
+
+def _run_stage(run: _Run, spec: _StageSpec) -> StageRecord:
+    section: Section = getattr(run.report, spec.section)
+    started = time.perf_counter()
+    reason = _reason_to_skip(run, spec)
+    if reason is None:
+        status, reason = _attempt(run, spec)
+    else:
+        status = Status.SKIPPED
+    section = getattr(run.report, spec.section)  # a stage may have replaced it
+    seconds = time.perf_counter() - started
+    if status is not Status.OK and section.status is Status.OK and spec.stage is not Stage.SAVE:
+        section.status, section.reason = status, reason
+    if section.status is not Status.OK and status is Status.OK and spec.section not in _SHARED:
+        status, reason = section.status, section.reason
+    section.seconds = (section.seconds or 0.0) + seconds
+    return StageRecord(stage=spec.stage, status=status, reason=reason, seconds=seconds)
+
+
+def _reason_to_skip(run: _Run, spec: _StageSpec) -> str | None:
+    if spec.stage not in run.request.config.stages and spec.needs:
+        return "Switched off for this run."
+    if "model" in spec.needs and run.model is None:
+        return "Needs the model, which could not be loaded."
+    if "rows" in spec.needs and run.rows is None:
+        return f"Needs rows to test on. {run.problems.get('rows', '')}".strip()
+    return None
+
+
+def _attempt(run: _Run, spec: _StageSpec) -> tuple[Status, str | None]:
+    try:
+        spec.run(run)
+    except RunCancelledError:
+        raise
+    except MonitorError as error:
+        return Status.FAILED, str(error)
+    except Exception as error:  # a defect of ours in one stage must not lose the other stages
+        log.exception("stage %s failed in run %s", spec.stage, run.report.run_id)
+        return Status.FAILED, f"Unexpected error in this stage: {type(error).__name__}: {error}"
+    return Status.OK, None
+
+
+# --- stages ----------------------------------------------------------------------------------
+
+
+def _inspect(run: _Run) -> None:
+    run.problems["model"] = "The model could not be loaded."
+    run.report.model.file = model_file.inspect_file(run.model_path, run.request.model_name)
+
+
+def _load(run: _Run) -> None:
+    file = run.report.model.file
+    if file is None:
+        raise ModelError(run.report.model.reason or "The file could not be read.")
+    limits = Limits(memory_mb=run.settings.memory_mb)
+    run.model = open_model(
+        run.model_path,
+        file,
+        workers=run.workers,
+        limits=limits,
+        policy=run.settings.model_policy,
+    )
+    section = run.report.model
+    section.info, section.load_ms = run.model.info, run.model.load_ms
+    section.warnings = list(run.model.warnings)
+    section.isolation = run.model.isolation
+    run.report.environment.worker = {
+        "isolation": run.model.isolation,
+        "memory_mb": limits.memory_mb,
+        "libraries": run.model.info.versions,
+    }
+
+
+def _schema(run: _Run) -> None:
+    request, section = run.request, run.report.schema_
+    from_model = schema_utils.schema_from_model(run.model.info) if run.model else None
+    from_sample = _read_sample(run)
+    if not (from_model or from_sample or request.hand_schema or request.json_schema):
+        run.problems["rows"] = "There is neither a loaded model nor a sample nor a schema."
+        raise DataError(run.problems["rows"])
+    merged, sources, warnings = schema_utils.merge_schemas(
+        hand=request.hand_schema, json=request.json_schema, sample=from_sample, model=from_model
+    )
+    problems = schema_utils.check_schema(merged)
+    if problems:
+        run.problems["rows"] = problems[0]
+        raise DataError(problems[0])
+    run.schema = section.data_schema = merged
+    section.sources, section.warnings = sources, section.warnings + warnings
+
+
+def _read_sample(run: _Run) -> Schema | None:
+    if run.sample_path is None:
+        return None
+    name = run.request.sample_name or "sample.csv"
+    frame, notes = schema_inference.read_table(run.sample_path, name)
+    run.report.schema_.warnings += notes
+    run.report.schema_.sample_columns = [str(column) for column in frame.columns]
+    info = run.model.info if run.model else None
+    target = run.request.config.target or schema_inference.guess_target(frame, info)
+    if target is not None and target not in frame.columns:
+        columns = ", ".join(repr(str(column)) for column in frame.columns[:20])
+        message = f"The sample has no column {target!r} to use as the target; it has {columns}."
+        run.report.schema_.warnings.append(message)
+        run.labels_reason, target = message, None
+    run.sample, run.report.data.target = frame, target
+    return schema_inference.schema_from_sample(frame, target=target)
+
+
+def _data(run: _Run) -> None:
+    config, section, schema = run.request.config, run.report.data, run.known_schema
+    inputs = [feature.name for feature in schema.inputs]
+    problem = _sample_problem(run, inputs)
+    if run.sample is not None and problem is None:
+        chosen = _choose_rows(run.sample, config.n_rows, config.seed)
+        run.rows = chosen[_sample_columns(run, inputs)].set_axis(inputs, axis=1)
+        if section.target is not None:
+            run.y_true = chosen[section.target].reset_index(drop=True)
+        run.rows = run.rows.reset_index(drop=True)
+        section.source, section.name = "sample", run.request.sample_name
+    else:
+        if problem is not None:
+            section.warnings.append(f"{problem} Synthetic rows were used instead.")
+            run.labels_reason = problem
+        run.rows = synthetic_data.generate(schema, config.n_rows, config.seed)
+        section.source, section.name = "synthetic", "synthetic rows from the schema"
+    _fill_data_section(run)
+
+
+def _fill_data_section(run: _Run) -> None:
+    section, rows = run.report.data, run.tested_rows
+    section.n_rows = len(rows)
+    section.sha256 = run.request.sample_sha256
+    section.n_sample_rows = None if run.sample is None else len(run.sample)
+    table = rows
+    if run.y_true is not None and section.target is not None:
+        table = rows.assign(**{section.target: run.y_true})
+    section.columns = table_summary.summarise_table(table, run.known_schema)
+    section.preview = table_summary.preview_rows(table)
+    section.artifact = run.save_data(table.to_csv(index=False).encode(), "tested-rows.csv")
+
+
+def _sample_columns(run: _Run, inputs: list[str]) -> list[Any]:
+    """Columns of the sample that become ``inputs``: by name, else by position."""
+    if run.sample is None:
+        return []
+    by_name: dict[str, Any] = {str(column): column for column in run.sample.columns}
+    return [by_name[name] for name in inputs if name in by_name]
+
+
+def _sample_problem(run: _Run, inputs: list[str]) -> str | None:
+    """Say why the sample's rows cannot be given to the model, or None if they can."""
+    if run.sample is None:
+        return None
+    if run.sample.empty:
+        return "The sample has a header but no rows."
+    present = {str(column) for column in run.sample.columns}
+    missing = [name for name in inputs if name not in present]
+    if missing:
+        names = ", ".join(repr(name) for name in missing[:5])
+        return f"The sample lacks {len(missing)} of the model's {len(inputs)} columns ({names})."
+    if run.model is None:
+        return None
+    probe = run.sample[_sample_columns(run, inputs)].set_axis(inputs, axis=1).head(5)
+    try:
+        run.model.predict(probe.reset_index(drop=True))
+    except ModelRaisedError as error:
+        return _explain_refusal(run.model.info, error)
+    return None
+
+
+def _explain_refusal(info: ModelInfo, error: ModelRaisedError) -> str:
+    text = f"The model refused the sample's own rows ({str(error)[:200]})."
+    if "could not convert string to float" in error.message:
+        return (
+            f"{text} Its column names match, but it was trained on encoded values: upload rows as "
+            f"{info.estimator} received them, or a pipeline that holds the encoders."
+        )
+    return text
+
+
+def _choose_rows(frame: pd.DataFrame, n_rows: int, seed: int) -> pd.DataFrame:
+    if len(frame) <= n_rows:
+        return frame
+    return frame.sample(n_rows, random_state=seed)
+
+
+def _performance(run: _Run) -> None:
+    run.report.performance = latency.measure_performance(
+        run.loaded, run.tested_rows, run.request.config, progress=run.progress
+    )
+    _drop_failing_rows(run)
+
+
+def _drop_failing_rows(run: _Run) -> None:
+    """Leave out rows on which the model raises, so that the later stages can work."""
+    if not run.report.performance.n_rows_failed:
+        return
+    failing = latency.find_failing_rows(run.loaded, run.tested_rows)
+    keep = ~run.tested_rows.index.isin([row.row for row in failing])
+    if not keep.any():
+        run.rows, run.problems["rows"] = None, f"The model fails on every row: {failing[0].error}"
+        return
+    run.rows = run.tested_rows[keep].reset_index(drop=True)
+    if run.y_true is not None:
+        run.y_true = run.y_true[keep].reset_index(drop=True)
+
+
+def _quality(run: _Run) -> None:
+    run.predictions = run.loaded.predict(run.tested_rows)
+    run.progress(0.3, "Computing metrics and intervals")
+    target = run.report.data.target
+    run.report.quality = metrics.evaluate_quality(
+        run.predictions,
+        run.loaded.info,
+        run.tested_rows,
+        run.y_true,
+        config=run.request.config,
+        labels_from=target if run.y_true is not None else None,
+        progress=run.progress,
+    )
+    if run.y_true is None and run.labels_reason:
+        run.report.quality.notes.insert(0, run.labels_reason)
+
+
+def _behaviour(run: _Run) -> None:
+    run.report.behaviour = behaviour.examine_behaviour(
+        run.loaded,
+        run.tested_rows,
+        run.known_schema,
+        seed=run.request.config.seed,
+        progress=run.progress,
+    )
+
+
+def _drift(run: _Run) -> None:
+    if run.predictions is None:
+        run.predictions = run.loaded.predict(run.tested_rows)
+    run.report.drift = drift_simulation.simulate_drift(
+        run.loaded,
+        run.tested_rows,
+        run.known_schema,
+        run.predictions,
+        run.y_true,
+        config=run.request.config,
+        progress=run.progress,
+    )
+
+
+def _explain(run: _Run) -> None:
+    config, rows = run.request.config, run.tested_rows
+    explained = _choose_rows(rows, EXPLAINED_ROWS, config.seed).sort_index()
+    background = _choose_rows(rows, BACKGROUND_ROWS, config.seed + 1).sort_index()
+    run.report.explanations = explainability.explain_section(
+        run.loaded,
+        explained,
+        background,
+        seconds=config.explain_seconds,
+        seed=config.seed,
+        max_rows=EXPLAINED_ROWS,
+        positive_class=config.positive_class,
+        progress=run.progress,
+    )
+
+
+def _verdict(run: _Run) -> None:
+    run.report.verdict = verdict.judge(run.report)
+
+
+def _save(run: _Run) -> None:
+    run.progress(1.0, "Saving the report")
+
+
+_SHARED = ("model", "verdict")
+"""Sections that several stages fill, or that describe the run rather than a stage."""
+
+_TITLES = {
+    Stage.INSPECT: "Reading the file without loading it",
+    Stage.LOAD: "Loading the model in its own process",
+    Stage.SCHEMA: "Working out the columns",
+    Stage.DATA: "Preparing rows",
+    Stage.PERFORMANCE: "Timing predictions",
+    Stage.QUALITY: "Measuring quality",
+    Stage.BEHAVIOUR: "Trying odd input",
+    Stage.DRIFT: "Simulating drift",
+    Stage.EXPLAIN: "Explaining predictions",
+    Stage.VERDICT: "Weighing the results",
+    Stage.SAVE: "Saving the report",
+}
+
+_STAGES = (
+    _StageSpec(Stage.INSPECT, "model", 0.2, _inspect),
+    _StageSpec(Stage.LOAD, "model", 0.5, _load),
+    _StageSpec(Stage.SCHEMA, "schema_", 0.2, _schema),
+    _StageSpec(Stage.DATA, "data", 0.3, _data),
+    _StageSpec(Stage.PERFORMANCE, "performance", 3.0, _performance, ("model", "rows")),
+    _StageSpec(Stage.QUALITY, "quality", 1.0, _quality, ("model", "rows")),
+    _StageSpec(Stage.BEHAVIOUR, "behaviour", 1.0, _behaviour, ("model", "rows")),
+    _StageSpec(Stage.DRIFT, "drift", 2.0, _drift, ("model", "rows")),
+    _StageSpec(Stage.EXPLAIN, "explanations", 2.0, _explain, ("model", "rows")),
+    _StageSpec(Stage.VERDICT, "verdict", 0.1, _verdict),
+    _StageSpec(Stage.SAVE, "verdict", 0.1, _save),
+)

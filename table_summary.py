@@ -1,0 +1,99 @@
+"""A table in a few numbers: what the report keeps of the rows a model was tested on.
+
+Owns: ``summarise_table`` and ``preview_rows``. Aggregates only, so that a report of a million rows
+is as small as one of a hundred.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from base_types import Histogram
+from histograms import number_histogram
+from report_types import Cell, ColumnSummary
+from schema_utils import Schema
+
+PREVIEW_ROWS = 20
+"""Rows of the preview kept in the report; more would store a user's data twice."""
+HISTOGRAM_BINS = 20
+TOP_CATEGORIES = 12
+
+
+def summarise_table(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary]:
+    """Summarise each column of ``frame`` (n rows), in order.
+
+    Numbers get moments and a histogram of 20 equal bins; other columns their most frequent values.
+    Missing values are counted, never binned.
+    """
+    kinds = {feature.name: feature.kind.value for feature in schema.features}
+    return [_summarise(frame[name], kinds.get(name, "text")) for name in frame.columns]
+
+
+def preview_rows(frame: pd.DataFrame, n_rows: int = PREVIEW_ROWS) -> list[dict[str, Cell]]:
+    """Return the first rows as JSON cells; missing and non-finite values become None."""
+    head = frame.head(n_rows)
+    return [
+        {str(name): as_cell(value) for name, value in zip(head.columns, row, strict=True)}
+        for row in head.itertuples(index=False, name=None)
+    ]
+
+
+def as_cell(value: Any) -> Cell:  # noqa: ANN401 - any value a table can hold
+    """Return one value as JSON can carry it, None for missing or non-finite."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return str(value)[:200]
+
+
+def _summarise(column: pd.Series[Any], kind: str) -> ColumnSummary:
+    present = column.dropna()
+    summary = ColumnSummary(
+        name=str(column.name),
+        kind=kind,
+        n_missing=int(len(column) - len(present)),
+        n_unique=int(present.nunique()),
+    )
+    if pd.api.types.is_numeric_dtype(present.dtype) and not pd.api.types.is_bool_dtype(
+        present.dtype
+    ):
+        return _with_moments(summary, present.to_numpy(dtype=np.float64))
+    summary.histogram = _frequent_values(present)
+    summary.histogram.n_missing = summary.n_missing
+    return summary
+
+
+def _frequent_values(present: pd.Series[Any]) -> Histogram:
+    """Count values, most frequent first; unlike predictions, a column may have thousands."""
+    counts = present.astype(str).value_counts()
+    top, rest = counts.iloc[:TOP_CATEGORIES], counts.iloc[TOP_CATEGORIES:]
+    labels, values = [str(label)[:60] for label in top.index], [int(count) for count in top]
+    if len(rest):
+        labels.append(f"{len(rest)} others")
+        values.append(int(rest.sum()))
+    return Histogram(labels=labels, counts=values)
+
+
+def _with_moments(
+    summary: ColumnSummary, values: np.ndarray[Any, np.dtype[np.float64]]
+) -> ColumnSummary:
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return summary
+    with np.errstate(over="ignore", invalid="ignore"):  # huge values: no moment, not infinity
+        mean, std = float(finite.mean()), float(finite.std())
+    summary.mean = mean if math.isfinite(mean) else None
+    summary.std = std if math.isfinite(std) else None
+    summary.minimum, summary.maximum = float(finite.min()), float(finite.max())
+    summary.median = float(np.median(finite))
+    summary.histogram = number_histogram(values, max_bins=HISTOGRAM_BINS)
+    return summary

@@ -1,0 +1,86 @@
+"""``make run``: both servers up, addresses printed, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.serving import ROOT, answers, free_port, running_product
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the process ids below ``pid``, read from /proc."""
+    parents: dict[int, int] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        parents[int(status.parent.name)] = int(fields[1])
+    found, frontier = set(), {pid}
+    while frontier:
+        frontier = {child for child, parent in parents.items() if parent in frontier}
+        found |= frontier
+    return found
+
+
+@pytest.mark.slow
+def test_both_servers_come_up_and_go_down(tmp_path: Path) -> None:
+    """Both answer, both addresses are printed, and an interrupt leaves no process behind."""
+    with running_product(tmp_path / "data") as product:
+        assert answers(f"{product.api}/healthz")
+        family = descendants(product.process.pid)
+        assert len(family) >= 3
+    assert product.process.returncode == 0
+    printed = product.log.read_text()
+    assert product.dashboard in printed
+    assert product.api in printed
+    time.sleep(1)
+    assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
+    assert not re.search("Traceback", printed), printed
+
+
+def test_a_taken_port_is_named() -> None:
+    """A port in use ends the start with one sentence and exit code 2."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        environment = {
+            **os.environ,
+            "MONITOR_API_PORT": str(port),
+            "MONITOR_DASHBOARD_PORT": str(free_port()),
+        }
+        ended = subprocess.run(
+            [sys.executable, "-m", "launcher"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert f"Port {port}" in ended.stderr
+    assert "MONITOR_API_PORT" in ended.stderr
+
+
+@pytest.mark.slow
+def test_when_one_server_dies_the_other_is_stopped(tmp_path: Path) -> None:
+    """A dashboard that is killed takes the API down with it, visibly."""
+    with running_product(tmp_path / "data") as product:
+        family = descendants(product.process.pid)
+        dashboard = next(
+            pid for pid in family if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
+        os.kill(dashboard, signal.SIGKILL)
+        assert product.process.wait(30) == 1
+    assert "ended by itself" in product.log.read_text()

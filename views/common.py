@@ -1,0 +1,134 @@
+"""What every page shares: the store, the look, messages, downloads and the sidebar.
+
+Owns: the dashboard's one store connection, and the helpers that keep pages alike. No arithmetic on
+results and no SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+import jobs
+from base_types import Section, Status
+from environment import PRODUCT_VERSION
+from figure_style import Chart, Theme
+from formatting import escape_markdown, look, moment
+from report_types import Cell
+from settings import Settings, get_settings
+from storage import Store
+
+STYLE = """
+<style>
+  .block-container {max-width: 1240px; padding-top: 3.2rem;}
+  [data-testid="stMetric"] {background: transparent;}
+  [data-testid="stMetricLabel"] p {font-size: .86rem;}
+  h1 {font-size: 1.9rem !important; letter-spacing: -.01em;}
+  h3 {font-size: 1.15rem !important;}
+</style>
+"""
+"""The only styling beyond the theme: page width and the size of headings."""
+
+
+def use_page_style() -> None:
+    """Apply the shared style."""
+    st.html(STYLE)
+
+
+@st.cache_resource
+def open_store() -> Store:
+    """Open the store once for all sessions."""
+    return Store.open(get_settings())
+
+
+def settings() -> Settings:
+    """Return the settings in force."""
+    return get_settings()
+
+
+def keep_runner_alive() -> None:
+    """Start the process that works on runs, unless some door has one."""
+    jobs.ensure_runner(get_settings())
+
+
+def theme() -> Theme:
+    """Return the browser's theme; light until the browser has told."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def browser_zone() -> tzinfo:
+    """Return the browser's time zone, UTC where it tells none."""
+    name = st.context.timezone
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def when(time: datetime | None) -> str:
+    """Write a time absolutely and relatively, in the browser's zone."""
+    return moment(time, datetime.now(UTC), browser_zone())
+
+
+def show_chart(chart: Chart | None, key: str) -> None:
+    """Draw a chart with its alternative text; says nothing where there is none to draw."""
+    if chart is None:
+        return
+    st.plotly_chart(chart.figure, key=key, width="stretch", alt=chart.alt, config=_CHART_CONFIG)
+
+
+_CHART_CONFIG = {
+    "displaylogo": False,
+    "toImageButtonOptions": {"format": "svg", "filename": "model-monitor-chart"},
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+}
+
+
+def show_table(rows: list[dict[str, Cell]], key: str, *, height: int | None = None) -> None:
+    """Show rows as a table without an index column."""
+    options = {} if height is None else {"height": height}
+    st.dataframe(rows, key=key, hide_index=True, width="stretch", **options)
+
+
+def badge(state: str) -> str:
+    """Return icon, word and colour of a verdict or status as Markdown."""
+    seen = look(state)
+    return f":{seen.streamlit_colour}-badge[{seen.icon} {seen.word}]"
+
+
+def section_missing(section: Section, what: str) -> bool:
+    """Say why a section has no result; True if so."""
+    if section.status is Status.OK:
+        return False
+    reason = escape_markdown(section.reason or "No reason was recorded.")
+    if section.status is Status.SKIPPED:
+        st.info(reason, title=f"{what}: not done", icon=":material/info:")
+    else:
+        st.error(reason, title=f"{what}: failed", icon=":material/cancel:")
+    return True
+
+
+def show_notes(notes: list[str]) -> None:
+    """Show remarks as small text, each on a line of its own."""
+    for note in notes:
+        st.caption(f":material/info: {escape_markdown(note)}")
+
+
+def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, key: str) -> None:
+    """Offer a file that is made when it is asked for."""
+    st.download_button(
+        label, data=make, file_name=name, mime=mime, key=key, on_click="ignore", width="stretch"
+    )
+
+
+def show_sidebar() -> None:
+    """Show what is the same on every page."""
+    options = get_settings()
+    with st.sidebar:
+        st.caption(
+            f"Model Monitor {PRODUCT_VERSION} · [API](http://{options.api_host}:"
+            f"{options.api_port}/docs)  \nNothing leaves this machine."
+        )

@@ -1,0 +1,120 @@
+"""Compare: two to six runs side by side, the first of them the baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from comparison import Change, ComparedNumber, Comparison, compare_reports
+from errors import MonitorError
+from figures_history import comparison_chart
+from formatting import escape_markdown, estimate
+from report_types import RunStatus, TestReport
+from run_types import RunRecord
+from views.common import open_store, show_chart, show_notes, theme, when
+
+MOST_RUNS = 6
+SYMBOLS = {
+    Change.BETTER: "▲ better",
+    Change.WORSE: "▼ worse",
+    Change.SAME: "",
+    Change.DIFFERENT: "◆ different",
+    Change.UNKNOWN: "",
+}
+
+
+def show() -> None:
+    """Lay out the page."""
+    st.title("Compare runs")
+    records = _choose_runs()
+    if len(records) < 2:
+        st.info("Choose two or more finished runs; the first is the baseline.")
+        return
+    try:
+        loaded = [open_store().get_report(record.id) for record in records]
+    except MonitorError as error:
+        st.error(escape_markdown(error), icon=":material/cancel:")
+        return
+    _show(compare_reports(loaded), records, loaded)
+
+
+def _choose_runs() -> list[RunRecord]:
+    runs, _total = open_store().list_runs(limit=200)
+    finished = {run.id: run for run in runs if run.status is RunStatus.DONE}
+    asked = [name for name in st.query_params.get("runs", "").split(",") if name in finished]
+    if not asked:
+        asked = list(finished)[:2][::-1]
+    chosen = st.multiselect(
+        "Runs",
+        list(finished),
+        default=asked[:MOST_RUNS],
+        max_selections=MOST_RUNS,
+        format_func=lambda run_id: _label(finished[run_id]),
+        key=f"compare.runs.{','.join(asked)}",
+    )
+    st.query_params["runs"] = ",".join(chosen)
+    return [finished[run_id] for run_id in chosen]
+
+
+def _label(run: RunRecord) -> str:
+    return f"{run.model_name} · {when(run.created_at)} · {run.id[-6:]}"
+
+
+def _show(result: Comparison, records: list[RunRecord], loaded: list[TestReport]) -> None:
+    show_notes(result.notes)
+    better = [number for number in result.numbers if Change.BETTER in number.changes]
+    worse = [number for number in result.numbers if Change.WORSE in number.changes]
+    left, middle, right = st.columns(3)
+    left.metric("Got better", len(better), border=True, help=_names(better))
+    middle.metric("Got worse", len(worse), border=True, help=_names(worse))
+    same = len(result.numbers) - len({number.name for number in better + worse})
+    right.metric("No clear change", same, border=True)
+    only = st.toggle("Only what differs", value=len(records) > 2, key="compare.only")
+    rows = [number for number in result.numbers if number.differs or not only]
+    if rows:
+        st.dataframe(_table(rows, records), key="compare.table", hide_index=True, width="stretch")
+    else:
+        st.info("Nothing differs clearly.")
+    st.caption(
+        "With intervals: they must not overlap to count as a change. Without: more than 5 %."
+    )
+    show_chart(comparison_chart(loaded, [_short(run) for run in records], theme=theme()), "compare.chart")
+    _show_settings(result, records)
+
+
+def _names(numbers: list[ComparedNumber]) -> str:
+    return ", ".join(number.name.replace("_", " ") for number in numbers) or "nothing"
+
+
+def _short(run: RunRecord) -> str:
+    return f"{run.model_name} {run.id[-4:]}"
+
+
+def _table(rows: list[ComparedNumber], records: list[RunRecord]) -> pd.DataFrame:
+    table: list[dict[str, Any]] = []
+    for number in rows:
+        line = {"Section": number.section, "Number": number.name.replace("_", " ")}
+        for position, record in enumerate(records):
+            value = estimate(number.estimates[position], number.unit)
+            change = SYMBOLS[number.changes[position]]
+            title = f"{'Baseline: ' if position == 0 else ''}{_short(record)}"
+            line[title] = f"{value}  {change}".strip()
+        table.append(line)
+    return pd.DataFrame(table)
+
+
+def _show_settings(result: Comparison, records: list[RunRecord]) -> None:
+    st.subheader("How the runs differ")
+    if not result.settings:
+        st.caption("Same model, data, settings and versions.")
+        return
+    table = [
+        {"Setting": name, **{_short(run): value for run, value in zip(records, values, strict=True)}}
+        for name, values in result.settings.items()
+    ]
+    st.dataframe(table, key="compare.settings", hide_index=True, width="stretch")
+
+
+show()

@@ -1,0 +1,103 @@
+"""What the page *Test a model* remembers between clicks.
+
+Owns: ``Draft`` (one per browser session) and the preview run that reads file and schema for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+import jobs
+from model_types import ModelFileInfo
+from report_types import RunConfig, RunRequest, Stage, TestReport
+from schema_utils import Schema
+from storage import Store
+
+PREVIEW_STAGES = [Stage.INSPECT, Stage.LOAD, Stage.SCHEMA, Stage.DATA]
+PREVIEW_ROWS = 20
+PREVIEW_SECONDS = 90.0
+"""A preview that takes longer is given up on the page; the run itself may still be started."""
+
+
+@dataclass
+class Draft:
+    """A test being set up.
+
+    Parameters
+    ----------
+    model_sha256, model_name, file : str, str, ModelFileInfo
+        The uploaded model; ``file`` is what its bytes say.
+    sample_sha256, sample_name, columns : str, str, list of str
+        The uploaded sample and its header.
+    target : str or None
+        Column that holds the labels; None lets the product recognise it by name.
+    json_schema : Schema or None
+        A schema uploaded as JSON.
+    previews : dict
+        Preview reports by what they were made from.
+    editor_version : int
+        Raised to throw the schema editor's edits away.
+    """
+
+    model_sha256: str | None = None
+    model_name: str = ""
+    file: ModelFileInfo | None = None
+    refusal: str | None = None
+    sample_sha256: str | None = None
+    sample_name: str | None = None
+    target: str | None = None
+    json_schema: Schema | None = None
+    uploads_seen: set[str] = field(default_factory=set)
+    previews: dict[str, TestReport] = field(default_factory=dict)
+    editor_version: int = 0
+
+    def request(self, config: RunConfig, hand_schema: Schema | None = None) -> RunRequest:
+        """Return the request this draft stands for."""
+        return RunRequest(
+            model_sha256=self.model_sha256 or "",
+            model_name=self.model_name,
+            sample_sha256=self.sample_sha256,
+            sample_name=self.sample_name,
+            json_schema=self.json_schema,
+            hand_schema=hand_schema,
+            config=config,
+        )
+
+
+def current_draft() -> Draft:
+    """Return this session's draft."""
+    if "test.draft" not in st.session_state:
+        st.session_state["test.draft"] = Draft()
+    draft: Draft = st.session_state["test.draft"]
+    return draft
+
+
+def start_over() -> None:
+    """Forget the draft and the uploads."""
+    st.session_state["test.draft"] = Draft()
+    st.session_state["test.uploads"] = st.session_state.get("test.uploads", 0) + 1
+
+
+def read_preview(store: Store, draft: Draft) -> TestReport | None:
+    """Load the model in a worker and work out its columns; None if that takes too long.
+
+    Raises
+    ------
+    BusyError
+        The queue is full.
+    """
+    request = draft.request(
+        RunConfig(n_rows=PREVIEW_ROWS, target=draft.target, stages=PREVIEW_STAGES)
+    ).model_copy(update={"purpose": "preview"})
+    key = request.model_dump_json(by_alias=True)
+    if key not in draft.previews:
+        run_id = jobs.submit(store, request)
+        record = jobs.wait(store, run_id, PREVIEW_SECONDS)
+        if not record.status.is_final or record.error:
+            return None
+        draft.previews[key] = store.get_report(run_id)
+    return draft.previews[key]
+
+

@@ -1,0 +1,82 @@
+"""Beginning a run from the dashboard: files into the store, a request into the queue.
+
+Owns: the way from an upload or an example to a queued run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import streamlit as st
+
+import examples
+import jobs
+from errors import MonitorError
+from examples import Example
+from formatting import escape_markdown
+from model_file import clean_name
+from report_types import RunConfig, RunRequest
+from storage import Store
+from views.common import keep_runner_alive, open_store, settings
+
+CHUNK = 1 << 20
+
+
+def store_file(stream: BinaryIO, *, kind: str, name: str, limit_bytes: int) -> str:
+    """Copy an uploaded file into the store and return its SHA-256.
+
+    Raises
+    ------
+    TooLargeError
+        If it is larger than ``limit_bytes``.
+    """
+    store = open_store()
+    with store.artifact_writer(limit_bytes) as incoming:
+        while chunk := stream.read(CHUNK):
+            incoming.write(chunk)
+        return store.keep_artifact(incoming, kind=kind, name=clean_name(name)).sha256
+
+
+def store_example(example: Example) -> RunRequest:
+    """Copy an example's files into the store and return the request that tests it."""
+    folder = examples.examples_folder(settings().data_dir)
+    model = _store_path(folder / f"{example.id}.pkl", "model")
+    sample = _store_path(folder / f"{example.id}.csv", "sample")
+    return RunRequest(
+        model_sha256=model,
+        model_name=f"{example.id}.pkl",
+        sample_sha256=sample,
+        sample_name=f"{example.id}.csv",
+        config=RunConfig(target=example.target),
+    )
+
+
+def start_example(example: Example) -> None:
+    """Run an example and go to its page; trains the examples first where needed."""
+    if not examples.is_ready(settings().data_dir):
+        with st.spinner("Training the examples, once ..."):
+            examples.start_training(settings().data_dir).wait()
+    submit(store_example(example))
+
+
+def submit(request: RunRequest) -> None:
+    """Queue a run and go to its page; says why where that is not possible."""
+    try:
+        keep_runner_alive()
+        run_id = jobs.submit(_store(), request)
+    except MonitorError as error:
+        st.error(escape_markdown(error), icon=":material/cancel:")
+        return
+    st.switch_page("views/run.py", query_params={"run": run_id})
+
+
+def _store() -> Store:
+    return open_store()
+
+
+def _store_path(path: Path, kind: str) -> str:
+    with path.open("rb") as stream:
+        return store_file(
+            stream, kind=kind, name=path.name, limit_bytes=settings().max_model_bytes
+        )
