@@ -1,0 +1,311 @@
+"""The one look of every chart: colours by role, fonts, margins, axes, in light and in dark.
+
+Owns: ``Palette`` and the two palettes, ``Chart``, and the few bricks every figure is made of. A
+role has the same colour everywhere (reference blue, current orange), and no chart tells anything by
+colour alone. Both palettes name the same roles, so a light figure becomes a dark one by exchanging
+colours (``COLOUR_SWAP``).
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import plotly.graph_objects as go
+
+from base_types import Histogram
+from formatting import number, plain_text
+
+Theme = Literal["light", "dark"]
+
+FONT = '"Source Sans", "Source Sans Pro", "Inter", system-ui, -apple-system, "Segoe UI", sans-serif'
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+MAX_SERIES = 6
+"""More lines than this cannot be told apart."""
+LABEL_LENGTH = 24
+"""Longer names are cut on an axis; the full name stands in the hover text."""
+MAX_POINTS = 5000
+"""SVG markers a browser draws without delay."""
+
+
+class Chart(NamedTuple):
+    """A figure and what it shows in words, for those who cannot see it."""
+
+    figure: go.Figure
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Colours by role; every role differs from the others, so that palettes can be exchanged."""
+
+    surface: str
+    text: str
+    muted: str
+    grid: str
+    reference: str
+    reference_soft: str
+    current: str
+    current_soft: str
+    third: str
+    fourth: str
+    fifth: str
+    sixth: str
+    low: str
+    high: str
+    neutral: str
+    zero: str
+    good: str
+    warn: str
+    fail: str
+    heat: str
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Colours of up to six series, in order."""
+        return (
+            self.reference,
+            self.current,
+            self.third,
+            self.fourth,
+            self.fifth,
+            self.sixth,
+        )
+
+
+PALETTES: dict[Theme, Palette] = {
+    "light": Palette(
+        surface="#ffffff",
+        text="#111418",
+        muted="#59626d",
+        grid="#e4e8ed",
+        reference="#0072B2",
+        reference_soft="rgba(0,114,178,0.22)",
+        current="#D55E00",
+        current_soft="rgba(213,94,0,0.22)",
+        third="#47205b",
+        fourth="#700025",
+        fifth="#5b7a99",
+        sixth="#844866",
+        low="#1E88E5",
+        high="#D81B60",
+        neutral="#8a929c",
+        zero="#f3f5f8",
+        good="#1a7f37",
+        warn="#9a6700",
+        fail="#c62828",
+        heat="#b3261e",
+    ),
+    "dark": Palette(
+        surface="#14171b",
+        text="#eef1f5",
+        muted="#aab2bd",
+        grid="#2c323b",
+        reference="#56B4E9",
+        reference_soft="rgba(86,180,233,0.28)",
+        current="#E69F00",
+        current_soft="rgba(230,159,0,0.28)",
+        third="#8cffc5",
+        fourth="#c8a2ff",
+        fifth="#9fb3c8",
+        sixth="#f0a6b8",
+        low="#5AB4FF",
+        high="#FF5C93",
+        neutral="#7d8793",
+        zero="#1f242b",
+        good="#4ac26b",
+        warn="#e3b341",
+        fail="#ff7b72",
+        heat="#e5534b",
+    ),
+}
+
+COLOUR_SWAP: dict[str, str] = {
+    light: asdict(PALETTES["dark"])[role] for role, light in asdict(PALETTES["light"]).items()
+}
+"""Light colour -> dark colour of the same role."""
+
+
+@cache
+def _template(theme: Theme) -> go.layout.Template:
+    colours = PALETTES[theme]
+    axis = {
+        "gridcolor": colours.grid,
+        "linecolor": colours.grid,
+        "zeroline": False,
+        "showline": True,
+        "automargin": True,
+        "ticks": "",
+        "title": {"standoff": 8, "font": {"size": 12, "color": colours.muted}},
+        "tickfont": {"size": 12, "color": colours.muted},
+    }
+    layout = {
+        "font": {"family": FONT, "size": 13, "color": colours.text},
+        "title": {
+            "font": {"size": 15, "color": colours.text},
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 12, "l": 8},
+        },
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": list(colours.series),
+        "margin": {"l": 8, "r": 16, "t": 56, "b": 8},
+        "hoverlabel": {
+            "bgcolor": colours.surface,
+            "bordercolor": colours.muted,
+            "font": {"color": colours.text, "size": 13, "family": FONT},
+            "align": "left",
+        },
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "bottom",
+            "font": {"size": 12, "color": colours.text},
+        },
+        "bargap": 0.04,
+        "xaxis": axis,
+        "yaxis": axis,
+    }
+    return go.layout.Template(layout=layout)
+
+
+def new_figure(
+    theme: Theme, title: str, x_title: str, y_title: str, *, height: int = 320
+) -> go.Figure:
+    """Return an empty figure in our look; titles are short enough for a telephone."""
+    figure = go.Figure()
+    figure.update_layout(
+        template=_template(theme),
+        title_text=title,
+        xaxis_title_text=x_title,
+        yaxis_title_text=y_title,
+        height=height,
+        showlegend=False,
+    )
+    return figure
+
+
+def add_legend(figure: go.Figure, *, rows: int = 1) -> None:
+    """Show the legend between title and plot; ``rows`` is what a telephone needs."""
+    figure.update_layout(showlegend=True, margin_t=60 + 22 * rows)
+
+
+def text_on_chart(text: object, limit: int = LABEL_LENGTH) -> str:
+    """Return user text that Plotly draws as it is: cut, on one line, its pseudo-HTML escaped."""
+    return html.escape(plain_text(text, limit), quote=False)
+
+
+def name_axis(axis: go.layout.XAxis | go.layout.YAxis, names: Sequence[str]) -> None:
+    """Label positions 0, 1, 2 … of an axis with names.
+
+    Positions rather than categories: equal names stay apart and no name is taken for a date.
+    """
+    axis.update(
+        tickmode="array",
+        tickvals=list(range(len(names))),
+        ticktext=[text_on_chart(name) for name in names],
+        showgrid=False,
+    )
+
+
+def threshold_line(
+    figure: go.Figure, value: float, label: str, theme: Theme, *, axis: Literal["x", "y"] = "y"
+) -> None:
+    """Draw a dashed line in the text colour with its meaning beside it."""
+    colours = PALETTES[theme]
+    options: dict[str, Any] = {
+        "line": {"color": colours.text, "width": 1.2, "dash": "dash"},
+        "annotation_text": text_on_chart(label, 60),
+        "annotation_font": {"size": 11, "color": colours.text},
+        "annotation_bgcolor": colours.surface,
+    }
+    if axis == "y":
+        figure.add_hline(y=value, annotation_position="top right", **options)
+    else:
+        figure.add_vline(x=value, annotation_position="top right", **options)
+
+
+def failing_side(figure: go.Figure, start: float, end: float, theme: Theme) -> None:
+    """Shade the range of y in which a threshold is broken."""
+    figure.add_hrect(
+        y0=start, y1=end, fillcolor=PALETTES[theme].fail, opacity=0.08, line_width=0, layer="below"
+    )
+
+
+def note(figure: go.Figure, text: str, theme: Theme) -> None:
+    """Write a remark at the top right of the plot area."""
+    figure.add_annotation(
+        text=text,
+        xref="paper",
+        yref="paper",
+        x=1,
+        y=1,
+        xanchor="right",
+        yanchor="top",
+        showarrow=False,
+        font={"size": 11, "color": PALETTES[theme].muted},
+        bgcolor=PALETTES[theme].surface,
+    )
+
+
+def soft_line(colour: str, *, width: float = 1.2) -> dict[str, Any]:
+    """Return a dashed helper line (chance, ideal, zero)."""
+    return {"color": colour, "width": width, "dash": "dash"}
+
+
+def shares(histogram: Histogram) -> list[float]:
+    """Return the counts as shares of the counted rows; all 0 where there are none."""
+    total = sum(histogram.counts) or 1
+    return [amount / total for amount in histogram.counts]
+
+
+def centres(edges: Sequence[float]) -> list[float]:
+    """Return the middle of each bin."""
+    return [(low + high) / 2 for low, high in zip(edges, edges[1:], strict=False)]
+
+
+def widths(edges: Sequence[float]) -> list[float]:
+    """Return the width of each bin."""
+    return [high - low for low, high in zip(edges, edges[1:], strict=False)]
+
+
+def bin_labels(histogram: Histogram) -> list[str]:
+    """Return what each bin covers, in words, for hover texts."""
+    if histogram.labels:
+        return [text_on_chart(label, 80) for label in histogram.labels]
+    pairs = zip(histogram.edges, histogram.edges[1:], strict=False)
+    return [f"{number(low)} to {number(high)}" for low, high in pairs]
+
+
+def has_bins(histogram: Histogram | None) -> bool:
+    """Whether there is anything to draw."""
+    return histogram is not None and any(histogram.counts)
+
+
+def add_histogram(figure: go.Figure, histogram: Histogram, colour: str, **options: object) -> None:
+    """Draw binned counts as bars: exact bins for numbers, named positions for categories."""
+    if histogram.labels:
+        positions: list[float] = [float(index) for index in range(len(histogram.labels))]
+        name_axis(figure.layout.xaxis, histogram.labels)
+        width: Any = 0.8
+    else:
+        positions, width = centres(histogram.edges), widths(histogram.edges)
+    figure.add_bar(
+        x=positions,
+        y=histogram.counts,
+        width=width,
+        marker={"color": colour, "line": {"width": 0}},
+        customdata=list(zip(bin_labels(histogram), shares(histogram), strict=True)),
+        **options,
+    )
