@@ -1,0 +1,311 @@
+"""Loading a pickle or joblib file under a policy.
+
+Owns: ``load`` and the unpickler behind the policy ``standard``: names of the allow-list only
+(``pickle_rules``), nothing called that the list does not let be called, no object of the process
+changed. It bounds what a file can *do*, not what it can cost or corrupt: malformed trees still
+crash the process and big claims still take memory, therefore it runs in a confined worker. Joblib's
+format is read by ourselves, so that no second, unrestricted unpickler lies behind an array.
+
+This is the only module that unpickles anything, and ``_load_unrestricted`` the only place that does
+so without rules (policy ``custom``). Python 3.7 syntax, standard library and numpy.
+"""
+
+from __future__ import annotations
+
+import pickle
+import types
+from typing import Any, BinaryIO
+
+import numpy as np
+
+import pickle_rules
+import pickle_walk
+from pickle_stream import GIBIBYTE, Budget, Stream, StreamUnpickler, open_stream
+
+POLICIES = ("strict", "standard", "custom")
+
+Value = Any
+"""Whatever a model file can hold."""
+
+
+class RefusedError(ValueError):
+    """The policy does not let this file be loaded.
+
+    Parameters
+    ----------
+    names : list of str
+        Every name the policy blocks, sorted.
+    problems : list of str
+        What the file would do that no library's file does.
+    """
+
+    def __init__(self, names: list[str], problems: list[str]) -> None:
+        super().__init__(_refusal(names, problems))
+        self.names = names
+        self.problems = problems
+
+
+def load(file: BinaryIO, *, policy: str = "standard", max_bytes: int = 2 * GIBIBYTE) -> Value:
+    """Load what a pickle or joblib file holds.
+
+    Parameters
+    ----------
+    file : binary file
+        Compressed by joblib or gzip, or not.
+    policy : {"strict", "standard", "custom"}
+        ``strict`` refuses every pickle, ``standard`` loads by the allow-list, ``custom`` runs
+        whatever code the file asks for.
+    max_bytes : int
+        Bound on the decompressed size.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    RefusedError
+        Naming everything that is blocked, before anything was loaded.
+    Exception
+        Whatever libraries raise over a file of another version or a damaged one.
+    """
+    if policy not in POLICIES:
+        message = f"unknown policy {policy!r}; known are {', '.join(POLICIES)}"
+        raise ValueError(message)
+    if policy == "custom":
+        return _load_unrestricted(file)
+    if policy == "strict":
+        raise RefusedError([], ["it is a pickle, and the policy strict takes formats without code"])
+    refuse_unless_clean(pickle_walk.walk(file, max_bytes=max_bytes))
+    stream = open_stream(file, max_bytes)
+    return AllowListUnpickler(stream, Budget()).load_all()
+
+
+def refuse_unless_clean(walk: pickle_walk.Walk) -> None:
+    """Raise ``RefusedError`` with everything that speaks against loading a walked file."""
+    names = sorted(
+        walk.judged(pickle_rules.BLOCKED) + walk.judged(pickle_rules.DANGEROUS),
+    )
+    problems = list(walk.problems)
+    if walk.error is not None:
+        problems.append(f"it cannot be read to its end ({walk.error})")
+    if names or problems:
+        raise RefusedError(names, problems)
+
+
+def _refusal(names: list[str], problems: list[str]) -> str:
+    """Return the sentence that tells a data scientist what is in the way."""
+    parts = []
+    if names:
+        shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+        parts.append(f"it refers to {shown}, which the allow-list does not know")
+    parts.extend(problems)
+    return (
+        f"This file was not loaded: {'; '.join(parts)}. If you made it yourself, save the model "
+        "with library classes only, or load it under the policy custom."
+    )
+
+
+def _load_unrestricted(file: BinaryIO) -> Value:
+    """Load a file with all the code in it (policy ``custom``)."""
+    file.seek(0)
+    try:
+        import joblib
+    except ImportError:
+        return pickle.load(file)  # noqa: S301 - the policy custom says so
+    return joblib.load(file)
+
+
+class AllowListUnpickler(StreamUnpickler):
+    """Unpickles by the allow-list and reads joblib's arrays itself.
+
+    Parameters
+    ----------
+    stream : Stream
+        From ``pickle_stream.open_stream``.
+    budget : Budget
+        Instructions and depth the file may use.
+    exact : dict of int to object, optional
+        Objects that may be called, by ``id``; shared with nested pickles.
+    """
+
+    dispatch = StreamUnpickler.dispatch.copy()
+
+    def __init__(
+        self, stream: Stream, budget: Budget, exact: dict[int, Value] | None = None
+    ) -> None:
+        super().__init__(stream, budget)
+        self.exact: dict[int, Value] = {} if exact is None else exact
+
+    def nested(self) -> StreamUnpickler:
+        """Return an unpickler under the same rules."""
+        return AllowListUnpickler(self.stream, self.budget, self.exact)
+
+    def find_class(self, module: str, name: str) -> Value:
+        """Return what an allowed name stands for, or refuse."""
+        module, name = self.modern_name(module, name)
+        verdict = pickle_rules.judge(module, name)
+        if verdict not in (pickle_rules.ALLOWED, pickle_rules.LEFT_OUT):
+            raise RefusedError([f"{module}.{name}"], [])
+        value = REPLACED.get((module, name))
+        if value is None:
+            value = self._resolve(module, name)
+        if verdict == pickle_rules.LEFT_OUT or pickle_rules.may_be_called(module, name):
+            self.exact[id(value)] = value
+        return value
+
+    def _resolve(self, module: str, name: str) -> Value:
+        try:
+            return pickle_rules.resolve(module, name)
+        except LookupError as error:
+            raise RefusedError([f"{module}.{name}"], [str(error)]) from error
+
+    def persistent_load(self, pid: Value) -> Value:
+        """Refuse objects outside the file."""
+        raise RefusedError([], ["it refers to objects outside the file (persistent ids)"])
+
+    def get_extension(self, code: int) -> None:
+        """Refuse names by number."""
+        raise RefusedError([], ["it uses extension codes instead of names"])
+
+    # -------------------------------------------------------------- calls and state
+
+    def _check_call(self, callee: Value) -> None:
+        if not pickle_rules.is_callable(callee, self.exact):
+            raise RefusedError([], [f"it calls {callee!r:.100} while loading"])
+
+    def _load_reduce(self) -> None:
+        args = self.stack.pop()
+        callee = self.stack[-1]
+        self._check_call(callee)
+        self.stack[-1] = callee(*args)
+
+    def _instantiate(self, klass: Value, args: Value) -> None:
+        if args:
+            self._check_call(klass)
+            self.append(klass(*args))
+        else:
+            self.append(_new(klass, (), {}))
+
+    def _load_newobj(self) -> None:
+        args = self.stack.pop()
+        self.stack[-1] = _new(self.stack[-1], args, {})
+
+    def _load_newobj_ex(self) -> None:
+        kwargs, args = self.stack.pop(), self.stack.pop()
+        self.stack[-1] = _new(self.stack[-1], args, kwargs)
+
+    def build(self) -> None:
+        """Give an object its state; refuse to change classes, functions and modules."""
+        state = self.stack.pop()
+        target = self.stack[-1]
+        if isinstance(target, UNCHANGEABLE):
+            raise RefusedError([], [f"it changes {target!r:.100} itself, not an object of it"])
+        set_state = getattr(target, "__setstate__", None)
+        if set_state is not None:
+            set_state(state)
+            return
+        slots = None
+        if isinstance(state, tuple) and len(state) == 2:
+            state, slots = state
+        if state:
+            target.__dict__.update(state)
+        for name, value in (slots or {}).items():
+            _set_slot(target, name, value)
+
+    dispatch[pickle.REDUCE[0]] = _load_reduce
+    dispatch[pickle.NEWOBJ[0]] = _load_newobj
+    dispatch[pickle.NEWOBJ_EX[0]] = _load_newobj_ex
+
+    # -------------------------------------------------------------- joblib's inline arrays
+
+    def is_array_wrapper(self, value: Value) -> bool:
+        """Whether joblib's marker of an inline array was just completed."""
+        return isinstance(value, ArrayMarker)
+
+    def read_array(self, wrapper: ArrayMarker) -> Value:
+        """Return the array that follows its marker, in native byte order."""
+        dtype = wrapper.dtype
+        if not isinstance(dtype, np.dtype):
+            message = "An inline array has no readable type."
+            raise TypeError(message)
+        if dtype.hasobject:
+            return self.load_nested()
+        self.skip_padding(wrapper.numpy_array_alignment_bytes is not None)
+        count = 1
+        for length in wrapper.shape:
+            count *= int(length)
+        data = self.stream.read(count * dtype.itemsize)
+        array = np.frombuffer(data, dtype=dtype, count=count).copy() if data else np.empty(0, dtype)
+        if not dtype.isnative:
+            array = array.astype(dtype.newbyteorder("="))
+        if wrapper.order == "F":
+            return array.reshape(wrapper.shape[::-1]).T
+        return array.reshape(wrapper.shape)
+
+
+class ArrayMarker:
+    """Takes the place of joblib's ``NumpyArrayWrapper``: what it says of the array that follows."""
+
+    dtype: Value = None
+    shape: Value = ()
+    order = "C"
+    numpy_array_alignment_bytes: int | None = None  # joblib before 1.2 did not align
+
+
+UNCHANGEABLE = (
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.ModuleType,
+    np.ufunc,
+)
+
+
+def _new(cls: Value, args: Value, kwargs: Value) -> Value:
+    """Allocate an object of a class without initialising it."""
+    if not isinstance(cls, type):
+        raise RefusedError([], [f"it creates an object of {cls!r:.100}, which is no class"])
+    return cls.__new__(cls, *args, **kwargs)
+
+
+def _set_slot(target: Value, name: Value, value: Value) -> None:
+    """Set an attribute that is not in ``__dict__``; never one that changes what the object is."""
+    if not isinstance(name, str) or name.startswith("__"):
+        raise RefusedError([], [f"it sets the attribute {name!r:.100}"])
+    setattr(target, name, value)
+
+
+def _reconstructor(cls: Value, base: Value, state: Value) -> Value:
+    """Do what ``copyreg._reconstructor`` does, for plain bases only."""
+    if base is object:
+        return _new(cls, (), {})
+    if base not in (dict, list, tuple, set, frozenset, str, int, float, bytes):
+        raise RefusedError([], [f"it rebuilds an object on {base!r:.100}"])
+    rebuilt = base.__new__(cls, state)
+    if base.__init__ is not object.__init__:
+        base.__init__(rebuilt, state)
+    return rebuilt
+
+
+def _newobj(cls: Value, *args: Value) -> Value:
+    """Do what ``copyreg.__newobj__`` does."""
+    return _new(cls, args, {})
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Do what ``_codecs.encode`` does for the bytes of Python 2 protocols."""
+    if encoding not in ("latin1", "latin-1", "ascii", "utf-8"):
+        raise RefusedError([], [f"it uses the codec {encoding!r:.40}"])
+    return text.encode(encoding)
+
+
+REPLACED = {
+    ("copyreg", "_reconstructor"): _reconstructor,
+    ("copyreg", "__newobj__"): _newobj,
+    ("_codecs", "encode"): _encode,
+    ("joblib.numpy_pickle", "NumpyArrayWrapper"): ArrayMarker,
+    ("sklearn.externals.joblib.numpy_pickle", "NumpyArrayWrapper"): ArrayMarker,
+}
+"""Names answered with our own, narrower versions."""
