@@ -329,7 +329,7 @@ def _add_leaves(total: Floats, leaves: _Leaves, value: Floats, shape: tuple[int,
                 total += _scatter(part, bit, value, (len(total), n_outputs)) @ gain
 
 
-def _scatter(leaves: _Leaves, bit: int, value: Floats, shape: tuple[int, int]) -> Any:
+def _scatter(leaves: _Leaves, bit: int, value: Floats, shape: tuple[int, int]) -> sparse.csr_array:
     """Return the sparse matrix (group × outputs, leaves) of leaf values for one bit."""
     n_targets, n_outputs = shape
     values = value[leaves.nodes]
@@ -349,9 +349,7 @@ def _weights(n_bits: int) -> tuple[Floats, Floats]:
     return np.array([*plain, 0.0]), np.array([0.0, *plain])
 
 
-def _table_gains(
-    rows: NDArray[Any], background: NDArray[Any], n_bits: int
-) -> Iterator[Floats]:
+def _table_gains(rows: NDArray[Any], background: NDArray[Any], n_bits: int) -> Iterator[Floats]:
     """Yield per bit the contribution of a leaf of value 1 to every row, (leaves, n)."""
     n_leaves, size = len(rows), 2**n_bits
     start = (np.arange(n_leaves) << n_bits)[:, None]
@@ -409,11 +407,11 @@ def _pair_gains(rows: NDArray[Any], background: NDArray[Any], n_bits: int) -> It
     gains = gain[n_mine, n_theirs] / background.shape[1]
     losses = loss[n_mine, n_theirs] / background.shape[1]
     target = leaf * n_rows + row
-    for bit in range(n_bits):
+    for bit in range(n_bits if len(leaf) else 0):
         flag = rows.dtype.type(1 << bit)
         amount = np.where(only_mine & flag, gains, np.where(only_theirs & flag, -losses, 0.0))
         summed = np.bincount(target, weights=amount, minlength=n_leaves * n_rows)
-        yield summed.reshape(n_leaves, n_rows)
+        yield summed.astype(np.float64).reshape(n_leaves, n_rows)
 
 
 def _pair_weights(n_bits: int) -> tuple[Floats, Floats]:

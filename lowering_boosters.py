@@ -8,6 +8,7 @@ objectives): such a model is explained through its predictions instead.
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 READERS: dict[str, Callable[[Any], Any]] = {}

@@ -5,10 +5,12 @@ gradient boosting. Runs in the model's process (numpy only, Python 3.7 syntax); 
 described in ``model_lowering``. A reader returns None where it does not know the form; it never
 imports scikit-learn, the attributes of the fitted estimator are enough.
 """
+# ruff: noqa: ANN401 - estimators of any library
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -116,9 +118,7 @@ def _average(trees: list[Any], estimator: Any) -> Any:
     values = [_leaf_values(tree) for tree in trees]
     if any(value is None for value in values):
         return None
-    parts = [
-        read_tree(tree.tree_, values[index] / len(trees)) for index, tree in enumerate(trees)
-    ]
+    parts = [read_tree(tree.tree_, values[index] / len(trees)) for index, tree in enumerate(trees)]
     arrays = join_trees(parts)
     arrays["base"] = np.zeros(arrays["value"].shape[1])
     is_classifier = hasattr(estimator, "predict_proba")

@@ -40,11 +40,13 @@ Arrays of kind ``trees``, all trees behind one another:
 A binary classifier has one output, that of its second class. Whether the copy is right is not
 decided here: ``explainability`` compares it with what the model answers.
 """
+# ruff: noqa: ANN401 - estimators of any library
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +54,6 @@ import lowering_boosters
 import lowering_sklearn
 
 MAX_CELLS = 50_000_000
-
-Lowering = "tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]"
 
 
 def unwrap(estimator: Any) -> tuple[list[Any], Any]:

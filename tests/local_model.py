@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import model_describe
+import model_lowering
 from model_types import Lowered, ModelInfo, Predictions, Task, TimedCalls
 
 
@@ -75,16 +76,10 @@ class LocalModel:
 
     def transform(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the matrix that reaches the final estimator."""
-        rows = self._input(frame)
-        if hasattr(self.estimator, "steps"):
-            rows = self.estimator[:-1].transform(rows)
-        rows = rows.toarray() if hasattr(rows, "toarray") else rows
-        return np.asarray(rows, dtype=np.float64)
+        return model_lowering.transform(self.estimator, self._input(frame))
 
     def lower(self) -> Lowered | None:
         """Return the model as arrays, where ``model_lowering`` knows how."""
-        import model_lowering  # type: ignore[import-not-found, unused-ignore]
-
         lowered = model_lowering.lower(self.estimator)
         return None if lowered is None else Lowered(*lowered)
 

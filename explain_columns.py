@@ -1,0 +1,149 @@
+"""Rows mixed from two rows, and which transformed column depends on which raw column.
+
+Owns: ``HybridPool`` (tables whose cells come from chosen rows, by row number and never by
+arithmetic on cells, so text, categories and missing values stay what they are), ``column_map``
+and ``varying_columns``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Cells = NDArray[Any] | pd.Series
+
+MAP_ROWS = 30_000  # rows sent through the transformers to find the column map
+
+
+class HybridPool:
+    """Rows from which mixed rows are taken.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Explained rows and background, one below the other.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame.reset_index(drop=True)
+        self._columns: list[Cells] = [
+            column.to_numpy() if _is_plain(column) else column for _, column in self.frame.items()
+        ]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def take(self, positions: Integers) -> pd.DataFrame:
+        """Return a table whose cell (i, j) is the pool's cell (positions[i, j], j).
+
+        Parameters
+        ----------
+        positions : ndarray of int, shape (n, d)
+        """
+        index = pd.RangeIndex(len(positions))
+        cells: dict[Any, Any] = {}
+        for number, name in enumerate(self.frame.columns):
+            cells[name] = _pick(self._columns[number], positions[:, number], index)
+        return pd.DataFrame(cells, index=index, columns=self.frame.columns)
+
+    def mix(self, mask: NDArray[np.bool_], rows: Integers, others: Integers) -> pd.DataFrame:
+        """Return rows with the cells of ``rows`` where ``mask`` holds, else of ``others``.
+
+        Parameters
+        ----------
+        mask : ndarray of bool, shape (n, d)
+        rows, others : ndarray of int, shape (n,)
+            Row numbers in the pool.
+        """
+        return self.take(np.where(mask, rows[:, None], others[:, None]))
+
+
+def _is_plain(column: pd.Series) -> bool:
+    """Tell whether a column is a numpy array of numbers, which pandas takes over unchanged."""
+    return isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub"
+
+
+def _pick(column: Cells, positions: Integers, index: pd.RangeIndex) -> Cells:
+    """Return the cells at the positions, of the column's own type."""
+    if isinstance(column, np.ndarray):
+        return column[positions]
+    taken = column.take(positions)
+    taken.index = index
+    return taken
+
+
+def varying_columns(frame: pd.DataFrame) -> Integers:
+    """Return the numbers of the columns with more than one value (missing is a value)."""
+    counts = [frame.iloc[:, number].nunique(dropna=False) for number in range(frame.shape[1])]
+    return np.flatnonzero(np.array(counts, dtype=np.int64) > 1)
+
+
+def column_map(
+    pool: HybridPool,
+    transform: Callable[[pd.DataFrame], Floats],
+    reference: Floats,
+    *,
+    seed: int = 0,
+) -> Integers | None:
+    """Return the raw column on which each transformed column depends, or None where they mix.
+
+    Swaps the cells of one raw column at a time between rows and looks which transformed columns
+    change. Nothing needs to be known of the transformers.
+
+    Parameters
+    ----------
+    pool : HybridPool
+    transform : callable
+        The transformers before the final estimator.
+    reference : ndarray, shape (n, k)
+        The transformed pool.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int, shape (k,), or None
+        Number of the raw column, -1 for a constant. None when a transformed column depends on
+        two raw columns, or varies though no single swap moves it.
+    """
+    varying = varying_columns(pool.frame)
+    groups = np.full(reference.shape[1], -1, dtype=np.int64)
+    if not len(varying):
+        return groups
+    at = _map_rows(len(pool), len(varying))
+    partner = _derangement(len(at), seed)
+    positions = np.repeat(at[:, None], len(pool.frame.columns), axis=1)
+    stacked = np.tile(positions, (len(varying), 1))
+    for number, column in enumerate(varying):
+        stacked[number * len(at) : (number + 1) * len(at), column] = at[partner]
+    answers = transform(pool.take(stacked)).reshape(len(varying), len(at), -1)
+    changed = ~_same(answers, reference[at][None]).all(axis=1)
+    if np.any(changed.sum(axis=0) > 1):
+        return None
+    groups = np.where(changed.any(axis=0), varying[changed.argmax(axis=0)], -1)
+    constant = _same(reference, reference[:1]).all(axis=0)
+    return None if np.any((groups < 0) & ~constant) else groups
+
+
+def _map_rows(n_rows: int, n_columns: int) -> Integers:
+    """Return which rows are swapped: all, or evenly spread ones where that would cost much."""
+    count = int(np.clip(MAP_ROWS // n_columns, 2, n_rows))
+    return np.linspace(0, n_rows - 1, count).astype(np.int64)
+
+
+def _derangement(size: int, seed: int) -> Integers:
+    """Return a random partner for each of ``size`` rows, never itself."""
+    order = np.random.default_rng(seed).permutation(size)
+    partner = np.empty(size, dtype=np.int64)
+    partner[order] = np.roll(order, 1)
+    return partner
+
+
+def _same(left: Floats, right: Floats) -> NDArray[np.bool_]:
+    """Compare cells up to rounding, missing equal to missing."""
+    return np.isclose(left, right, rtol=1e-9, atol=1e-12, equal_nan=True)

@@ -1,0 +1,355 @@
+"""Exact explanations through a copy of the model, used only where the copy proves right.
+
+Owns: ``explain_copy``. A lowered model is numbers read from the model's own attributes, so it is
+compared with what the uploaded model answers for the explained rows, the background and rows
+mixed from both; the smallest real difference refuses it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import explain_linear
+import explain_trees
+from explain_columns import HybridPool, column_map
+from explain_outputs import Space, output_names, part_of, positive_index
+from explain_request import Request, draw_rows
+from explanation import Explanation
+from model_types import Lowered, ModelInfo, Predictions, Task
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+LINEAR_BACKGROUND = 1000
+TREE_BACKGROUND = (100, 500)
+TREE_WORK = 5_000_000  # nodes × background rows that cost little
+CHECK_ROWS = 64
+FEWEST_ROWS = 10
+RELATIVE_TOLERANCE = 1e-5
+FLOAT32_TOLERANCE = 4e-7
+PROBABILITY_TOLERANCE = 2e-6
+
+
+class NoCopyError(Exception):
+    """The copy cannot be used; the message says why, as a note to the user."""
+
+
+class _OutOfTime(Exception):
+    """The trees would take too long; carries the projected seconds."""
+
+    def __init__(self, projected: float) -> None:
+        super().__init__(projected)
+        self.projected = projected
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A lowered model as two functions of the matrix.
+
+    Parameters
+    ----------
+    method : str
+    background_size : int
+        How many background rows it explains against at little cost.
+    evaluate : callable
+        Matrix (n, k) to margins (n, outputs).
+    explain : callable
+        A case and a callback told the share of work done, to values (n, columns, outputs); None
+        where it cannot.
+    """
+
+    method: Literal["linear", "tree"]
+    background_size: int
+    evaluate: Callable[[Floats], Floats]
+    explain: Callable[[_Case, Callable[[float], None]], Floats | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Rows, background and mixed rows as one matrix, and what the model answers for them.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The explained rows.
+    n_background : int
+    matrix : ndarray, shape (n + m + mixed, k)
+        What reaches the final estimator.
+    groups : ndarray of int, shape (k,)
+        The raw column behind each column of the matrix; -1 for a constant.
+    answers : Predictions
+        Of the uploaded model, for all rows of ``matrix``.
+    """
+
+    rows: pd.DataFrame
+    n_background: int
+    matrix: Floats
+    groups: Integers
+    answers: Predictions
+
+    @property
+    def row_matrix(self) -> Floats:
+        """The explained rows."""
+        return self.matrix[: len(self.rows)]
+
+    @property
+    def background_matrix(self) -> Floats:
+        """The background."""
+        return self.matrix[len(self.rows) : len(self.rows) + self.n_background]
+
+    def first(self, count: int) -> _Case:
+        """Return the case of the first ``count`` rows, without mixed rows."""
+        matrix = np.vstack([self.row_matrix[:count], self.background_matrix])
+        return replace(self, rows=self.rows.iloc[:count], matrix=matrix)
+
+
+def explain_copy(request: Request) -> Explanation:
+    """Return the exact explanation by the lowered model.
+
+    Raises
+    ------
+    NoCopyError
+        If there is no copy, its columns mix raw columns, it differs from the model, or it is too
+        large for the time allowed.
+    ModelError
+        If the model fails.
+    """
+    lowered = request.model.lower()
+    if lowered is None:
+        name = request.model.info.final_estimator or request.model.info.estimator
+        message = f"No exact form is known for {name}."
+        raise NoCopyError(message)
+    request.tell(0.05, "Reading the model")
+    copy = _copy_of(lowered)
+    case = _prepare(request, copy, has_steps=bool(lowered.meta["steps"]))
+    case, space = _checked(request.model.info, lowered, copy, case)
+    request.tell(0.2, "Explaining rows")
+    values, case = _values_in_time(request, copy, case)
+    return _explanation(request, copy, case, values, space)
+
+
+def _copy_of(lowered: Lowered) -> _Copy:
+    """Return the functions of a lowered model."""
+    if lowered.meta["kind"] == "linear":
+        model = explain_linear.from_lowered(lowered)
+        return _Copy(
+            "linear",
+            LINEAR_BACKGROUND,
+            partial(explain_linear.evaluate, model),
+            partial(_linear_values, model),
+        )
+    trees = explain_trees.from_lowered(lowered)
+    return _Copy(
+        "tree",
+        int(np.clip(TREE_WORK // len(trees.feature), *TREE_BACKGROUND)),
+        partial(explain_trees.evaluate, trees),
+        partial(_tree_values, trees),
+    )
+
+
+def _linear_values(
+    model: explain_linear.LinearModel, case: _Case, on_chunk: Callable[[float], None]
+) -> Floats:
+    values = explain_linear.shapley_values(
+        model, case.row_matrix, case.background_matrix, case.groups, case.rows.shape[1]
+    )
+    on_chunk(1.0)
+    return values
+
+
+def _tree_values(
+    trees: explain_trees.Trees, case: _Case, on_chunk: Callable[[float], None]
+) -> Floats | None:
+    game = explain_trees.TreeGame(
+        trees, case.groups, case.rows.shape[1], case.row_matrix, case.background_matrix
+    )
+    return explain_trees.shapley_values(game, on_chunk=on_chunk)
+
+
+def _prepare(request: Request, copy: _Copy, *, has_steps: bool) -> _Case:
+    """Return the matrices of rows, background and mixed rows with the model's answers."""
+    model, rows = request.model, request.rows
+    background = draw_rows(request.background, copy.background_size, request.seed)
+    pool = HybridPool(pd.concat([rows, background], ignore_index=True))
+    matrix = model.transform(pool.frame)
+    groups = _groups(request, pool, matrix, has_steps=has_steps)
+    rng = np.random.default_rng(request.seed)
+    shown = rng.random((CHECK_ROWS, rows.shape[1])) < 0.5
+    mine = rng.integers(len(rows), size=CHECK_ROWS)
+    other = rng.integers(len(rows), len(pool), size=CHECK_ROWS)
+    # a constant column has no raw column; it is the same in every row
+    mixed = np.where(shown[:, groups], matrix[mine], matrix[other])
+    mixed_frame = pool.mix(shown, mine, other)
+    answers = model.predict(pd.concat([pool.frame, mixed_frame], ignore_index=True))
+    return _Case(rows, len(background), np.vstack([matrix, mixed]), groups, answers)
+
+
+def _groups(request: Request, pool: HybridPool, matrix: Floats, *, has_steps: bool) -> Integers:
+    """Return the raw column behind each column of the matrix.
+
+    Raises
+    ------
+    NoCopyError
+        If some column of the matrix depends on several raw columns.
+    """
+    if not has_steps and matrix.shape[1] == pool.frame.shape[1]:
+        return np.arange(matrix.shape[1])
+    groups = column_map(pool, request.model.transform, matrix, seed=request.seed)
+    if groups is None:
+        message = "The steps before the model mix columns, so its inputs belong to no one column."
+        raise NoCopyError(message)
+    return groups
+
+
+def _checked(info: ModelInfo, lowered: Lowered, copy: _Copy, case: _Case) -> tuple[_Case, Space]:
+    """Return the case and the space in which the copy says what the model answers.
+
+    XGBoost takes the zeros of a sparse matrix as missing, so zeros as missing are tried too.
+
+    Raises
+    ------
+    NoCopyError
+        If no form of the copy agrees with the model.
+    """
+    matrices = [case.matrix]
+    if lowered.meta["steps"] and lowered.meta.get("rule") == "lt32":
+        matrices.append(np.where(case.matrix == 0, np.nan, case.matrix))
+    smallest = np.inf
+    for matrix in matrices:
+        margins = copy.evaluate(matrix)
+        for target, link, space in lowered.meta["forms"]:
+            gap = _gap(info, case.answers, LINKS[link](margins), target)
+            if gap <= 1:
+                return replace(case, matrix=matrix), cast("Space", space)
+            smallest = min(smallest, gap)
+    message = "The copy of the model for exact values does not answer as the model does"
+    if np.isfinite(smallest):
+        message += f" ({smallest:,.0f} times the tolerance)"
+    raise NoCopyError(message + ".")
+
+
+def _gap(info: ModelInfo, answers: Predictions, copied: Floats, target: str) -> float:
+    """Return the largest difference between copy and model in units of the tolerance."""
+    given = {"proba": answers.y_proba, "score": answers.y_score, "pred": answers.y_pred}[target]
+    if given is None or (target == "pred" and info.task is not Task.REGRESSION):
+        return np.inf
+    expected = part_of(answers, target)
+    if target == "proba" and copied.shape[1] == 1 and expected.shape[1] == 2:
+        expected = expected[:, 1:]
+    if expected.shape != copied.shape or not np.isfinite(copied).all():
+        return np.inf
+    difference = np.abs(expected - copied)
+    if target == "proba":
+        near_edge = np.minimum(expected, 1 - expected)
+        return float((difference / (PROBABILITY_TOLERANCE + 1e-5 * near_edge)).max())
+    spread = float(np.ptp(expected)) * RELATIVE_TOLERANCE
+    tolerance = spread + FLOAT32_TOLERANCE * float(np.abs(expected).max()) + 1e-300
+    return float(difference.max() / tolerance)
+
+
+def _sigmoid(margins: Floats) -> Floats:
+    result: Floats = 0.5 * (1 + np.tanh(margins / 2))
+    return result
+
+
+def _softmax(margins: Floats) -> Floats:
+    powers = np.exp(margins - margins.max(axis=1, keepdims=True))
+    result: Floats = powers / powers.sum(axis=1, keepdims=True)
+    return result
+
+
+def _one_against_rest(margins: Floats) -> Floats:
+    single = _sigmoid(margins)
+    result: Floats = single / single.sum(axis=1, keepdims=True)
+    return result
+
+
+def _identity(margins: Floats) -> Floats:
+    return margins
+
+
+def _exponential(margins: Floats) -> Floats:
+    with np.errstate(over="ignore"):
+        result: Floats = np.exp(margins)
+    return result
+
+
+LINKS: dict[str, Callable[[Floats], Floats]] = {
+    "identity": _identity,
+    "exp": _exponential,
+    "sigmoid": _sigmoid,
+    "softmax": _softmax,
+    "ovr": _one_against_rest,
+}
+
+
+def _values_in_time(request: Request, copy: _Copy, case: _Case) -> tuple[Floats, _Case]:
+    """Return the values of all rows, or of as many of the first ones as fit.
+
+    Raises
+    ------
+    NoCopyError
+        If not even a few rows fit, or the trees are too wide.
+    """
+    case = case.first(len(case.rows))
+    for _ in range(2):
+        start, allowed = time.perf_counter(), max(request.left, 0.05)
+        try:
+            values = copy.explain(case, partial(_watch, request, start, allowed))
+        except _OutOfTime as late:
+            share = 0.8 * max(request.left, 0.05) / late.projected
+            fewer = max(FEWEST_ROWS, int(len(case.rows) * share))
+            case = case.first(min(fewer, len(case.rows)))
+        else:
+            if values is None:
+                break
+            return values, case
+    message = "The trees are too large for exact values in the time allowed."
+    raise NoCopyError(message)
+
+
+def _watch(request: Request, start: float, allowed: float, share: float) -> None:
+    """Report progress; give up when the projected time is far over the allowed one."""
+    request.tell(0.2 + 0.8 * share, "Explaining rows")
+    elapsed = time.perf_counter() - start
+    projected = elapsed / max(share, 1e-9)
+    if share < 0.8 and elapsed > 0.1 * allowed and projected > 1.2 * allowed:
+        raise _OutOfTime(projected)
+
+
+def _explanation(
+    request: Request, copy: _Copy, case: _Case, values: Floats, space: Space
+) -> Explanation:
+    """Return the values with everything that is known of them, for the explained class."""
+    info = request.model.info
+    margins = copy.evaluate(case.matrix)
+    flipped = margins.shape[1] == 1 and (
+        info.task is Task.BINARY and positive_index(info, request.positive_class) == 0
+    )
+    if flipped:
+        values = -values
+        margins = 1 - margins if space == "probability" else -margins
+    n_rows = len(case.rows)
+    return Explanation(
+        values=values,
+        base=margins[n_rows:].mean(axis=0),
+        predictions=margins[:n_rows],
+        error=None,
+        columns=tuple(str(name) for name in case.rows.columns),
+        outputs=output_names(info, margins.shape[1], request.positive_class),
+        rows=case.rows,
+        row_numbers=np.arange(n_rows),
+        space=space,
+        method=copy.method,
+        background_rows=case.n_background,
+        evaluations=len(case.answers.y_pred),
+        seed=request.seed,
+    )

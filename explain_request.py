@@ -1,0 +1,69 @@
+"""One request to explain: the model, the tables, the clock and whom to tell.
+
+Owns: ``Request``, which every route of ``explainability`` takes, and ``draw_rows``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from model_types import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to explain and how long it may take.
+
+    Parameters
+    ----------
+    model : Model
+    rows, background : DataFrame
+        The same columns in the same order; neither is empty.
+    seconds : float
+        Time allowed from ``start`` (``time.perf_counter``) on.
+    seed : int
+    target : float
+        Relative error at which sampling stops.
+    positive_class : str or None
+        Binary models: the class to explain.
+    progress : callable or None
+        Told a fraction (0 … 1) and a message; whatever it raises ends the explanation.
+    """
+
+    model: Model
+    rows: pd.DataFrame
+    background: pd.DataFrame
+    seconds: float
+    seed: int = 0
+    target: float = 0.05
+    positive_class: str | None = None
+    progress: Callable[[float, str], None] | None = None
+    start: float = field(default_factory=time.perf_counter)
+
+    @property
+    def used(self) -> float:
+        """Seconds used so far."""
+        return time.perf_counter() - self.start
+
+    @property
+    def left(self) -> float:
+        """Seconds left; negative when the time is over."""
+        return self.seconds - self.used
+
+    def tell(self, fraction: float, message: str) -> None:
+        """Report how far the explanation is."""
+        if self.progress is not None:
+            self.progress(float(np.clip(fraction, 0.0, 1.0)), message)
+
+
+def draw_rows(frame: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
+    """Return at most ``size`` rows drawn without replacement, in their own order."""
+    if len(frame) <= size:
+        return frame
+    chosen = np.random.default_rng(seed).choice(len(frame), size, replace=False)
+    return frame.iloc[np.sort(chosen)]
