@@ -13,12 +13,29 @@ navigation = st.navigation(
     {
         "Test": [
             st.Page("views/overview.py", title="Overview", icon=":material/home:", default=True),
-            st.Page("views/test_model.py", title="Test a model", icon=":material/science:", url_path="test"),
+            st.Page(
+                "views/test_model.py",
+                title="Test a model",
+                icon=":material/science:",
+                url_path="test",
+            ),
             st.Page("views/runs.py", title="Runs", icon=":material/history:", url_path="runs"),
         ],
         "Result": [
-            st.Page("views/run.py", title="Run", icon=":material/assignment:", url_path="run", visibility="hidden"),
-            st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare", visibility="hidden"),
+            st.Page(
+                "views/run.py",
+                title="Run",
+                icon=":material/assignment:",
+                url_path="run",
+                visibility="hidden",
+            ),
+            st.Page(
+                "views/compare.py",
+                title="Compare",
+                icon=":material/compare_arrows:",
+                url_path="compare",
+                visibility="hidden",
+            ),
         ],
     }
 )

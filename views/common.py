@@ -93,6 +93,19 @@ def show_table(rows: list[dict[str, Cell]], key: str, *, height: int | None = No
     st.dataframe(rows, key=key, hide_index=True, width="stretch", **options)
 
 
+def show_tile(label: str, value: str, below: str | None, tooltip: str = "") -> None:
+    """Show one number with a line below it and a tooltip that explains it."""
+    st.metric(
+        label,
+        value,
+        delta=below,
+        delta_color="off",
+        delta_arrow="off",
+        help=tooltip or None,
+        border=True,
+    )
+
+
 def badge(state: str) -> str:
     """Return icon, word and colour of a verdict or status as Markdown."""
     seen = look(state)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from figures_history import comparison_chart
 
 from comparison import Change, ComparedNumber, Comparison, compare_reports
 from errors import MonitorError
-from figures_history import comparison_chart
 from formatting import escape_markdown, estimate
 from report_types import RunStatus, TestReport
 from run_types import RunRecord
@@ -80,7 +80,9 @@ def _show(result: Comparison, records: list[RunRecord], loaded: list[TestReport]
     st.caption(
         "With intervals: they must not overlap to count as a change. Without: more than 5 %."
     )
-    show_chart(comparison_chart(loaded, [_short(run) for run in records], theme=theme()), "compare.chart")
+    show_chart(
+        comparison_chart(loaded, [_short(run) for run in records], theme=theme()), "compare.chart"
+    )
     _show_settings(result, records)
 
 
@@ -111,7 +113,10 @@ def _show_settings(result: Comparison, records: list[RunRecord]) -> None:
         st.caption("Same model, data, settings and versions.")
         return
     table = [
-        {"Setting": name, **{_short(run): value for run, value in zip(records, values, strict=True)}}
+        {
+            "Setting": name,
+            **{_short(run): value for run, value in zip(records, values, strict=True)},
+        }
         for name, values in result.settings.items()
     ]
     st.dataframe(table, key="compare.settings", hide_index=True, width="stretch")

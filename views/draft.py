@@ -99,5 +99,3 @@ def read_preview(store: Store, draft: Draft) -> TestReport | None:
             return None
         draft.previews[key] = store.get_report(run_id)
     return draft.previews[key]
-
-

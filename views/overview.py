@@ -33,7 +33,9 @@ def show() -> None:
 
 def _show_examples() -> None:
     st.subheader("Try an example")
-    st.caption("Trained on this machine with data that scikit-learn ships. One click runs the whole test.")
+    st.caption(
+        "Trained on this machine with data that scikit-learn ships. One click runs the whole test."
+    )
     ready = examples.is_ready(settings().data_dir)
     if not ready:
         st.info("The examples are being trained; that takes some seconds the first time.")
@@ -42,7 +44,9 @@ def _show_examples() -> None:
             with st.container(border=True, height="stretch"):
                 st.markdown(f"**{example.title}**  \n{example.description}")
                 st.caption(example.lesson)
-                if st.button("Run this", key=f"over.run.{example.id}", icon=":material/play_arrow:"):
+                if st.button(
+                    "Run this", key=f"over.run.{example.id}", icon=":material/play_arrow:"
+                ):
                     start_example(example)
 
 
@@ -61,11 +65,11 @@ def _show_recent() -> None:
 
 def _show_run(run: RunRecord) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        state = run.verdict.value if run.verdict and run.status is RunStatus.DONE else run.status.value
-        st.markdown(badge(state), width=110)
-        st.markdown(
-            f"**{escape_markdown(run.model_name)}**  \n{_describe(run)}", width="stretch"
+        state = (
+            run.verdict.value if run.verdict and run.status is RunStatus.DONE else run.status.value
         )
+        st.markdown(badge(state), width=110)
+        st.markdown(f"**{escape_markdown(run.model_name)}**  \n{_describe(run)}", width="stretch")
         st.caption(f"{when(run.created_at)} · {run.source}", width=260)
         if st.button("Open", key=f"over.open.{run.id}"):
             st.switch_page("views/run.py", query_params={"run": run.id})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import reports
 import streamlit as st
 
 import jobs
-import reports
 from errors import MonitorError
 from formatting import duration, escape_markdown, look
 from report_types import RunStatus, Stage, TestReport

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-
 from figures_history import trend_chart
+
 from formatting import escape_markdown, look
 from report_types import Verdict
 from run_types import RunFilter, RunRecord, RunSort
@@ -96,7 +96,9 @@ def _show_empty(where: RunFilter) -> None:
 
 def _actions(chosen: list[RunRecord]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Open", key="runs.open", disabled=len(chosen) != 1, icon=":material/open_in_full:"):
+        if st.button(
+            "Open", key="runs.open", disabled=len(chosen) != 1, icon=":material/open_in_full:"
+        ):
             st.switch_page("views/run.py", query_params={"run": chosen[0].id})
         compare = st.button(
             "Compare",
@@ -172,7 +174,11 @@ def _show_trend(where: RunFilter) -> None:
         return
     st.subheader(f"{escape_markdown(where.model_name)} over time")
     metric = st.selectbox(
-        "Number", names, format_func=lambda name: name.replace("_", " "), key="runs.metric", width=280
+        "Number",
+        names,
+        format_func=lambda name: name.replace("_", " "),
+        key="runs.metric",
+        width=280,
     )
     chosen = [point for point in points if point.metric == metric]
     show_chart(trend_chart(chosen, theme=theme()), "runs.trend")

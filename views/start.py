@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import streamlit as st
+from model_file import clean_name
 
 import examples
 import jobs
 from errors import MonitorError
 from examples import Example
 from formatting import escape_markdown
-from model_file import clean_name
 from report_types import RunConfig, RunRequest
 from storage import Store
 from views.common import keep_runner_alive, open_store, settings
@@ -77,6 +77,4 @@ def _store() -> Store:
 
 def _store_path(path: Path, kind: str) -> str:
     with path.open("rb") as stream:
-        return store_file(
-            stream, kind=kind, name=path.name, limit_bytes=settings().max_model_bytes
-        )
+        return store_file(stream, kind=kind, name=path.name, limit_bytes=settings().max_model_bytes)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
+from model_file import inspect_file
 
 import examples
 import jobs
 import synthetic_data
 from errors import MonitorError, SchemaError
 from formatting import byte_size, escape_markdown
-from model_file import inspect_file
 from model_types import ModelFileInfo
 from report_types import RunConfig, Stage, TestReport
 from schema_table import COLUMN_HELP, schema_from_table, schema_to_table
@@ -260,7 +260,9 @@ def _edit_schema(draft: Draft, schema: Schema) -> Schema | None:
 
 
 def _same_table(before: pd.DataFrame, after: pd.DataFrame) -> bool:
-    return before.reset_index(drop=True).astype(str).equals(after.reset_index(drop=True).astype(str))
+    return (
+        before.reset_index(drop=True).astype(str).equals(after.reset_index(drop=True).astype(str))
+    )
 
 
 def _schema_columns() -> dict[str, object]:
@@ -346,7 +348,9 @@ def _why_not(preview: TestReport, schema: Schema | None) -> str | None:
 
 def _options(draft: Draft, preview: TestReport) -> RunConfig:
     left, middle, right = st.columns(3)
-    n_rows = left.number_input("Rows", 10, 1_000_000, 1000, 100, key="test.rows", persist_state="session")
+    n_rows = left.number_input(
+        "Rows", 10, 1_000_000, 1000, 100, key="test.rows", persist_state="session"
+    )
     seed = middle.number_input(
         "Seed",
         0,
@@ -357,7 +361,13 @@ def _options(draft: Draft, preview: TestReport) -> RunConfig:
         help="The same seed gives the same numbers, timings aside.",
     )
     seconds = right.number_input(
-        "Seconds for explanations", 0.5, 300.0, 3.0, 0.5, key="test.seconds", persist_state="session"
+        "Seconds for explanations",
+        0.5,
+        300.0,
+        3.0,
+        0.5,
+        key="test.seconds",
+        persist_state="session",
     )
     chosen = st.pills(
         "What to look at",

@@ -1,0 +1,60 @@
+"""Behaviour: what was sent, what came back, and what to think of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from figures_performance import behaviour_summary, noise_robustness
+from formatting import escape_markdown, percent
+from report_types import BehaviourCase, BehaviourVerdict, TestReport
+from views.common import badge, section_missing, show_chart, show_notes, theme
+
+GROUPS = {
+    "consistency": ("Consistency", "The same rows must give the same answers."),
+    "values": ("Odd values", "Values the model may never have seen."),
+    "structure": ("Misshapen tables", "Columns missing, added, reordered or of another type."),
+    "robustness": ("Robustness", "Small changes should make small differences."),
+}
+
+
+def show(report: TestReport) -> None:
+    """Lay out the section."""
+    section = report.behaviour
+    if section_missing(section, "Behaviour"):
+        return
+    left, right = st.columns(2)
+    with left:
+        show_chart(behaviour_summary(section, theme()), "behaviour.summary")
+    with right:
+        show_chart(noise_robustness(section, theme()), "behaviour.noise")
+    for group, (title, sentence) in GROUPS.items():
+        cases = [case for case in section.cases if case.group == group]
+        if cases:
+            st.subheader(title)
+            st.caption(sentence)
+            for case in sorted(cases, key=_severity):
+                _show_case(case)
+    show_notes(section.notes)
+
+
+def _severity(case: BehaviourCase) -> int:
+    worst_first = (
+        BehaviourVerdict.BROKEN,
+        BehaviourVerdict.SILENT,
+        BehaviourVerdict.CLEAR_ERROR,
+        BehaviourVerdict.HANDLED,
+        BehaviourVerdict.SKIPPED,
+    )
+    return worst_first.index(case.verdict)
+
+
+def _show_case(case: BehaviourCase) -> None:
+    with st.container(horizontal=True, vertical_alignment="top"):
+        st.markdown(badge(case.verdict.value), width=140)
+        share = f" ({percent(case.affected_share)} of rows changed)" if case.affected_share else ""
+        st.markdown(
+            f"**{escape_markdown(case.title)}**: {escape_markdown(case.sent)}  \n"
+            f"{escape_markdown(case.came_back)}{share}",
+            width="stretch",
+        )
+        st.caption(escape_markdown(case.why), width=380)

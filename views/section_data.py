@@ -1,0 +1,67 @@
+"""Data: the rows the model was tested on, column by column."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from errors import MonitorError
+from formatting import count, escape_markdown, number
+from report_types import Cell, TestReport
+from views.common import download, open_store, section_missing, show_notes, show_table
+
+
+def show(report: TestReport) -> None:
+    """Lay out the section."""
+    section = report.data
+    if section_missing(section, "Data"):
+        return
+    origin = "your sample" if section.source == "sample" else "made up from the columns"
+    st.markdown(
+        f"**{count(section.n_rows, 'row')}** from {origin}"
+        f" ({escape_markdown(section.name or '')})"
+        + (f", target **{escape_markdown(section.target)}**" if section.target else "")
+    )
+    show_notes(section.warnings)
+    rows: list[dict[str, Cell]] = [
+        {
+            "Column": column.name,
+            "Type": column.kind,
+            "Missing": column.n_missing,
+            "Distinct": column.n_unique,
+            "Minimum": number(column.minimum),
+            "Median": number(column.median),
+            "Mean": number(column.mean),
+            "Maximum": number(column.maximum),
+            "Std": number(column.std),
+        }
+        for column in section.columns
+    ]
+    _show_columns(report, rows)
+    st.subheader("First rows")
+    show_table(section.preview, "data.preview")
+    _offer_rows(report)
+
+
+def _show_columns(report: TestReport, rows: list[dict[str, Cell]]) -> None:
+    shapes = [[float(n) for n in column.histogram.counts] for column in report.data.columns]
+    table: list[dict[str, object]] = [
+        {**row, "Shape": shape} for row, shape in zip(rows, shapes, strict=True)
+    ]
+    st.dataframe(
+        table,
+        key="data.columns",
+        hide_index=True,
+        width="stretch",
+        column_config={"Shape": st.column_config.BarChartColumn("Shape", y_min=0)},
+    )
+
+
+def _offer_rows(report: TestReport) -> None:
+    if report.data.artifact is None:
+        return
+    try:
+        path = open_store().artifact_path(report.data.artifact)
+    except MonitorError as error:
+        st.caption(escape_markdown(error))
+        return
+    download("All rows as CSV", path.read_bytes, "tested-rows.csv", "text/csv", "data.csv")

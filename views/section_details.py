@@ -1,0 +1,136 @@
+"""Details: the file, the model, the stages, and everything needed to repeat the run."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from formatting import byte_size, duration, escape_markdown, look
+from report_types import Cell, TestReport
+from views.common import badge, settings, show_notes, show_table
+
+
+def show(report: TestReport) -> None:
+    """Lay out the section."""
+    _show_file(report)
+    _show_model(report)
+    _show_schema(report)
+    _show_stages(report)
+    _show_environment(report)
+
+
+def _show_file(report: TestReport) -> None:
+    file = report.model.file
+    st.subheader("File")
+    if file is None:
+        st.info(escape_markdown(report.model.reason or "The file was not read."))
+        return
+    st.markdown(badge(file.safety.value))
+    facts: dict[str, Cell] = {
+        "Name": file.name,
+        "Size": byte_size(file.size_bytes),
+        "SHA-256": file.sha256,
+        "Container": file.container,
+        "Compression": file.compression or "none",
+        "Pickle protocol": file.protocol,
+        "Holds": file.estimator or "–",
+        "Written with": ", ".join(f"{key} {value}" for key, value in file.written_with.items()),
+    }
+    _show_facts(facts, "details.file")
+    for reason in file.reasons + file.notes:
+        st.caption(escape_markdown(reason))
+    if file.imports:
+        with st.expander(f"{len(file.imports)} names the file imports"):
+            st.code("\n".join(file.imports), language=None)
+
+
+def _show_model(report: TestReport) -> None:
+    info = report.model.info
+    if info is None:
+        return
+    st.subheader("Model")
+    st.caption("Reported by the model itself, from its own process.")
+    facts: dict[str, Cell] = {
+        "Estimator": f"{info.module}.{info.estimator}" if info.module else info.estimator,
+        "Task": info.task.value,
+        "Inputs": info.n_features,
+        "Fitted on named columns": "yes" if info.feature_names_known else "no",
+        "Classes": ", ".join(str(label) for label in info.classes or []) or "–",
+        "Outputs": info.n_outputs,
+        "Probabilities": "yes" if info.has_proba else "no",
+        "Isolation": report.model.isolation,
+        "Memory by loading": byte_size(info.memory_bytes),
+    }
+    _show_facts(facts, "details.model")
+    show_notes(info.notes + report.model.warnings)
+    for step in info.steps:
+        with st.expander(f"Step {escape_markdown(step.name)}: {escape_markdown(step.estimator)}"):
+            _show_facts(dict(step.parameters), f"details.step.{step.name}")
+    if info.parameters and not info.steps:
+        with st.expander("Parameters"):
+            _show_facts(dict(info.parameters), "details.parameters")
+
+
+def _show_schema(report: TestReport) -> None:
+    schema = report.schema_.data_schema
+    if schema is None:
+        return
+    st.subheader("Columns")
+    st.caption(f"From {', '.join(report.schema_.sources) or 'the model'}.")
+    rows: list[dict[str, Cell]] = [
+        {
+            "Column": feature.name,
+            "Type": feature.kind.value,
+            "Minimum": feature.minimum,
+            "Maximum": feature.maximum,
+            "Categories": ", ".join(str(item) for item in (feature.categories or [])[:12]),
+            "Missing": feature.missing_rate,
+            "From": feature.source,
+            "Target": "yes" if feature.is_target else "",
+        }
+        for feature in schema.features
+    ]
+    show_table(rows, "details.schema")
+
+
+def _show_stages(report: TestReport) -> None:
+    st.subheader("Stages")
+    rows: list[dict[str, Cell]] = [
+        {
+            "Stage": record.stage.value,
+            "Result": f"{look(record.status.value).symbol} {look(record.status.value).word}",
+            "Took": duration(record.seconds),
+            "Why": record.reason or "",
+        }
+        for record in report.stages
+    ]
+    show_table(rows, "details.stages")
+
+
+def _show_environment(report: TestReport) -> None:
+    st.subheader("Run it again")
+    here = report.environment
+    facts: dict[str, Cell] = {
+        "Product": here.product_version,
+        "Python": here.python,
+        "Platform": here.platform,
+        "Processor": f"{here.cpu} ({here.n_cpus} cores, load {here.load_average})",
+        **here.libraries,
+    }
+    _show_facts(facts, "details.environment")
+    api = settings()
+    address = f"http://{api.api_host}:{api.api_port}/run_tests"
+    sample = " -F sample=@data.csv" if report.data.source == "sample" else ""
+    target = f" -F target={report.data.target}" if report.data.target else ""
+    st.code(f"curl -F model=@model.pkl{sample}{target} {address}", language="sh")
+    with st.expander("Settings of this run"):
+        st.code(report.config.model_dump_json(indent=2), language="json")
+
+
+def _show_facts(facts: dict[str, Cell], key: str) -> None:
+    show_table(
+        [
+            {"What": name, "Value": "–" if value is None else str(value)}
+            for name, value in facts.items()
+        ],
+        key,
+    )

@@ -1,0 +1,117 @@
+"""Summary: verdict first, then the main numbers, then every check."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from base_types import Estimate
+from formatting import (
+    duration_ms,
+    escape_markdown,
+    interval,
+    number,
+    percent,
+    rows_per_second,
+    with_unit,
+)
+from glossary import explain, title
+from report_types import Check, TestReport, Verdict
+from verdict import main_metric
+from views.common import badge, section_missing, show_notes, show_tile
+
+BANNERS = {
+    Verdict.PASS: (st.success, ":material/check_circle:", "Pass"),
+    Verdict.WARN: (st.warning, ":material/warning:", "Look closer"),
+    Verdict.FAIL: (st.error, ":material/cancel:", "Fail"),
+    Verdict.SKIP: (st.info, ":material/help:", "Not checked"),
+}
+
+
+def show(report: TestReport) -> None:
+    """Lay out the section."""
+    banner, icon, word = BANNERS[report.verdict.verdict]
+    banner(escape_markdown(report.verdict.summary), icon=icon, title=word)
+    section_missing(report.model, "Loading the model")
+    _show_numbers(report)
+    _show_checks(report.verdict.checks)
+    show_notes(report.schema_.warnings + report.data.warnings)
+
+
+def _show_numbers(report: TestReport) -> None:
+    speed, metric = report.performance, main_metric(report)
+    with st.grid(4):
+        if metric is not None:
+            show_tile(
+                title(metric.name),
+                number(metric.estimate.value, digits=3),
+                _range(metric.estimate),
+                explain(metric.name),
+            )
+        if "p50" in speed.percentiles_ms:
+            p95 = speed.percentiles_ms.get("p95", Estimate())
+            show_tile(
+                "One prediction",
+                duration_ms(speed.percentiles_ms["p50"].value),
+                f"95 % within {duration_ms(p95.value)}" if p95.value is not None else "median",
+                explain("p50"),
+            )
+        if speed.best_rows_per_second is not None:
+            show_tile(
+                "Throughput",
+                rows_per_second(speed.best_rows_per_second),
+                "best batch size",
+                explain("rows_per_second"),
+            )
+        _show_harm(report)
+        if report.explanations.outputs:
+            first = report.explanations.outputs[0].importance[0]
+            show_tile(
+                "Strongest column",
+                escape_markdown(first.feature[:28]),
+                f"{percent(first.share)} of the importance",
+                explain("importance"),
+            )
+
+
+def _show_harm(report: TestReport) -> None:
+    harms = [item for item in report.drift.scenarios if item.harm is not None]
+    if not harms:
+        return
+    worst = max(harms, key=lambda item: item.harm or 0.0)
+    show_tile(
+        "Worst drift",
+        percent(worst.harm),
+        f"of answers change: {worst.title.lower()}",
+        explain("harm"),
+    )
+
+
+def _range(value: Estimate) -> str:
+    if value.low is None or value.high is None:
+        return value.interval_reason or "no interval"
+    return f"95 % interval {interval(None, value.low, value.high)}"
+
+
+def _show_checks(checks: list[Check]) -> None:
+    st.subheader("Checks")
+    counted = dict.fromkeys(Verdict, 0)
+    for check in checks:
+        counted[check.verdict] += 1
+    parts = [f"{badge(verdict.value)} {count}" for verdict, count in counted.items() if count]
+    st.markdown("&ensp;".join(parts))
+    for check in checks:
+        _show_check(check)
+
+
+def _show_check(check: Check) -> None:
+    with st.container(horizontal=True, vertical_alignment="top"):
+        st.markdown(badge(check.verdict.value), width=120)
+        st.markdown(
+            f"**{escape_markdown(check.title)}**  \n{escape_markdown(check.reason)}",
+            width="stretch",
+        )
+        limit = ""
+        if check.value is not None and check.threshold is not None and check.comparison:
+            sign = {"<=": "≤", ">=": "≥"}.get(check.comparison, check.comparison)
+            limit = f"limit {sign} {with_unit(check.threshold, check.unit)}"
+        st.caption(limit, width=170, help=check.threshold_source or None)
