@@ -1,0 +1,446 @@
+"""One schema out of several: by hand over JSON over sample over model.
+
+Owns: ``schema_from_model``, ``merge_schemas``, and the bringing of a table to the merged schema
+(``align_frame``, ``check_frame``). Authority goes field by field: what a higher source leaves
+unset comes from the next one. Which columns are inputs, and their order, the model decides when
+it knows its names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from model_types import ModelFeature, ModelInfo
+from schema_utils import (
+    Distribution,
+    Feature,
+    Kind,
+    Schema,
+    allowed_distributions,
+    default_distribution,
+)
+
+_TOGETHER = ({"categories", "frequencies"}, {"distribution", "parameters"})
+_OWN = {"name", "is_target", "source", "notes"}
+_ID_NAME = re.compile(r"(?i)^(.*[\W_])?(id|index|uuid|rownames?|unnamed: 0)$")
+
+
+class Merged(NamedTuple):
+    """A merged schema and what must be said about it."""
+
+    schema: Schema
+    sources: list[str]
+    warnings: list[str]
+
+
+class _Layer(NamedTuple):
+    """One source of the merge."""
+
+    name: str
+    schema: Schema
+
+    def inputs_by_name(self) -> dict[str, Feature]:
+        """Return its inputs, in order."""
+        return {feature.name: feature for feature in self.schema.inputs}
+
+
+# --- the model as a source -------------------------------------------------------------------
+
+
+def schema_from_model(info: ModelInfo) -> Schema:
+    """Write what the model says of its input as a schema.
+
+    Parameters
+    ----------
+    info : ModelInfo
+        Told by the worker after loading.
+
+    Returns
+    -------
+    Schema
+        One feature per input column; ``x0, x1, …`` where the model knows only their number, and no
+        feature at all where it does not even know that.
+    """
+    if info.features:
+        features = [_from_model(feature) for feature in info.features]
+    else:
+        count = info.n_features or 0
+        features = [Feature(name=f"x{i}", kind=Kind.FLOAT, source="model") for i in range(count)]
+    return Schema(features=features)
+
+
+def _from_model(told: ModelFeature) -> Feature:
+    """Write one column that the model told of."""
+    fields = {
+        "minimum": told.minimum,
+        "maximum": told.maximum,
+        "categories": told.categories or None,
+    }
+    kind = Kind(told.kind)
+    known = {key: value for key, value in fields.items() if value is not None}
+    notes = [told.source] if told.source else []
+    feature = Feature.model_validate(
+        {"name": told.name, "kind": kind, "source": "model", "notes": notes, **known}
+    )
+    feature = _without_conflicts(feature)
+    if kind.is_numeric and told.mean is not None and told.std is not None and told.std > 0:
+        feature.distribution = Distribution.NORMAL
+        feature.parameters = {"mean": told.mean, "std": told.std}
+    return feature
+
+
+# --- merging ---------------------------------------------------------------------------------
+
+
+def merge_schemas(
+    hand: Schema | None,
+    json_schema: Schema | None,
+    sample: Schema | None,
+    info: ModelInfo | None,
+) -> Merged:
+    """Merge what is known of the input into one schema to test with.
+
+    Parameters
+    ----------
+    hand, json_schema, sample : Schema or None
+        Edited on the page, uploaded as JSON, and inferred from the sample: falling authority.
+    info : ModelInfo or None
+        What the model says of itself. If it knows its column names, they alone are the inputs, in
+        its order; a model that knows only their number takes the names of the highest source with
+        as many inputs.
+
+    Returns
+    -------
+    Merged
+        ``schema`` (every feature has a distribution; the target, if any, last), ``sources`` that
+        said anything, highest first, and ``warnings`` for the user.
+
+    Examples
+    --------
+    >>> by_hand = Schema(features=[Feature(name="age", minimum=18)])
+    >>> from_sample = Schema(features=[Feature(name="age", minimum=0, maximum=99)])
+    >>> merged = merge_schemas(by_hand, None, from_sample, None).schema.features[0]
+    >>> merged.minimum, merged.maximum
+    (18.0, 99.0)
+    """
+    given = (("hand", hand), ("json", json_schema), ("sample", sample))
+    layers = [_Layer(name, schema) for name, schema in given if schema and schema.features]
+    warnings: list[str] = []
+    model = schema_from_model(info) if info is not None else Schema()
+    if not model.features:
+        names = [feature.name for feature in layers[0].schema.inputs] if layers else []
+    elif info is not None and not info.feature_names_known:
+        names = _positional_names(model, layers, warnings)
+        model = _renamed(model, names)
+    else:
+        names = [feature.name for feature in model.features]
+    if model.features:
+        layers.append(_Layer("model", model))
+    features = _merge_features(names, layers, warnings)
+    _warn_of_others(names, layers, warnings)
+    target = _target(names, layers, warnings)
+    features = [_completed(feature, warnings) for feature in features]
+    schema = Schema(features=features + ([target] if target else []))
+    return Merged(_with_correlation(schema, layers), [layer.name for layer in layers], warnings)
+
+
+def _positional_names(model: Schema, layers: Sequence[_Layer], warnings: list[str]) -> list[str]:
+    """Name the inputs of a model that knows only how many they are."""
+    own = [feature.name for feature in model.features]
+    for layer in layers:
+        names = [feature.name for feature in layer.schema.inputs]
+        if set(own) <= set(names):
+            return own
+        without_id = [name for name in names if not _ID_NAME.match(name)]
+        for candidate in (names, without_id):
+            if len(candidate) == len(own):
+                return candidate
+        warnings.append(
+            f"The model takes {len(own)} columns and knows no names, but {_called(layer.name)} has "
+            f"{len(names)} inputs ({_listed(names)}), so its columns are not used; remove the "
+            "columns that the model does not take, or mark the target."
+        )
+    return own
+
+
+def _renamed(schema: Schema, names: Sequence[str]) -> Schema:
+    """Give the features other names, by position."""
+    pairs = zip(schema.features, names, strict=True)
+    return Schema(features=[feature.model_copy(update={"name": name}) for feature, name in pairs])
+
+
+def _merge_features(
+    names: Sequence[str], layers: Sequence[_Layer], warnings: list[str]
+) -> list[Feature]:
+    """Merge every input over the layers, highest first."""
+    tellers: dict[str, list[tuple[str, Feature]]] = {name: [] for name in names}
+    for layer in layers:
+        theirs = layer.inputs_by_name()
+        for name, found in match_names(names, list(theirs)).items():
+            if found is None:
+                continue
+            if found != name:
+                called = _called(layer.name)
+                warnings.append(f"Column {found!r} of {called} is taken as {name!r}.")
+            tellers[name].append((layer.name, theirs[found]))
+    return [_merge_feature(name, tellers[name]) for name in names]
+
+
+def _merge_feature(name: str, tellers: Sequence[tuple[str, Feature]]) -> Feature:
+    """Merge one input from those who know it, highest first."""
+    merged: dict[str, object] = {}
+    notes: list[str] = []
+    for _, feature in tellers:
+        notes += [note for note in feature.notes if note not in notes]
+        merged = _fill(merged, _told(feature))
+    source = tellers[0][0] if tellers else "default"
+    fields = {**merged, "name": name, "source": source, "notes": notes}
+    return _without_conflicts(Feature.model_validate(fields))
+
+
+def _told(feature: Feature) -> dict[str, object]:
+    """Return the fields that a feature really says something about."""
+    values = {field: getattr(feature, field) for field in feature.model_fields_set - _OWN}
+    return {field: value for field, value in values.items() if value not in (None, {}, [])}
+
+
+def _fill(higher: dict[str, object], lower: dict[str, object]) -> dict[str, object]:
+    """Add the lower layer's fields where the higher ones say nothing.
+
+    Fields that mean nothing without each other come from one layer.
+    """
+    closed = set(higher)
+    for group in _TOGETHER:
+        if group & closed:
+            closed |= group
+    return higher | {field: value for field, value in lower.items() if field not in closed}
+
+
+def _without_conflicts(feature: Feature) -> Feature:
+    """Drop what a lower layer said about another kind of column or another range."""
+    numeric = feature.kind.is_numeric or feature.kind is Kind.DATETIME
+    drop: dict[str, object] = {}
+    if numeric:
+        drop |= {"categories": None, "frequencies": None}
+    else:
+        drop |= {"minimum": None, "maximum": None, "quantiles": None, "outlier_rate": 0.0}
+    if feature.kind is Kind.BOOLEAN and not set(feature.categories or ()) <= {True, False}:
+        drop |= {"categories": None, "frequencies": None}
+    if feature.distribution not in (None, *allowed_distributions(feature.kind)):
+        drop |= {"distribution": None, "parameters": {}}
+    return feature.model_copy(update=drop)
+
+
+def _completed(feature: Feature, warnings: list[str]) -> Feature:
+    """Give the feature all that drawing from it needs."""
+    update: dict[str, object] = {}
+    if feature.kind is Kind.CATEGORICAL and not feature.categories:
+        update |= {"categories": ["a", "b", "c"], "frequencies": None}
+        warnings.append(
+            f"Nothing tells the categories of {feature.name!r}; it is tested with a, b and c. "
+            "Upload a sample or list them."
+        )
+    low, high = feature.minimum, feature.maximum
+    if low is not None and high is not None and low > high:
+        update |= {"minimum": high, "maximum": low}
+        warnings.append(f"The sources disagree on the range of {feature.name!r}; please check it.")
+    feature = feature.model_copy(update=update)
+    if not _is_drawable(feature):
+        distribution, parameters = default_distribution(feature)
+        feature = feature.model_copy(
+            update={"distribution": distribution, "parameters": parameters}
+        )
+    return feature
+
+
+def _is_drawable(feature: Feature) -> bool:
+    """Whether the distribution can be used as it is inside the range."""
+    if feature.distribution is not Distribution.EMPIRICAL:
+        return feature.distribution is not None
+    if not feature.quantiles:
+        return False
+    first, last = feature.quantiles[0], feature.quantiles[-1]
+    low = first if feature.minimum is None else feature.minimum
+    high = last if feature.maximum is None else feature.maximum
+    return low <= last and first <= high and (low < high or first == last)
+
+
+def _target(names: Sequence[str], layers: Sequence[_Layer], warnings: list[str]) -> Feature | None:
+    """Return the target of the highest layer that knows one which is no input."""
+    for layer in layers:
+        target = layer.schema.target
+        if target is None:
+            continue
+        if target.name not in names:
+            return _completed(target, [])
+        warnings.append(
+            f"{target.name!r} is marked as the target of {_called(layer.name)}, but the model "
+            "takes it as an input; it is used as an input."
+        )
+    return None
+
+
+def _warn_of_others(names: Sequence[str], layers: Sequence[_Layer], warnings: list[str]) -> None:
+    """Say which columns are not used, and which the sample lacks."""
+    for layer in layers:
+        theirs = list(layer.inputs_by_name())
+        matched = match_names(names, theirs)
+        used = set(matched.values())
+        extra = [name for name in theirs if name not in used]
+        if extra:
+            warnings.append(
+                f"{_called(layer.name, capital=True)} has {len(extra)} columns that the model does "
+                f"not take; they are left out: {_listed(extra)}."
+            )
+        missing = [name for name, found in matched.items() if found is None]
+        if missing and layer.name == "sample":
+            warnings.append(
+                f"The sample lacks {len(missing)} of the {len(names)} columns that the model "
+                f"takes: {_listed(missing)}."
+            )
+
+
+def _with_correlation(schema: Schema, layers: Sequence[_Layer]) -> Schema:
+    """Add the correlation of the highest layer that has one, for the columns still numeric."""
+    numeric = [feature.name for feature in schema.inputs if feature.kind.is_numeric]
+    for layer in layers:
+        matrix, theirs = layer.schema.correlation, layer.schema.correlation_names
+        if matrix is None or theirs is None:
+            continue
+        matched = match_names(numeric, theirs)
+        kept = {name: theirs.index(found) for name, found in matched.items() if found}
+        if len(kept) < 2:
+            return schema
+        rows = [[matrix[i][j] for j in kept.values()] for i in kept.values()]
+        return schema.model_copy(update={"correlation": rows, "correlation_names": list(kept)})
+    return schema
+
+
+def match_names(names: Sequence[str], candidates: Sequence[str]) -> dict[str, str | None]:
+    """Find columns by name: exactly, or else the only one equal but for case and white space.
+
+    Examples
+    --------
+    >>> match_names(["Age", "zip"], [" age ", "city"])
+    {'Age': ' age ', 'zip': None}
+    """
+    exact = set(candidates)
+    close: dict[str, list[str]] = {}
+    for candidate in candidates:
+        close.setdefault(_folded(candidate), []).append(candidate)
+    found: dict[str, str | None] = {}
+    for name in names:
+        similar = close.get(_folded(name), [])
+        only = similar[0] if len(similar) == 1 else None
+        found[name] = name if name in exact else only
+    return found
+
+
+def _folded(name: str) -> str:
+    """Return the name without case, white space, underscores, dashes and dots."""
+    return re.sub(r"[\s_.\-]+", "", name).casefold()
+
+
+def _called(layer: str, *, capital: bool = False) -> str:
+    """Return how messages call a layer."""
+    text = {"hand": "the table by hand", "json": "the JSON schema"}.get(layer, f"the {layer}")
+    return text[0].upper() + text[1:] if capital else text
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List at most eight names."""
+    shown = ", ".join(repr(name[:60]) for name in names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+def align_frame(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame | None:
+    """Bring a table to the inputs of a schema: their names, their order, nothing else.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A sample; its columns may differ from the schema's in case and white space.
+
+    Returns
+    -------
+    DataFrame or None
+        None when an input is not in the table.
+    """
+    columns = [str(column) for column in frame.columns]
+    matched = match_names([feature.name for feature in schema.inputs], columns)
+    if None in matched.values():
+        return None
+    place = {column: position for position, column in enumerate(columns)}
+    positions = [place[found] for found in matched.values() if found is not None]
+    aligned = frame.iloc[:, positions].copy()
+    aligned.columns = pd.Index([feature.name for feature in schema.inputs])
+    return aligned
+
+
+def check_frame(frame: pd.DataFrame, schema: Schema) -> list[str]:
+    """Find where a table does not fit a schema.
+
+    Returns
+    -------
+    list of str
+        One sentence per problem: missing columns, values of another type (with the first row,
+        counted from 1), values outside the range, unknown categories. Empty when all fits.
+
+    Examples
+    --------
+    >>> schema = Schema(features=[Feature(name="age", minimum=0, maximum=120)])
+    >>> check_frame(pd.DataFrame({"age": [30.0, 150.0]}), schema)
+    ["Column 'age': 1 of 2 values are outside 0..120, first 150 in row 2."]
+    """
+    columns = {str(column) for column in frame.columns}
+    problems = []
+    for feature in schema.inputs:
+        if feature.name not in columns:
+            problems.append(f"Column {feature.name!r} is missing.")
+            continue
+        problem = _column_problem(frame[feature.name], feature)
+        if problem:
+            problems.append(f"Column {feature.name!r}: {problem}")
+    return problems
+
+
+def _column_problem(column: pd.Series, feature: Feature) -> str | None:
+    """Return the problem of one column."""
+    if feature.kind.is_numeric:
+        return _number_problem(column, feature)
+    if feature.kind is Kind.CATEGORICAL and feature.categories:
+        known = {str(label) for label in feature.categories}
+        strange = column.notna() & ~column.astype("str").isin(list(known))
+        return _first(column, strange, "are not among the known categories")
+    return None
+
+
+def _number_problem(column: pd.Series, feature: Feature) -> str | None:
+    """Return whether a column holds other things than numbers, or numbers out of range."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    problem = _first(column, column.notna() & np.isnan(numbers), "are not numbers")
+    if problem:
+        return problem
+    low = -np.inf if feature.minimum is None else feature.minimum
+    high = np.inf if feature.maximum is None else feature.maximum
+    outside = pd.Series((numbers < low) | (numbers > high), index=column.index)
+    return _first(column, outside, f"are outside {low:g}..{high:g}")
+
+
+def _first(column: pd.Series, wrong: pd.Series, what: str) -> str | None:
+    """Count the wrong values and show the first."""
+    rows = np.flatnonzero(wrong.to_numpy())
+    if not len(rows):
+        return None
+    value = column.iloc[int(rows[0])]
+    shown = f"{value:g}" if isinstance(value, float) else repr(str(value)[:40])
+    count = f"{len(rows):,} of {len(column):,} values"
+    return f"{count} {what}, first {shown} in row {rows[0] + 1}."

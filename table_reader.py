@@ -1,0 +1,408 @@
+"""Reading tables as people really have them: CSV of any dialect, Parquet, JSON records.
+
+Owns: ``read_table``. The kind of file is decided by its bytes, never by its name; everything that
+was decided or dropped on the way is told in a note.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from errors import DataError, InputError, TooLargeError
+from strict_json import read_json
+
+MAX_BYTES = 200 * 1024 * 1024
+MAX_COLUMNS = 5_000
+MAX_LINE = 2 * 1024 * 1024
+MAX_PARQUET_BYTES = 2 * 1024**3  # after decompression
+
+_SNIFFED_LINES = 60
+_NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
+_NUMBER_LIKE = re.compile(r"[-+]?\d[\d.,]*([eE][-+]?\d+)?")
+_GROUPED = re.compile(r"[-+]?\d{1,3}([.,])\d{3}(\1\d{3})*([.,]\d+)?")
+_MISSING = ["?", "-"]
+_OTHER_FILES = {
+    b"PK\x03\x04": "looks like an Excel or zip file; save the table as CSV",
+    b"\xd0\xcf\x11\xe0": "looks like an old Excel file; save the table as CSV",
+    b"\x1f\x8b": "is compressed with gzip; unpack it first",
+    b"\x80\x04": "looks like a pickle; save the table as CSV or Parquet",
+    b"%PDF": "is a PDF; save the table as CSV",
+}
+
+
+class Table(NamedTuple):
+    """A table read from a file, and what was decided on the way."""
+
+    frame: pd.DataFrame
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How a CSV file is written."""
+
+    separator: str
+    decimal: str
+    thousands: str | None
+    has_header: bool
+
+
+def read_table(path: Path, name: str | None = None) -> Table:
+    """Read a table from a CSV, Parquet or JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        The file, at most 200 MB.
+    name : str, optional
+        How messages call it; the file's own name by default.
+
+    Returns
+    -------
+    Table
+        ``frame`` with text column names and a plain row index, at most 5,000 columns; ``notes``
+        for the user: encoding, delimiter, dropped columns, made-up names.
+
+    Raises
+    ------
+    DataError
+        No table, no rows, or a broken line; names the line or the column.
+    TooLargeError
+        Over a limit.
+    """
+    name = name or path.name
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        message = f"{name} has {size / 2**20:,.0f} MB; at most {MAX_BYTES // 2**20} MB are read."
+        raise TooLargeError(message)
+    data = path.read_bytes()
+    notes: list[str] = []
+    frame = _parse(data, name, notes)
+    if frame.shape[1] > MAX_COLUMNS:
+        raise _too_wide(name, frame.shape[1])
+    frame = _tidy(frame, notes)
+    if frame.empty:
+        message = f"{name} has no rows of data; a header and at least one row are needed."
+        raise DataError(message)
+    return Table(frame, notes)
+
+
+def _parse(data: bytes, name: str, notes: list[str]) -> pd.DataFrame:
+    """Read the bytes by what they are."""
+    if not data.strip():
+        message = f"{name} is empty; a table with a header and at least one row is needed."
+        raise DataError(message)
+    for magic, told in _OTHER_FILES.items():
+        if data.startswith(magic):
+            message = f"{name} {told}."
+            raise DataError(message)
+    if data.startswith(b"PAR1"):
+        return _read_parquet(data, name)
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{"):
+        return _read_json(data, name)
+    return _read_csv(data, name, notes)
+
+
+def _too_wide(name: str, count: int) -> TooLargeError:
+    return TooLargeError(f"{name} has {count:,} columns; at most {MAX_COLUMNS:,} are read.")
+
+
+# --- Parquet and JSON ------------------------------------------------------------------------
+
+
+def _read_parquet(data: bytes, name: str) -> pd.DataFrame:
+    """Read a Parquet file, looking at its declared size first."""
+    import pyarrow as pa  # heavy, and rarely needed
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(BytesIO(data))
+        described = file.metadata
+        if described.num_columns > MAX_COLUMNS:
+            raise _too_wide(name, described.num_columns)
+        groups = range(described.num_row_groups)
+        size = sum(described.row_group(group).total_byte_size for group in groups)
+        if size > MAX_PARQUET_BYTES:
+            message = f"{name} unpacks to {size / 2**30:.1f} GB; at most 2 GB are read."
+            raise TooLargeError(message)
+        frame: pd.DataFrame = file.read().to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError) as error:
+        message = f"{name} is a damaged Parquet file: {str(error)[:200]}"
+        raise DataError(message) from error
+    return frame.drop(columns=[c for c in frame.columns if c.startswith("__index_level_")])
+
+
+def _read_json(data: bytes, name: str) -> pd.DataFrame:
+    """Read JSON records, one object per line, or columns of equal length."""
+    try:
+        content = read_json(data, what=name, max_bytes=MAX_BYTES)
+    except TooLargeError:
+        raise
+    except InputError as error:
+        content = _json_lines(data, name, error)
+    if isinstance(content, dict) and {"columns", "data"} <= content.keys():
+        rows, columns = content["data"], content["columns"]
+        if isinstance(rows, list) and isinstance(columns, list):
+            content = [dict(zip(map(str, columns), row, strict=False)) for row in rows]
+    if isinstance(content, dict):
+        content = _records_of_columns(content, name)
+    if not isinstance(content, list):
+        message = f'{name} must be a list of records, e.g. [{{"age": 30}}].'
+        raise DataError(message)
+    for number, row in enumerate(content, start=1):
+        if not isinstance(row, dict):
+            message = f"{name}, record {number}: {str(row)[:60]!r} is not an object with columns."
+            raise DataError(message)
+    return pd.DataFrame.from_records(content)
+
+
+def _json_lines(data: bytes, name: str, error: InputError) -> list[Any]:
+    """Read one record per line, or raise the error of the whole document."""
+    lines = [line for line in data.splitlines() if line.strip()]
+    try:
+        return [read_json(line, what=f"{name}, line {i}") for i, line in enumerate(lines, start=1)]
+    except InputError as line_error:
+        raise DataError(str(error if len(lines) < 2 else line_error)) from line_error
+
+
+def _records_of_columns(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Turn an object of columns into records; an object of plain values is one record."""
+    lists = [value for value in content.values() if isinstance(value, list)]
+    if not lists:
+        return [content]
+    lengths = {len(value) for value in lists}
+    if len(lists) < len(content) or len(lengths) > 1:
+        message = f"{name}: the columns are not lists of equal length; send a list of records."
+        raise DataError(message)
+    rows = zip(*content.values(), strict=True)
+    return [dict(zip(content, row, strict=True)) for row in rows]
+
+
+# --- CSV -------------------------------------------------------------------------------------
+
+
+def _read_csv(data: bytes, name: str, notes: list[str]) -> pd.DataFrame:
+    """Read delimited text."""
+    encoding = _encoding(data)
+    text = data if encoding == "utf-8" else data.decode(encoding, "replace").encode("utf-8")
+    if b"\x00" in text:
+        message = f"{name} holds zero bytes, so it is no text; save the table as CSV or Parquet."
+        raise DataError(message)
+    if encoding not in ("utf-8", "utf-8-sig"):
+        notes.append(f"Read as {encoding} text.")
+    lines = _first_lines(text, name)
+    if not lines:
+        message = f"{name} is empty; a table with a header and at least one row is needed."
+        raise DataError(message)
+    dialect = _sniff(lines)
+    notes += _dialect_notes(dialect)
+    frame = _pandas_csv(text, dialect, name)
+    if not dialect.has_header:
+        frame.columns = pd.Index([f"x{i}" for i in range(frame.shape[1])])
+        notes.append("There is no header; the columns are called x0, x1, …")
+    return frame
+
+
+def _encoding(data: bytes) -> str:
+    """Guess the encoding: byte order marks, UTF-16 by its zero bytes, UTF-8 if valid, latin-1."""
+    for mark, encoding in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16")):
+        if data.startswith(mark):
+            return encoding
+    if data.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16"
+    head = data[:4096]
+    if len(head) >= 4:
+        if head[1::2].count(0) > 0.6 * len(head[1::2]) and 0 not in head[::2]:
+            return "utf-16-le"
+        if head[::2].count(0) > 0.6 * len(head[::2]) and 0 not in head[1::2]:
+            return "utf-16-be"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def _first_lines(text: bytes, name: str) -> list[str]:
+    """Return the first lines that are not blank, after checking every line's length."""
+    stream = BytesIO(text)
+    first: list[str] = []
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            message = f"{name}, line {number} is longer than {MAX_LINE // 2**20} MB; is it a table?"
+            raise DataError(message)
+        if len(first) < _SNIFFED_LINES and line.strip():
+            first.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+    return first
+
+
+def _sniff(lines: list[str]) -> _Dialect:
+    """Find out how the file is written from its first lines."""
+    separator = max(",;\t| ", key=lambda mark: _separator_score(lines, mark))
+    if _separator_score(lines, separator) <= 0:
+        separator = ","
+    rows = [_split(line, separator) for line in lines]
+    decimal, thousands = _number_marks(rows, separator)
+    return _Dialect(separator, decimal, thousands, _has_header(rows))
+
+
+def _split(line: str, separator: str) -> list[str]:
+    """Split one line into stripped fields."""
+    if separator == " ":
+        return line.split()
+    try:
+        fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:  # a field over the csv module's limit; pandas will judge the line
+        fields = line.split(separator)
+    return [field.strip() for field in fields]
+
+
+def _separator_score(lines: list[str], mark: str) -> float:
+    """Return how regularly ``mark`` splits the lines: share of the usual width, more if wide."""
+    if mark == " " and any(other in line for line in lines for other in ",;\t|"):
+        return 0.0  # white space separates only where nothing else can
+    widths = Counter(len(_split(line, mark)) for line in lines)
+    width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
+    if width < 2:
+        return 0.0
+    return count / len(lines) + min(width, 50) / 1000
+
+
+def _number_marks(rows: list[list[str]], separator: str) -> tuple[str, str | None]:
+    """Return the decimal mark and the thousands mark."""
+    fields = [field for row in rows for field in row if _NUMBER_LIKE.fullmatch(field)]
+    commas = [field for field in fields if "," in field]
+    points = [field for field in fields if "." in field]
+    if commas and separator == "," and all(_GROUPED.fullmatch(field) for field in commas):
+        return ".", ","  # quoted numbers such as "1,234"
+    if _is_thousands_mark(",", commas):
+        return ".", ","
+    if _is_thousands_mark(".", points):
+        return ",", "."
+    return (",", None) if separator != "," and len(commas) > len(points) else (".", None)
+
+
+def _is_thousands_mark(mark: str, fields: list[str]) -> bool:
+    """Whether numbers prove that ``mark`` groups digits: 1.234.567 or 1.234,5, and none denies."""
+    other = "," if mark == "." else "."
+    proofs = (field.count(mark) > 1 or mark in field.partition(other)[0] for field in fields)
+    with_other = (field.count(mark) > 1 or other in field for field in fields)
+    groups = all(_GROUPED.fullmatch(field) for field in fields)
+    return groups and any(proof and sure for proof, sure in zip(proofs, with_other, strict=True))
+
+
+def _has_header(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns: texts over numbers, or just 0, 1, 2 and so on."""
+    first, below = rows[0], rows[1:]
+    if not below or _is_counting(first):
+        return True
+    named, unnamed = 0, 0
+    for position, field in enumerate(first):
+        column = [row[position] for row in below if position < len(row) and row[position]]
+        if sum(bool(_NUMBER.fullmatch(value)) for value in column) > 0.8 * len(column):
+            named += bool(field) and not _NUMBER.fullmatch(field)
+            unnamed += _NUMBER.fullmatch(field) is not None
+    return named >= unnamed
+
+
+def _is_counting(fields: list[str]) -> bool:
+    """Whether a row, its first field aside, is 0, 1, 2, … or, if long, 1, 2, 3 and so on."""
+    digits = fields if fields[0].isdecimal() else fields[1:]
+    if len(digits) < 3 or not all(field.isdecimal() and len(field) < 6 for field in digits):
+        return False
+    numbers = [int(field) for field in digits]
+    start = numbers[0]
+    counts = numbers == list(range(start, start + len(numbers)))
+    return counts and (start == 0 or (start == 1 and len(numbers) >= 10))
+
+
+def _dialect_notes(dialect: _Dialect) -> list[str]:
+    """Say what is unusual about the dialect."""
+    names = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "white space"}
+    notes = []
+    if dialect.separator in names:
+        notes.append(f"The columns are separated by {names[dialect.separator]}.")
+    if dialect.decimal == ",":
+        notes.append("Numbers are read with a decimal comma.")
+    if dialect.thousands:
+        notes.append(f"{dialect.thousands!r} is read as the thousands mark.")
+    return notes
+
+
+def _pandas_csv(text: bytes, dialect: _Dialect, name: str) -> pd.DataFrame:
+    """Let pandas read the text; a line that does not fit is an error."""
+    separator = r"\s+" if dialect.separator == " " else dialect.separator
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
+            return pd.read_csv(
+                BytesIO(text),
+                sep=separator,
+                decimal=dialect.decimal,
+                thousands=dialect.thousands,
+                header=0 if dialect.has_header else None,
+                index_col=False,
+                skipinitialspace=True,
+                na_values=_MISSING,
+                low_memory=False,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
+        told = str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        message = (
+            f"{name} is no regular table: {told}. Every line needs as many fields as the first."
+        )
+        raise DataError(message) from error
+
+
+# --- tidying ---------------------------------------------------------------------------------
+
+
+def _tidy(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Drop index and empty columns, give every column a text name of its own."""
+    names = [str(name).strip() for name in frame.columns]
+    frame = frame.set_axis(_distinct(names, notes), axis=1)
+    unnamed = [name for name in frame.columns if name.startswith("Unnamed: ") or not name]
+    for name in unnamed:
+        column = frame[name]
+        if column.notna().mean() < 0.05:
+            notes.append(f"Column {name!r} is (almost) empty and has no name; dropped.")
+        elif name == "Unnamed: 0" and _is_index(column):
+            notes.append("Column 'Unnamed: 0' only counts the rows; dropped.")
+        else:
+            continue
+        frame = frame.drop(columns=name)
+    return frame.reset_index(drop=True)
+
+
+def _distinct(names: list[str], notes: list[str]) -> list[str]:
+    """Return the names with a number added to repeated ones."""
+    seen: Counter[str] = Counter()
+    distinct = []
+    for name in names:
+        distinct.append(f"{name}.{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    repeated = [name for name, count in seen.items() if count > 1]
+    if repeated:
+        notes.append(f"Column name {repeated[0]!r} comes more than once; the copies are numbered.")
+    return distinct
+
+
+def _is_index(column: pd.Series) -> bool:
+    """Whether a column counts the rows from 0 or 1, or is a rising row number."""
+    if column.dtype.kind != "i":
+        return False
+    return bool((np.diff(column.to_numpy()) > 0).all())

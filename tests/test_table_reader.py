@@ -1,0 +1,165 @@
+"""Tables as people really have them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import table_reader
+from errors import DataError, InputError, TooLargeError
+from table_reader import read_table
+
+
+def read(tmp_path: Path, data: bytes | str) -> tuple[pd.DataFrame, list[str]]:
+    path = tmp_path / "sample.bin"
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return read_table(path, "sample.csv")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", " ", "   "])
+def test_delimiters_are_found(tmp_path: Path, separator: str) -> None:
+    """The usual separators give the same table."""
+    rows = [["age", "city", "income"], ["31", "Oslo", "1.5"], ["42", "Rome", "2.5"]]
+    frame, _ = read(tmp_path, "\n".join(separator.join(row) for row in rows))
+    assert frame.to_dict("list") == {
+        "age": [31, 42],
+        "city": ["Oslo", "Rome"],
+        "income": [1.5, 2.5],
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le"])
+def test_encodings_are_found(tmp_path: Path, encoding: str) -> None:
+    """Accents survive in every usual encoding."""
+    frame, _ = read(tmp_path, "städte,größe\nKöln,1\nMünchen,2\n".encode(encoding))
+    assert list(frame.columns) == ["städte", "größe"]
+    assert list(frame["städte"]) == ["Köln", "München"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a;b\n1,5;2\n2,25;3\n", [1.5, 2.25]),
+        ("a;b\n1.234,5;2\n2.345,25;3\n", [1234.5, 2345.25]),
+        ('a,b\n"1,234",2\n"12,345",3\n', [1234, 12345]),
+        ("a;b\n1,234,567;2\n2;3\n", [1234567, 2]),
+        ("a,b\n1.5,2\n2.25,3\n", [1.5, 2.25]),
+        ("a\tb\n1.234\t2\n2.5\t3\n", [1.234, 2.5]),
+    ],
+)
+def test_decimal_and_thousands_marks(tmp_path: Path, text: str, expected: list[float]) -> None:
+    """Numbers are read as the country of the file writes them."""
+    frame, _ = read(tmp_path, text)
+    assert list(frame["a"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("5.1,3.5,setosa\n4.9,3.0,setosa\n", ["x0", "x1", "x2"]),
+        ("1 2\n3 4\n", ["x0", "x1"]),
+        ("0,1,2\n5,6,7\n", ["0", "1", "2"]),
+        ("label,1x1,1x2\n5,0,0\n", ["label", "1x1", "1x2"]),
+        ("city,country\nOslo,Norway\n", ["city", "country"]),
+    ],
+)
+def test_header_or_none(tmp_path: Path, text: str, columns: list[str]) -> None:
+    """A first row of data is not taken for the names."""
+    frame, _ = read(tmp_path, text)
+    assert list(frame.columns) == columns
+
+
+def test_index_and_empty_columns_are_dropped(tmp_path: Path) -> None:
+    """The index that pandas wrote, and nameless empty columns, go with a note."""
+    frame, notes = read(tmp_path, ",a,b,\n0,1,x,\n\n1,2,y,\n")
+    assert list(frame.columns) == ["a", "b"]
+    assert any("'Unnamed: 0'" in note for note in notes)
+
+
+def test_repeated_names_are_numbered(tmp_path: Path) -> None:
+    """Two columns of one name stay two columns."""
+    frame, _ = read(tmp_path, "a,a,b\n1,2,3\n")
+    assert list(frame.columns) == ["a", "a.1", "b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "is empty"),
+        (b"  \n ", "is empty"),
+        (b"a,b\n", "no rows"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3"),
+        (b"PK\x03\x04rest", "Excel"),
+        (b"\x80\x04\x95rest", "pickle"),
+        (b"PAR1broken", "Parquet"),
+        (b"[1, 2]", "record 1"),
+        (b'{"a": [1, 2], "b": [1]}', "equal length"),
+        (b'{"a": 1, "a": 2}', "comes twice"),
+        (b"a,b\n\x00\x01,2\n", "zero bytes"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, data: bytes, told: str) -> None:
+    """A file that is no table is answered with what it is and where it breaks."""
+    with pytest.raises(DataError, match=told):
+        read(tmp_path, data)
+
+
+def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many columns, too long a line and too large a file are refused."""
+    with pytest.raises(TooLargeError, match="columns"):
+        read(tmp_path, ",".join(f"c{i}" for i in range(5001)) + "\n" + ",".join(["1"] * 5001))
+    with pytest.raises(DataError, match="line 2 is longer"):
+        read(tmp_path, "a,b\n" + "x" * (table_reader.MAX_LINE + 2))
+    monkeypatch.setattr(table_reader, "MAX_BYTES", 3)
+    with pytest.raises(TooLargeError, match="MB"):
+        read(tmp_path, "a,b\n1,2\n")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['[{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]', '{"a": [1, 2], "b": ["x", "y"]}',
+     '{"columns": ["a", "b"], "data": [[1, "x"], [2, "y"]]}', '{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n'],
+)  # fmt: skip
+def test_json_shapes(tmp_path: Path, content: str) -> None:
+    """Records, columns, split and lines give the same table."""
+    frame, _ = read(tmp_path, content)
+    assert frame.to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
+
+
+def test_parquet_round_trip(tmp_path: Path) -> None:
+    """A Parquet file with an index comes back without it."""
+    frame = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", "y"]}, index=[7, 9])
+    frame.to_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(
+        read_table(tmp_path / "t.parquet").frame, frame.reset_index(drop=True)
+    )
+
+
+@given(
+    st.lists(st.tuples(st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6)), min_size=1, max_size=20)
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_csv_round_trip(tmp_path: Path, rows: list[tuple[int, float]]) -> None:
+    """What pandas writes is read back exactly."""
+    frame = pd.DataFrame(rows, columns=["count", "size"])
+    back, _ = read(tmp_path, frame.to_csv(index=False))
+    np.testing.assert_allclose(back.to_numpy(dtype=float), frame.to_numpy(dtype=float), rtol=1e-12)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+def test_any_bytes_give_a_table_or_an_input_error(tmp_path: Path, data: bytes) -> None:
+    """No upload makes the reader raise anything but its own errors."""
+    try:
+        frame, _ = read(tmp_path, data)
+    except InputError:
+        return
+    assert len(frame) > 0
+    assert frame.columns.is_unique
+    json.dumps(list(frame.columns))
