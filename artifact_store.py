@@ -50,6 +50,11 @@ class ArtifactStore:
         return store
 
     @property
+    def settings(self) -> Settings:
+        """The settings it was opened with."""
+        return self._settings
+
+    @property
     def is_local(self) -> bool:
         """Whether only processes of this machine can use it."""
         return self._database.is_sqlite
@@ -133,10 +138,13 @@ class ArtifactStore:
         return path
 
     def remove_orphans(self) -> None:
-        """Delete files that no run uses for a day, and what interrupted uploads left behind."""
+        """Delete day-old previews, files without a run, and leftovers of interrupted uploads."""
         self._files.remove_stale()
+        day_ago = utc_now() - ORPHAN_AGE
+        old_preview = sa.and_(run.c.purpose == "preview", run.c.created_at < day_ago)
         with self._database.write() as connection:
-            self.drop_unused(connection, artifact.c.created_at < utc_now() - ORPHAN_AGE)
+            connection.execute(sa.delete(run).where(old_preview))
+            self.drop_unused(connection, artifact.c.created_at < day_ago)
 
     def drop_unused(self, connection: sa.Connection, where: sa.ColumnElement[bool]) -> None:
         """Delete artifacts without a run; the files go while the write lock keeps uploads out."""

@@ -76,12 +76,15 @@ class RunQueue(ArtifactStore):
             raise BusyError(msg, seconds)
 
     def claim_run(self, owner: str) -> RunRecord | None:
-        """Take the oldest queued run for ``owner`` and return it, or None when nothing waits."""
+        """Take the oldest queued run for ``owner`` and return it, or None when nothing waits.
+
+        Previews go first: they are short, and somebody looks at the page meanwhile.
+        """
         now = utc_now()
         oldest = (
             sa.select(run.c.id)
             .where(run.c.status == RunStatus.QUEUED.value)
-            .order_by(run.c.created_at, run.c.id)
+            .order_by(run.c.purpose, run.c.created_at, run.c.id)  # "preview" before "test"
             .limit(1)
         )
         if not self._has_row(oldest):
@@ -202,7 +205,7 @@ class RunQueue(ArtifactStore):
 def record_of(row: sa.Row[Any]) -> RunRecord:
     """Turn a row of the table of runs into its type."""
     values = dict(row._mapping)
-    values.pop("idempotency_key")
+    del values["idempotency_key"], values["purpose"]
     return RunRecord.model_validate(values)
 
 
@@ -233,6 +236,7 @@ def _new_row(
         "model_name": request.model_name,
         "model_sha256": request.model_sha256,
         "source": request.source,
+        "purpose": request.purpose,
         "labels": request.labels,
         "fraction": 0.0,
         "message": "",

@@ -20,6 +20,8 @@ from run_types import MetricPoint, RunFilter, RunRecord, RunSort
 from storage_tables import artifact, metric, report, run, run_artifact
 
 _INTERVAL = {"value", "low", "high"}
+_LISTED = run.c.purpose == "test"
+"""Previews are made for a page and forgotten; lists, names and trends leave them out."""
 
 
 class Store(RunQueue):
@@ -97,7 +99,7 @@ class Store(RunQueue):
 
     def model_names(self) -> list[str]:
         """Return the names of all models ever tested, sorted."""
-        statement = sa.select(run.c.model_name).distinct().order_by(run.c.model_name)
+        statement = sa.select(run.c.model_name).where(_LISTED).distinct().order_by(run.c.model_name)
         with self._database.read() as connection:
             return list(connection.execute(statement).scalars())
 
@@ -132,6 +134,7 @@ class Store(RunQueue):
                 metric.c.high,
             )
             .join(run, run.c.id == metric.c.run_id)
+            .where(_LISTED)
             .where(*(column == value for column, value in wanted.items() if value is not None))
             .order_by(run.c.created_at.desc(), run.c.id.desc(), metric.c.name)
             .limit(limit)
@@ -168,9 +171,7 @@ def _why_no_report(record: RunRecord) -> str:
 
 def _conditions(where: RunFilter) -> list[sa.ColumnElement[bool]]:
     exact = where.model_dump(mode="json", exclude={"text"}, exclude_none=True)
-    conditions: list[sa.ColumnElement[bool]] = [
-        run.c[name] == value for name, value in exact.items()
-    ]
+    conditions = [_LISTED] + [run.c[name] == value for name, value in exact.items()]
     return conditions + [_mentions(word) for word in (where.text or "").split()]
 
 

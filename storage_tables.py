@@ -69,6 +69,7 @@ run = Table(
     Column("model_name", Text, nullable=False),
     Column("model_sha256", String(64), nullable=False),
     Column("source", String(16), nullable=False),
+    Column("purpose", String(16), nullable=False),
     Column("labels", JSON, nullable=False),
     Column("verdict", String(8)),
     Column("verdict_summary", Text),

@@ -256,6 +256,20 @@ def test_metric_history(store: Store) -> None:
     assert store.model_names() == ["a.pkl", "b.pkl"]
 
 
+def test_previews_go_first_and_unlisted(store: Store) -> None:
+    """A preview overtakes waiting tests, and no list, name or trend shows it."""
+    store.create_run(request_for(store))
+    preview = store.create_run(request_for(store, "preview.pkl", purpose="preview"))
+    record = store.claim_run("me")
+    assert record is not None
+    assert record.id == preview
+    store.finish_run(report_of(preview))
+    assert store.list_runs()[1] == 1
+    assert store.model_names() == ["model.pkl"]
+    assert store.metric_history() == []
+    assert store.get_report(preview).run_id == preview
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,7 @@ def _create_run() -> None:
         sa.Column("model_name", sa.Text, nullable=False),
         sa.Column("model_sha256", sa.String(64), nullable=False),
         sa.Column("source", sa.String(16), nullable=False),
+        sa.Column("purpose", sa.String(16), nullable=False),
         sa.Column("labels", sa.JSON, nullable=False),
         sa.Column("verdict", sa.String(8)),
         sa.Column("verdict_summary", sa.Text),

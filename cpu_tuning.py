@@ -1,0 +1,46 @@
+"""The environment that makes numpy fast on the processor at hand.
+
+Owns: two decisions that must be made before numpy is imported, hence in the environment of a
+process that is about to start. Used by every program that starts another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+ZEN4_FAMILY = "25"
+"""On this AMD family numpy's AVX-512 sort is microcoded and 5 to 6 times slower than its AVX2 sort
+(numpy/x86-simd-sort issue 6); elsewhere AVX-512 is the faster one."""
+
+
+def tuned_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a copy of ``environment`` with numpy's sort path set where that helps."""
+    tuned = dict(environment)
+    if _sorts_slowly(_cpu_facts(Path("/proc/cpuinfo"))):
+        tuned.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V4")
+    return tuned
+
+
+def single_threaded(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a copy in which BLAS and OpenMP use one thread.
+
+    Several runs go at once; threads of a numerical library that wait for each other on a busy
+    machine made short calls fifty times slower.
+    """
+    return dict(environment) | dict.fromkeys(THREAD_VARIABLES, "1")
+
+
+def _cpu_facts(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    first = path.read_text().split("\n\n", 1)[0]
+    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+def _sorts_slowly(facts: Mapping[str, str]) -> bool:
+    is_zen4 = facts.get("vendor_id") == "AuthenticAMD" and facts.get("cpu family") == ZEN4_FAMILY
+    return is_zen4 and "avx512f" in facts.get("flags", "").split()

@@ -1,0 +1,147 @@
+"""Runs as the doors see them: make sure somebody works, submit, wait, cancel.
+
+Owns: the child process that works on runs, started by whichever door comes first. Light to
+import: nothing numerical.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from cpu_tuning import single_threaded, tuned_environment
+from report_types import RunRequest, RunStatus
+from run_types import RunRecord
+from settings import Settings
+from storage import Store
+
+ROOT = Path(__file__).resolve().parent
+CHECK_SECONDS = 1.0
+"""How often somebody who waits makes sure that a runner lives."""
+
+_lock = threading.Lock()
+_runners: dict[Path, subprocess.Popen[bytes]] = {}  # by data directory, this process's own
+
+
+def ensure_runner(settings: Settings) -> None:
+    """Start the process that works on runs, unless one works on this data directory already.
+
+    It ends with this process: it watches a pipe that the system closes when we are gone. Another
+    door then takes over with its next call.
+    """
+    with _lock:
+        ours = _runners.get(settings.data_dir)
+        if ours is not None and ours.poll() is None:
+            return
+        if not runner_alive(settings):
+            _runners[settings.data_dir] = _start(settings)
+
+
+def stop_runner(settings: Settings) -> None:
+    """Stop this process's own runner, if it has one, and wait for its end."""
+    with _lock:
+        ours = _runners.pop(settings.data_dir, None)
+    if ours is not None:
+        ours.communicate()  # closes the pipe that the runner watches
+
+
+def runner_alive(settings: Settings) -> bool:
+    """Whether some process works on the runs of this data directory."""
+    try:
+        descriptor = os.open(settings.data_dir / "runner.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def submit(store: Store, request: RunRequest, *, idempotency_key: str | None = None) -> str:
+    """Queue a run, make sure that somebody works on it, and return its id.
+
+    Raises
+    ------
+    BusyError
+        The queue is full.
+    NotFoundError
+        A file of the request is not in the store.
+    InputError
+        The idempotency key was used for another request.
+    """
+    run_id = store.create_run(request, idempotency_key=idempotency_key)
+    ensure_runner(store.settings)
+    return run_id
+
+
+def wait(store: Store, run_id: str, seconds: float) -> RunRecord:
+    """Return the run as soon as it has ended, or as it is after ``seconds``.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run.
+    """
+    deadline = time.monotonic() + seconds
+    next_check = 0.0
+    pause = 0.02
+    while True:
+        record = store.get_run(run_id)
+        now = time.monotonic()
+        if record.status.is_final or now >= deadline:
+            return record
+        if now >= next_check:
+            next_check = now + CHECK_SECONDS
+            ensure_runner(store.settings)
+        time.sleep(min(pause, deadline - now))
+        pause = min(0.1, pause * 1.2)
+
+
+def cancel(store: Store, run_id: str) -> RunStatus:
+    """Cancel a run and return its status; a running one ends within moments.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run.
+    """
+    return store.request_cancel(run_id)
+
+
+def _start(settings: Settings) -> subprocess.Popen[bytes]:
+    environment = single_threaded(tuned_environment(os.environ)) | _as_environment(settings)
+    return subprocess.Popen(
+        [sys.executable, "-m", "runner", "--watch-stdin"],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal is the door's to handle
+    )
+
+
+def _as_environment(settings: Settings) -> dict[str, str]:
+    """Return what the runner needs of the settings; they may not come from our environment."""
+    values = settings.model_dump(
+        mode="json",
+        include={
+            "data_dir",
+            "database_url",
+            "model_policy",
+            "require_isolation",
+            "environments",
+            "memory_mb",
+            "run_seconds",
+            "slots",
+            "queue_limit",
+        },
+    )
+    return {f"MONITOR_{name.upper()}": str(value) for name, value in values.items()}

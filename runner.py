@@ -1,0 +1,272 @@
+"""The warm parent of all runs: ``python -m runner``.
+
+Owns: the loop that claims queued runs, forks a process for each, and watches them: cancelled,
+too slow, died. One runner works per data directory, whoever started it; a second one ends at once.
+It imports everything a run needs, so that a run starts within milliseconds, and computes nothing
+itself (a forked child could not use numerical libraries that have started threads).
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import gc
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from errors import InputError, StorageError
+from report_types import RunStatus, TestReport
+from run_job import JobTarget, StageProgress, run_job
+from run_queue import INTERRUPTED
+from run_types import RunRecord
+from sandbox import WorkerParent
+from settings import Settings, load_settings
+from storage import Store
+
+log = logging.getLogger("runner")
+
+POLL_SECONDS = 0.05
+"""How often the queue and the running jobs are looked at; looking costs 0.3 ms."""
+
+HEARTBEAT_SECONDS = 2.0
+LEASE_SECONDS = 60.0
+"""Where several machines share a store, a runner silent for this long counts as dead."""
+
+TIDY_SECONDS = 3600.0
+LOCK_PATIENCE_SECONDS = 1.0
+"""How long to try for the lock: whoever asks whether a runner lives holds it for a moment."""
+
+
+@dataclass
+class _Job:
+    """One run's process."""
+
+    run_id: str
+    pid: int
+    deadline: float
+    limit_seconds: float
+    end: tuple[RunStatus, str] | None = None
+    gone: bool = False
+
+
+class Runner:
+    """Works on queued runs until it is told to stop.
+
+    Parameters
+    ----------
+    store : Store
+        The opened store; its settings say how many runs go at once.
+    target : callable
+        What a run does; see ``run_job.JobTarget``.
+    """
+
+    def __init__(self, store: Store, target: JobTarget) -> None:
+        self._store = store
+        self._settings = store.settings
+        self._target = target
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns():x}"
+        self._lease = 0.0 if store.is_local else LEASE_SECONDS
+        self._jobs: dict[str, _Job] = {}
+        self._next_heartbeat = 0.0
+        self._next_tidying = 0.0
+        self._stopping = False
+
+    def stop(self, _signum: int = 0, _frame: FrameType | None = None) -> None:
+        """Ask the loop to end; may be used as a signal handler."""
+        self._stopping = True
+
+    def serve(self, parent_pipe: int | None = None) -> None:
+        """Work until ``stop`` is called or the other end of ``parent_pipe`` is closed."""
+        try:
+            while not self._stopping and not _wait(parent_pipe):
+                self._tick()
+        finally:
+            self._end_all()
+
+    def _tick(self) -> None:
+        try:
+            self._keep_house()
+            self._watch()
+            self._claim()
+        except StorageError:
+            log.exception("the store did not answer; trying again")
+            time.sleep(1.0)
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + HEARTBEAT_SECONDS
+            for run_id in self._store.recover(self._owner, lease_seconds=self._lease):
+                log.warning("run %s was interrupted", run_id)
+            if self._jobs:
+                self._store.heartbeat(self._owner)
+        if now >= self._next_tidying and not self._jobs:
+            self._next_tidying = now + TIDY_SECONDS
+            self._store.remove_orphans()
+
+    def _claim(self) -> None:
+        while len(self._jobs) < self._settings.slots:
+            record = self._store.claim_run(self._owner)
+            if record is None:
+                return
+            self._start(record)
+
+    def _start(self, record: RunRecord) -> None:
+        parent_pid = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            run_job(record, self._store, self._target, parent_pid)
+        limit = min(record.request.config.time_limit_seconds, self._settings.run_seconds)
+        self._jobs[record.id] = _Job(record.id, pid, time.monotonic() + limit, limit)
+        log.info("run %s started in process %d", record.id, pid)
+
+    def _watch(self) -> None:
+        if not self._jobs:
+            return
+        cancelled = self._store.cancel_requests(self._owner)
+        for job in list(self._jobs.values()):
+            self._watch_job(job, cancelled=job.run_id in cancelled)
+
+    def _watch_job(self, job: _Job, *, cancelled: bool) -> None:
+        if not job.gone:
+            if cancelled:
+                job.end = (RunStatus.CANCELLED, "Cancelled while it was running")
+            elif time.monotonic() > job.deadline:
+                job.end = (RunStatus.TIMEOUT, _too_slow(job.limit_seconds))
+            _reap(job, kill=job.end is not None)
+        if job.gone:
+            # changes nothing when the process wrote its own end; kept until the store took it
+            status, reason = job.end or (RunStatus.ERROR, "The test process ended unexpectedly")
+            self._store.fail_run(job.run_id, status, reason)
+            del self._jobs[job.run_id]
+
+    def _end_all(self) -> None:
+        """Kill what still runs and say so in the store."""
+        for job in self._jobs.values():
+            job.end = (RunStatus.INTERRUPTED, INTERRUPTED)
+            if not job.gone:
+                _reap(job, kill=True)
+        for job in self._jobs.values():
+            self._store.fail_run(job.run_id, *(job.end or (RunStatus.INTERRUPTED, INTERRUPTED)))
+        self._jobs.clear()
+
+
+def _reap(job: _Job, *, kill: bool) -> None:
+    """Note whether and how the process ended, killing its whole group first where asked."""
+    if kill:
+        _kill_group(job.pid)
+    pid, status = os.waitpid(job.pid, 0 if kill else os.WNOHANG)
+    if pid == 0:
+        return
+    job.gone = True
+    code = os.waitstatus_to_exitcode(status)
+    _kill_group(job.pid)  # what it may have left behind
+    if code != 0 and job.end is None:
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        job.end = (RunStatus.ERROR, f"The test process ended unexpectedly ({how})")
+
+
+def _kill_group(pid: int) -> None:
+    for kill in (os.killpg, os.kill):  # between fork and setsid there is no group yet
+        try:
+            kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        return
+
+
+def _too_slow(limit_seconds: float) -> str:
+    return (
+        f"The run took longer than its limit of {limit_seconds:g} s and was stopped; test on fewer "
+        "rows, switch stages off, or raise the limit"
+    )
+
+
+def _wait(parent_pipe: int | None) -> bool:
+    """Sleep for one turn; True as soon as the parent has gone."""
+    watched = [] if parent_pipe is None else [parent_pipe]
+    ready, _, _ = select.select(watched, [], [], POLL_SECONDS)
+    return bool(ready)  # nobody ever writes: readable means closed
+
+
+def take_lock(data_dir: Path) -> int | None:
+    """Return the descriptor that holds this directory's lock, or None if another runner has it."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(data_dir / "runner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                return None
+            time.sleep(0.02)
+        else:
+            return descriptor
+
+
+def pipeline_target(settings: Settings, workers: WorkerParent) -> JobTarget:
+    """Return what a real run does; imports everything it needs now, before any fork."""
+    import sklearn.ensemble  # noqa: F401 - slow to import, wanted by most runs
+
+    from pipeline import run_tests
+
+    def test(record: RunRecord, store: Store, progress: StageProgress) -> TestReport:
+        request, run_id = record.request, record.id
+        sample = request.sample_sha256
+
+        def save_data(data: bytes, name: str) -> str:
+            return store.save_bytes(data, kind="data", name=name, run_id=run_id)
+
+        return run_tests(
+            request,
+            run_id=run_id,
+            model_path=store.artifact_path(request.model_sha256),
+            sample_path=store.artifact_path(sample) if sample else None,
+            workers=workers,
+            settings=settings,
+            save_data=save_data,
+            progress=progress,
+        )
+
+    return test
+
+
+def main() -> int:
+    """Run until SIGTERM, or until the program that started it is gone; return the exit code."""
+    parser = argparse.ArgumentParser(description="Works on queued runs of one data directory.")
+    parser.add_argument("--watch-stdin", action="store_true", help="end when stdin is closed")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    try:
+        settings = load_settings()
+        lock = take_lock(settings.data_dir)
+        if lock is None:
+            return 0
+        store = Store.open(settings)
+    except (InputError, StorageError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    with WorkerParent() as workers:
+        runner = Runner(store, pipeline_target(settings, workers))
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, runner.stop)
+        gc.collect()
+        gc.freeze()  # keeps pages of what was imported shared with the runs
+        log.info("ready, %d runs at once, data in %s", settings.slots, settings.data_dir)
+        runner.serve(sys.stdin.fileno() if arguments.watch_stdin else None)
+    store.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""Runs end with the right status whatever happens to their process, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import cpu_tuning
+import jobs
+from errors import NotFoundError
+from report_types import RunConfig, RunRequest, RunStatus
+from runner import take_lock
+from settings import Settings
+from storage import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(Settings(data_dir=tmp_path, slots=2))
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def fake_runner(store: Store, target: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start ``tests/fake_runner.py``, wait until it holds the lock, and end it afterwards."""
+    command = [sys.executable, "-m", "tests.fake_runner", str(store.settings.data_dir), target]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
+    try:
+        until(lambda: jobs.runner_alive(store.settings))
+        yield process
+    finally:
+        process.communicate(timeout=20)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> float:
+    """Wait until something holds and return how long that took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, "waited in vain"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def queue(store: Store, config: RunConfig | None = None) -> str:
+    sha256 = store.save_bytes(b"model", kind="model", name="m.pkl")
+    request = RunRequest(model_sha256=sha256, model_name="m.pkl", config=config or RunConfig())
+    return store.create_run(request)
+
+
+def has_ended(store: Store, run_id: str) -> bool:
+    return store.get_run(run_id).status.is_final
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def pids_of(store: Store) -> list[int]:
+    """Return the processes of a slow run once it has started them."""
+    path = store.settings.data_dir / "pids"
+    until(path.exists)
+    return [int(pid) for pid in path.read_text().split()]
+
+
+def test_run_is_worked_on_and_stored(store: Store) -> None:
+    """A queued run ends with its report and the data it saved."""
+    run_id = queue(store)
+    with fake_runner(store, "finish"):
+        record = jobs.wait(store, run_id, 20)
+    assert (record.status, record.fraction) == (RunStatus.DONE, 1.0)
+    assert store.get_report(run_id).verdict.summary == "All good"
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "reason"),
+    [
+        ("refuse", RunStatus.ERROR, "The file cannot be loaded"),
+        ("stumble", RunStatus.ERROR, "Unexpected error: KeyError: 'missing'"),
+        ("cancel", RunStatus.CANCELLED, "The run was cancelled."),
+        ("die", RunStatus.ERROR, "The test process ended unexpectedly (signal 9)"),
+        ("leave", RunStatus.ERROR, "The test process ended unexpectedly (exit code 3)"),
+    ],
+)
+def test_every_ending_is_told(store: Store, target: str, status: RunStatus, reason: str) -> None:
+    """However a run's process ends, the run has a status and a reason, and its runner lives on."""
+    ids = [queue(store), queue(store)]
+    with fake_runner(store, target) as process:
+        records = [jobs.wait(store, run_id, 20) for run_id in ids]
+        assert process.poll() is None
+    assert [(record.status, record.error) for record in records] == [(status, reason)] * 2
+
+
+def test_cancel_kills_at_once(store: Store) -> None:
+    """A cancelled run is marked within half a second, and its whole process group is gone."""
+    run_id = queue(store)
+    with fake_runner(store, "family"):
+        pids = pids_of(store)
+        assert jobs.cancel(store, run_id) is RunStatus.RUNNING
+        assert until(lambda: has_ended(store, run_id)) < 0.5  # 0.1 on an idle machine
+        assert store.get_run(run_id).status is RunStatus.CANCELLED
+        until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def test_time_limit(store: Store) -> None:
+    """A run that takes longer than its limit is stopped and says how long that was."""
+    run_id = queue(store, RunConfig(time_limit_seconds=0.3))
+    with fake_runner(store, "slow"):
+        record = jobs.wait(store, run_id, 20)
+    assert record.status is RunStatus.TIMEOUT
+    assert "limit of 0.3 s" in (record.error or "")
+
+
+@pytest.mark.parametrize("end", ["close", "terminate"])
+def test_end_of_the_door_interrupts(store: Store, end: str) -> None:
+    """When its door goes, or SIGTERM comes, the runner ends its runs and marks them."""
+    run_id = queue(store)
+    with fake_runner(store, "family") as process:
+        pids = pids_of(store)
+        if end == "terminate":
+            process.terminate()
+    assert store.get_run(run_id).status is RunStatus.INTERRUPTED
+    assert process.returncode == 0
+    until(lambda: not any(is_alive(pid) for pid in pids))
+    assert not jobs.runner_alive(store.settings)
+
+
+def test_killed_runner_is_recovered_from(store: Store) -> None:
+    """After kill -9 of the runner its run dies too, and the next runner marks it and goes on."""
+    run_id = queue(store)
+    with fake_runner(store, "slow") as process:
+        pid = pids_of(store)[0]
+        process.kill()
+        until(lambda: not is_alive(pid))
+    assert store.get_run(run_id).status is RunStatus.RUNNING
+    later = queue(store)
+    with fake_runner(store, "finish"):
+        assert jobs.wait(store, later, 20).status is RunStatus.DONE
+    assert store.get_run(run_id).status is RunStatus.INTERRUPTED
+
+
+def test_as_many_runs_at_once_as_slots(store: Store) -> None:
+    """With two slots two of three runs go on and one waits."""
+    ids = [queue(store) for _ in range(3)]
+    with fake_runner(store, "slow"):
+        until(lambda: store.queue_state().n_running == 2)
+        time.sleep(0.2)
+        statuses = [store.get_run(run_id).status.value for run_id in ids]
+        assert statuses == ["running", "running", "queued"]
+
+
+def test_one_runner_per_directory(store: Store) -> None:
+    """A second runner ends quietly while the first goes on."""
+    with fake_runner(store, "finish") as first, fake_runner(store, "finish") as second:
+        assert second.wait(20) == 0
+        assert first.poll() is None
+
+
+def test_lock_is_seen(tmp_path: Path) -> None:
+    """A runner counts as alive exactly while its lock is held."""
+    settings = Settings(data_dir=tmp_path)
+    assert not jobs.runner_alive(settings)
+    lock = take_lock(tmp_path)
+    assert lock is not None
+    assert jobs.runner_alive(settings)
+    os.close(lock)
+    assert not jobs.runner_alive(settings)
+
+
+def test_waiting_ends_in_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for a run that does not end returns it as it is when the time is over."""
+    monkeypatch.setattr(jobs, "ensure_runner", lambda _settings: None)
+    started = time.monotonic()
+    assert jobs.wait(store, queue(store), 0.2).status is RunStatus.QUEUED
+    assert 0.2 <= time.monotonic() - started < 1.0
+    with pytest.raises(NotFoundError):
+        jobs.wait(store, "nope", 1)
+
+
+def test_run_has_its_own_process_group(store: Store) -> None:
+    """A run's children share its session, so that nothing of it can outlive a cancel."""
+    queue(store)
+    with fake_runner(store, "family") as process:
+        parent, child = pids_of(store)
+        assert os.getpgid(child) == parent != os.getpgid(process.pid)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ("vendor_id : AuthenticAMD\ncpu family : 25\nflags : avx2 avx512f", "X86_V4"),
+        ("vendor_id : AuthenticAMD\ncpu family : 25\nflags : avx2", None),
+        ("vendor_id : AuthenticAMD\ncpu family : 26\nflags : avx512f", None),
+        ("vendor_id : GenuineIntel\ncpu family : 25\nflags : avx512f", None),
+        ("", None),
+    ],
+)
+def test_sort_path_is_set_on_zen4_only(
+    facts: str, expected: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only AMD's family 25 with AVX-512 gets numpy's AVX2 sort, and never against the user."""
+    (tmp_path / "cpuinfo").write_text(facts)
+    found = cpu_tuning._cpu_facts(tmp_path / "cpuinfo")
+    monkeypatch.setattr(cpu_tuning, "_cpu_facts", lambda _path: found)
+    assert cpu_tuning.tuned_environment({}).get("NPY_DISABLE_CPU_FEATURES") == expected
+    kept = cpu_tuning.tuned_environment({"NPY_DISABLE_CPU_FEATURES": "mine"})
+    assert kept == {"NPY_DISABLE_CPU_FEATURES": "mine"}
