@@ -1,0 +1,185 @@
+"""Bootstrap percentile intervals, vectorised over resamples.
+
+Owns: how rows are resampled, how many rows take part, and how resampled values become an interval
+(Efron & Tibshirani 1993, ch. 13). Metrics are functions of resampling weights, so a resample never
+copies a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base_types import Estimate
+
+FloatArray = NDArray[np.float64]
+Weights = NDArray[np.float32]
+
+MAX_ROWS = 10_000
+"""Rows that take part in resampling; beyond it a random subset does, and its spread is scaled by
+``sqrt(m / n)`` (the m-out-of-n bootstrap). Raising it costs time in proportion."""
+
+MIN_ROWS = 5
+"""Below this a resampled interval means nothing."""
+
+MAX_UNDEFINED = 0.05
+"""Share of resamples in which a metric may be undefined before its interval is withheld."""
+
+_BLOCK_CELLS = 500_000  # weights per block: a block and its cumulative sums stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Bounds of an interval, or why there is none."""
+
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+    def around(self, value: float, n: int) -> Estimate:
+        """Return the estimate ``value`` from ``n`` rows with this interval."""
+        return Estimate(value=value, low=self.low, high=self.high, n=n, interval_reason=self.reason)
+
+
+def resampling_rows(
+    n: int, rng: np.random.Generator, *, max_rows: int = MAX_ROWS
+) -> NDArray[np.int64]:
+    """Return the positions that take part in resampling: all, or ``max_rows`` random ones."""
+    if n <= max_rows:
+        return np.arange(n)
+    return np.sort(rng.choice(n, size=max_rows, replace=False)).astype(np.int64)
+
+
+def weight_blocks(n: int, n_resamples: int, rng: np.random.Generator) -> Iterator[Weights]:
+    """Yield how often each row is drawn, for a few resamples at a time.
+
+    Parameters
+    ----------
+    n : int
+        Rows; each resample draws ``n`` of them with replacement.
+    n_resamples : int
+    rng : Generator
+
+    Yields
+    ------
+    ndarray of float32, shape (b, n)
+        Whole numbers; each row of the block sums to ``n``.
+    """
+    per_block = max(1, _BLOCK_CELLS // n)
+    for start in range(0, n_resamples, per_block):
+        size = min(per_block, n_resamples - start)
+        drawn = rng.integers(0, n, size=(size, n), dtype=np.int32).astype(np.int64)
+        drawn += np.arange(size)[:, None] * n
+        counts = np.bincount(drawn.ravel(), minlength=size * n)
+        yield counts.reshape(size, n).astype(np.float32)
+
+
+def resample(
+    n: int,
+    metrics: Callable[[Weights], dict[str, FloatArray]],
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> dict[str, FloatArray]:
+    """Return each metric's value in every resample.
+
+    Parameters
+    ----------
+    n : int
+        Rows the weights refer to.
+    metrics : callable
+        From weights of shape (b, n) to values of shape (b,) by name.
+    n_resamples : int
+    rng : Generator
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_resamples,)
+    """
+    blocks = [metrics(weights) for weights in weight_blocks(n, n_resamples, rng)]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def percentile_interval(values: FloatArray, n: int, *, confidence: float = 0.95) -> Interval:
+    """Return the percentile interval of resampled values.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_resamples,)
+        NaN where the metric was undefined in a resample.
+    n : int
+        Rows that were resampled.
+    confidence : float
+        In (0, 1).
+    """
+    if n < MIN_ROWS:
+        return Interval(reason=f"An interval needs at least {MIN_ROWS} rows, there are {n}.")
+    defined = values[np.isfinite(values)]
+    if defined.size < (1 - MAX_UNDEFINED) * values.size:
+        return Interval(
+            reason="Too few rows of a class: the metric is undefined in "
+            f"{1 - defined.size / values.size:.0%} of the resamples."
+        )
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
+def scaled_interval(
+    interval: Interval, subset_value: float, value: float, share: float
+) -> Interval:
+    """Return the interval for all rows from one of a random subset.
+
+    Parameters
+    ----------
+    interval : Interval
+        Of the subset.
+    subset_value, value : float
+        The metric on the subset and on all rows.
+    share : float
+        Size of the subset over all rows, in (0, 1].
+    """
+    if share >= 1 or interval.low is None or interval.high is None:
+        return interval
+    shrink = float(np.sqrt(share))
+    return Interval(
+        value + shrink * (interval.low - subset_value),
+        value + shrink * (interval.high - subset_value),
+    )
+
+
+def median_resamples(
+    sorted_values: FloatArray, n_resamples: int, rng: np.random.Generator
+) -> FloatArray:
+    """Return medians of resamples without drawing the resamples.
+
+    The k-th smallest of n draws from n sorted values is the value at ``floor(n U_(k))`` with
+    ``U_(k) ~ Beta(k, n - k + 1)``; the next one follows from ``U_(k+1) | U_(k)``.
+
+    Parameters
+    ----------
+    sorted_values : ndarray, shape (n,)
+        Ascending.
+    n_resamples : int
+    rng : Generator
+
+    Returns
+    -------
+    ndarray, shape (n_resamples,)
+    """
+    n = sorted_values.size
+    k = (n + 1) // 2
+    lower = rng.beta(k, n - k + 1, size=n_resamples)
+    medians = sorted_values[_rank(lower, n)]
+    if n % 2 == 0:
+        upper = lower + (1 - lower) * rng.beta(1, n - k, size=n_resamples)
+        medians = (medians + sorted_values[_rank(upper, n)]) / 2
+    return medians
+
+
+def _rank(uniform: FloatArray, n: int) -> NDArray[np.int64]:
+    """Return the positions drawn by uniform numbers in [0, 1]."""
+    return np.minimum((uniform * n).astype(np.int64), n - 1)

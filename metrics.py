@@ -1,0 +1,338 @@
+"""How right a model is where labels exist, and what it predicts where not.
+
+Owns: ``evaluate_quality``, the one way to a ``QualitySection``, and the way from a model's task to
+the metrics that suit it. Predictions are made once, elsewhere, and passed in; labels never reach
+the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import slices
+from base_types import Histogram
+from bootstrap import FloatArray
+from classification_quality import (
+    describe_predictions,
+    evaluate_classes,
+    outlier_labels,
+    outlier_predictions,
+)
+from errors import DataError
+from histograms import number_histogram, value_histogram
+from labels import match_labels
+from metric_names import (
+    MULTILABEL_METRICS,
+    MULTIOUTPUT_METRICS,
+    REGRESSION_METRICS,
+    undefined_metrics,
+)
+from model_types import ModelInfo, Predictions, Task
+from output_metrics import clustering_metrics, output_metrics
+from regression_metrics import regression_metrics
+from report_types import QualitySection, RunConfig
+
+MAX_PAIRS = 1000
+"""Points of the predicted-against-actual chart."""
+
+Progress = Callable[[float, str], None]
+Targets = pd.Series | pd.DataFrame
+
+NO_LABELS = (
+    "There are no labels, so nothing is known about how right the model is: give a sample with "
+    "the target column and name it to see metrics, curves and weak parts."
+)
+
+
+def evaluate_quality(
+    predictions: Predictions,
+    info: ModelInfo,
+    frame: pd.DataFrame,
+    y_true: Targets | None,
+    *,
+    config: RunConfig,
+    labels_from: str | None,
+    progress: Progress | None = None,
+) -> QualitySection:
+    """Compare predictions with labels, or describe them where there are none.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        For the rows of ``frame``, in order.
+    info : ModelInfo
+        Decides by its task which metrics apply.
+    frame : DataFrame, shape (n, n_features)
+        The model's input, searched for weak parts.
+    y_true : Series of shape (n,), DataFrame of shape (n, n_outputs), or None
+        Labels of any type, matched with the model's classes by value. A model with several outputs
+        needs a DataFrame, in the order of ``info.output_names``.
+    config : RunConfig
+        ``n_resamples``, ``seed`` and ``positive_class`` are used.
+    labels_from : str or None
+        Where the labels are from, for the reader.
+    progress : callable, optional
+        Called with (fraction, message); may raise to cancel.
+
+    Returns
+    -------
+    QualitySection
+        Every number that could not be computed is None beside a reason.
+
+    Raises
+    ------
+    DataError
+        When predictions, rows and labels differ in number.
+    """
+    tell = progress or _silent
+    tell(0.0, "Comparing predictions with labels")
+    _check_lengths(predictions, frame, y_true)
+    section = QualitySection(n_rows=len(frame))
+    _describe(section, predictions, info)
+    if y_true is None or len(y_true) == 0 or bool(np.all(y_true.isna())):
+        section.notes.append(NO_LABELS)
+    else:
+        section.has_labels, section.labels_from = True, labels_from
+        loss = _evaluate(section, predictions, info, y_true, config)
+        tell(0.8, "Looking for weak parts")
+        if loss is not None:
+            _find_slices(section, frame, loss, info, config.seed)
+    tell(1.0, "Quality measured")
+    return section
+
+
+def _silent(fraction: float, message: str) -> None:
+    """Stand in for a missing progress callback."""
+
+
+def _check_lengths(predictions: Predictions, frame: pd.DataFrame, y_true: Targets | None) -> None:
+    """Refuse tables whose rows cannot belong together."""
+    n = len(frame)
+    if len(predictions.y_pred) != n:
+        message = f"There are {len(predictions.y_pred):,} predictions for {n:,} rows."
+        raise DataError(message)
+    if y_true is not None and len(y_true) != n:
+        message = f"There are {len(y_true):,} labels for {n:,} rows; give one label per row."
+        raise DataError(message)
+
+
+def _describe(section: QualitySection, predictions: Predictions, info: ModelInfo) -> None:
+    """Fill what needs no labels."""
+    y_pred = predictions.y_pred
+    if info.task.is_classification:
+        describe_predictions(section, predictions, info)
+    elif info.task is Task.REGRESSION:
+        section.prediction_distribution = number_histogram(y_pred)
+    elif y_pred.ndim == 1:
+        section.prediction_distribution = value_histogram(y_pred)
+    else:
+        section.prediction_distribution = _positive_counts(y_pred, info)
+
+
+def _positive_counts(y_pred: NDArray[np.generic], info: ModelInfo) -> Histogram:
+    """Count rows per label of a multilabel model, or rows not in the first class per output."""
+    codes = _output_codes(pd.DataFrame(y_pred), info)
+    return Histogram(
+        labels=_output_names(info, codes.shape[1]), counts=(codes > 0).sum(axis=0).tolist()
+    )
+
+
+def _output_names(info: ModelInfo, n_outputs: int) -> list[str]:
+    """Return the names of the outputs, numbered where the model tells none."""
+    if len(info.output_names) == n_outputs:
+        return info.output_names
+    return [f"output {i}" for i in range(n_outputs)]
+
+
+def _evaluate(
+    section: QualitySection,
+    predictions: Predictions,
+    info: ModelInfo,
+    y_true: Targets,
+    config: RunConfig,
+) -> FloatArray | None:
+    """Fill the metrics that suit the task; return the loss per row where slices make sense."""
+    several = predictions.y_pred.ndim == 2
+    if several and info.task in (Task.MULTILABEL, Task.MULTIOUTPUT):
+        _evaluate_outputs(section, predictions, info, y_true, config)
+        return None
+    labels = y_true.iloc[:, 0] if isinstance(y_true, pd.DataFrame) else y_true
+    missing = int(labels.isna().sum())
+    if missing:
+        section.notes.append(f"{missing:,} of {len(labels):,} rows have no label: left out.")
+    if info.task is Task.REGRESSION:
+        return _evaluate_numbers(section, predictions.y_pred, labels, config)
+    if info.task is Task.CLUSTERING:
+        _evaluate_clusters(section, predictions, labels)
+        return None
+    if info.task is Task.OUTLIER:
+        return _evaluate_outliers(section, predictions, info, labels, config)
+    return evaluate_classes(section, predictions, info, labels, config)
+
+
+def _find_slices(
+    section: QualitySection, frame: pd.DataFrame, loss: FloatArray, info: ModelInfo, seed: int
+) -> None:
+    """Look for weak parts among the rows that could be compared."""
+    rows = np.flatnonzero(np.isfinite(loss))
+    section.slices, section.slices_note = slices.find_slices(
+        frame.iloc[rows],
+        loss[rows],
+        metric="mean_absolute_error" if info.task is Task.REGRESSION else "accuracy",
+        seed=seed,
+    )
+
+
+# --- tasks -----------------------------------------------------------------------------------
+
+
+def _evaluate_numbers(
+    section: QualitySection, y_pred: NDArray[np.generic], labels: pd.Series, config: RunConfig
+) -> FloatArray | None:
+    """Fill the metrics and charts of a regression; return absolute errors, NaN where unknown."""
+    y_true = _numbers(labels)
+    section.actual_distribution = number_histogram(y_true)
+    reason = _why_no_numbers(y_true, y_pred)
+    if reason is not None:
+        section.metrics = undefined_metrics(REGRESSION_METRICS, reason)
+        section.notes.append(reason)
+        return None
+    answers = np.ravel(y_pred).astype(np.float64)
+    residual = _difference(y_true, answers)
+    rows = np.flatnonzero(np.isfinite(residual))
+    left_out = int(labels.notna().sum()) - rows.size
+    if left_out:
+        section.notes.append(
+            f"{left_out:,} labelled rows are left out: the label or the prediction is not a "
+            "finite number."
+        )
+    section.metrics = regression_metrics(
+        y_true[rows],
+        answers[rows],
+        n_resamples=config.n_resamples,
+        rng=np.random.default_rng(config.seed),
+    )
+    section.residuals = number_histogram(residual[rows])
+    shown = np.sort(np.random.default_rng(config.seed).permutation(rows)[:MAX_PAIRS])
+    section.predicted_vs_actual = [
+        (float(true), float(answer))
+        for true, answer in zip(y_true[shown], answers[shown], strict=True)
+    ]
+    return np.abs(residual)
+
+
+def _numbers(labels: pd.Series) -> FloatArray:
+    """Return labels as numbers, NaN where they are none."""
+    return pd.to_numeric(labels, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _difference(y_true: FloatArray, y_pred: FloatArray) -> FloatArray:
+    """Return residuals, not finite where a label or an answer is not."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        residual: FloatArray = y_true - y_pred
+    return residual
+
+
+def _why_no_numbers(y_true: FloatArray, y_pred: NDArray[np.generic]) -> str | None:
+    """Return why a regression cannot be compared with its labels, or None when it can."""
+    if y_pred.ndim == 2 and y_pred.shape[1] > 1:
+        return f"The model answers {y_pred.shape[1]} numbers per row, but there is one target."
+    if not np.isfinite(y_true).any():
+        return "No label is a finite number, but the model predicts numbers."
+    if not np.isfinite(_difference(y_true, np.ravel(y_pred).astype(np.float64))).any():
+        return "No labelled row has a finite prediction."
+    return None
+
+
+def _evaluate_outliers(
+    section: QualitySection,
+    predictions: Predictions,
+    info: ModelInfo,
+    labels: pd.Series,
+    config: RunConfig,
+) -> FloatArray | None:
+    """Compare an outlier detector with labels -1/1 or 0/1, as a classifier of two classes."""
+    words = outlier_labels(labels)
+    if words is None:
+        section.actual_distribution = value_histogram(labels.dropna().to_numpy())
+        section.notes.append(
+            "The labels are neither -1/1 nor 0/1, so they do not say which rows are outliers."
+        )
+        return None
+    section.notes.append(
+        "An outlier detector never saw labels; it is scored as a classifier whose positive class "
+        "is 'outlier' (label -1 of -1/1, or 1 of 0/1)."
+    )
+    as_classes, described = outlier_predictions(predictions, info)
+    plain = config.model_copy(update={"positive_class": None})
+    return evaluate_classes(section, as_classes, described, words, plain)
+
+
+def _evaluate_clusters(
+    section: QualitySection, predictions: Predictions, labels: pd.Series
+) -> None:
+    """Compare clusters with labels."""
+    codes, names = pd.factorize(labels.astype(object))
+    _, clusters = np.unique(predictions.y_pred, return_inverse=True)
+    rows = np.flatnonzero(codes >= 0)
+    section.actual_distribution = value_histogram(np.asarray(names)[codes[rows]])
+    section.metrics = clustering_metrics(codes[rows].astype(np.int64), np.ravel(clusters)[rows])
+    section.notes.append(
+        "A clustering has no right answer: its metrics say how well the clusters agree with the "
+        f"{len(names):,} labels, not how accurate they are."
+    )
+
+
+def _evaluate_outputs(
+    section: QualitySection,
+    predictions: Predictions,
+    info: ModelInfo,
+    y_true: Targets,
+    config: RunConfig,
+) -> None:
+    """Compare several labels per row."""
+    is_multilabel = info.task is Task.MULTILABEL
+    n_outputs = predictions.y_pred.shape[1]
+    if not isinstance(y_true, pd.DataFrame) or y_true.shape[1] != n_outputs:
+        n_given = y_true.shape[1] if isinstance(y_true, pd.DataFrame) else 1
+        reason = (
+            f"The model answers {n_outputs} labels per row, the sample has {n_given} target "
+            "column(s)."
+        )
+        names = MULTILABEL_METRICS if is_multilabel else MULTIOUTPUT_METRICS
+        section.metrics = undefined_metrics(names, reason)
+        section.notes.append(reason)
+        return
+    true = _output_codes(y_true, info)
+    answers = _output_codes(pd.DataFrame(predictions.y_pred), info)
+    rows = np.flatnonzero(np.all(true >= 0, axis=1))
+    if rows.size == 0:
+        section.notes.append("No row has all its labels, so none can be compared.")
+        return
+    if rows.size < len(true):
+        section.notes.append(f"{len(true) - rows.size:,} rows with a missing label are left out.")
+    section.actual_distribution = Histogram(
+        labels=_output_names(info, n_outputs), counts=(true[rows] > 0).sum(axis=0).tolist()
+    )
+    section.metrics = output_metrics(
+        true[rows],
+        answers[rows],
+        is_multilabel=is_multilabel,
+        n_resamples=config.n_resamples,
+        seed=config.seed,
+    )
+
+
+def _output_codes(table: pd.DataFrame, info: ModelInfo) -> NDArray[np.int64]:
+    """Return each output's labels as positions of its classes, shape (n, n_outputs)."""
+    classes = info.output_classes or []
+    known = len(classes) == table.shape[1]
+    columns = [
+        match_labels(table.iloc[:, i], classes[i] if known else [0, 1]).codes
+        for i in range(table.shape[1])
+    ]
+    return np.column_stack(columns)

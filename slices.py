@@ -1,0 +1,326 @@
+"""Parts of the data where a model is worse, found on one half and confirmed on the other.
+
+Owns: the search over simple conditions of one column, its statistics and its honesty: what was
+found by looking at many conditions is tested on rows that took no part in the search, and the
+p-values are corrected for the number of conditions tested (Benjamini & Hochberg 1995).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+from base_types import Estimate
+from bootstrap import FloatArray
+from intervals import wilson_interval
+from report_types import Slice
+
+BoolArray = NDArray[np.bool_]
+
+MIN_ROWS = 20
+"""Rows a slice must hold, in the whole table."""
+
+MIN_SHARE = 0.05
+"""Share of all rows a slice must hold, and at most the complement of it."""
+
+MAX_SLICES = 5
+"""Slices reported."""
+
+MAX_TESTED = 10
+"""Conditions carried over to the second half: fewer tests, less correction, more power."""
+
+MAX_OVERLAP = 0.5
+"""Two conditions that share more of the smaller one's rows are told as one."""
+
+MIN_SCORE = 1.0
+"""Standard errors by which a condition must be worse on the first half to be tested at all."""
+
+FALSE_DISCOVERY_RATE = 0.05
+"""Expected share of false slices among the confirmed; without any weak slice it is the
+probability to report one."""
+
+N_BINS = 10
+"""Quantile bins of a numeric column; every run of neighbouring bins is a condition."""
+
+MAX_CATEGORIES = 50
+"""Most frequent categories looked at per column."""
+
+Metric = Literal["accuracy", "mean_absolute_error"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """A condition on one column; ``rows`` has shape (n,) over the whole table."""
+
+    feature: str
+    description: str
+    rows: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column as consecutive codes, and how runs of codes read.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+        Bin or category of each row; -1 is missing.
+    edges : ndarray, shape (k + 1,), or None
+        Bin edges of a numeric column.
+    names : list of str
+        Categories otherwise.
+    """
+
+    feature: str
+    codes: NDArray[np.int64]
+    edges: FloatArray | None
+    names: Sequence[str]
+
+    @property
+    def n_codes(self) -> int:
+        """Number of bins or categories."""
+        return len(self.names) if self.edges is None else self.edges.size - 1
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """Yield (first, last) of each condition: runs of bins, single categories, missing."""
+        for first in range(self.n_codes):
+            last_of_run = self.n_codes if self.edges is not None else first + 1
+            yield from ((first, last) for last in range(first, last_of_run))
+        yield -1, -1
+
+    def condition(self, first: int, last: int) -> _Condition:
+        """Return the condition that selects the codes first..last."""
+        rows = (self.codes >= first) & (self.codes <= last)
+        return _Condition(self.feature, self._describe(first, last), rows)
+
+    def _describe(self, first: int, last: int) -> str:
+        """Say the condition, e.g. ``age > 60.5``."""
+        if first == -1:
+            return f"{self.feature} is missing"
+        if self.edges is None:
+            return f"{self.feature} = {self.names[first]}"
+        low, high = f"{self.edges[first]:.6g}", f"{self.edges[last + 1]:.6g}"
+        if first == 0:
+            return f"{self.feature} <= {high}"
+        if last == self.n_codes - 1:
+            return f"{self.feature} > {low}"
+        return f"{low} < {self.feature} <= {high}"
+
+
+def find_slices(
+    frame: pd.DataFrame, loss: FloatArray, *, metric: Metric = "accuracy", seed: int = 0
+) -> tuple[list[Slice], str]:
+    """Find conditions on single columns under which the loss is larger than elsewhere.
+
+    One random half of the rows proposes at most ``MAX_TESTED`` conditions, the other half tests
+    them: one-sided Fisher's exact test for 0/1 losses, Welch's t-test for others.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n, n_features)
+        Inputs of the model.
+    loss : ndarray of float, shape (n,)
+        0/1 error or absolute error per row, finite.
+    metric : {"accuracy", "mean_absolute_error"}
+        How the loss reads in the result; accuracy is 1 - mean loss.
+    seed : int
+        Decides the halves.
+
+    Returns
+    -------
+    tuple
+        At most ``MAX_SLICES`` confirmed slices, worst first, with values from the second half
+        (those of the first are too bad by selection), and a sentence on what was done.
+    """
+    n = len(frame)
+    smallest = _smallest(n)
+    if n < 2 * smallest:
+        return [], f"Slices need at least {2 * MIN_ROWS} labelled rows, there are {n}."
+    if np.ptp(loss) == 0:
+        return [], "Every row has the same error: no part is worse than another."
+    first = np.zeros(n, dtype=np.bool_)
+    first[np.random.default_rng(seed).permutation(n)[: n // 2]] = True
+    columns = [_coded(frame[name], str(name)) for name in frame.columns]
+    proposed, n_conditions = _propose(columns, loss, first, smallest)
+    found = _confirm(proposed, loss, ~first, metric)
+    note = (
+        f"{n_conditions:,} conditions of single columns compared on one half of the {n:,} rows; "
+        f"the worst {len(proposed)} tested on the other half, {len(found)} confirmed (false "
+        f"discovery rate {FALSE_DISCOVERY_RATE:.0%}). Values come from the second half."
+    )
+    return found[:MAX_SLICES], note
+
+
+def _smallest(n: int) -> int:
+    """Return how many rows a slice of a table of n rows must hold."""
+    return max(MIN_ROWS, int(np.ceil(MIN_SHARE * n)))
+
+
+# --- columns ---------------------------------------------------------------------------------
+
+
+def _coded(values: pd.Series, feature: str) -> _Column:
+    """Code a column by quantile bins or by its frequent categories."""
+    if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
+        return _coded_categories(values, feature)
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    finite = numbers[np.isfinite(numbers)]
+    if finite.size == 0:
+        return _Column(feature, np.full(numbers.size, -1), None, [])
+    # Observed values as edges: "age <= 60" then selects exactly what it says.
+    inner = np.quantile(finite, np.arange(1, N_BINS) / N_BINS, method="lower")
+    edges = np.unique(np.r_[inner[inner < finite.max()], finite.max()])
+    codes = np.searchsorted(edges, numbers, side="left")
+    codes = np.where(np.isnan(numbers), -1, np.minimum(codes, edges.size - 1))
+    return _Column(feature, codes.astype(np.int64), np.r_[finite.min(), edges], [])
+
+
+def _coded_categories(values: pd.Series, feature: str) -> _Column:
+    """Code the ``MAX_CATEGORIES`` most frequent values; the others belong to no condition."""
+    codes, uniques = pd.factorize(values.astype(str).where(values.notna()))
+    counts = np.bincount(codes[codes >= 0], minlength=len(uniques))
+    kept = np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]
+    table = np.full(len(uniques) + 1, len(kept), dtype=np.int64)  # beyond the last name
+    table[kept] = np.arange(len(kept))
+    table[-1] = -1
+    return _Column(feature, table[codes], None, [str(uniques[i])[:60] for i in kept])
+
+
+# --- search ----------------------------------------------------------------------------------
+
+
+def _propose(
+    columns: list[_Column], loss: FloatArray, half: BoolArray, smallest: int
+) -> tuple[list[_Condition], int]:
+    """Return the worst conditions on one half, and how many were compared."""
+    scored = [
+        (score, position, first, last)
+        for position, column in enumerate(columns)
+        for score, first, last in _scores(column, loss, half, smallest)
+    ]
+    worst = sorted((item for item in scored if item[0] >= MIN_SCORE), reverse=True)
+    chosen: list[_Condition] = []
+    for _, position, first, last in worst[: 50 * MAX_TESTED]:
+        condition = columns[position].condition(first, last)
+        if not any(_overlap(condition.rows, other.rows) > MAX_OVERLAP for other in chosen):
+            chosen.append(condition)
+        if len(chosen) == MAX_TESTED:
+            break
+    return chosen, len(scored)
+
+
+def _scores(
+    column: _Column, loss: FloatArray, half: BoolArray, smallest: int
+) -> Iterator[tuple[float, int, int]]:
+    """Yield (score, first, last): by how many standard errors the mean loss inside is larger."""
+    n, n_all = int(half.sum()), column.codes.size
+    shifted = column.codes + 1  # missing first
+    size = column.n_codes + 2  # and one for values outside all categories
+    rows = np.cumsum(np.bincount(shifted, minlength=size))
+    rows_half = np.cumsum(np.bincount(shifted[half], minlength=size))
+    total = np.cumsum(np.bincount(shifted[half], loss[half], minlength=size))
+    mean, variance = loss[half].mean(), loss[half].var()
+    runs = np.array(list(column.runs())) + 1
+    upper, lower = runs[:, 1], runs[:, 0] - 1
+    inside = rows[upper] - np.where(lower < 0, 0, rows[lower])
+    inside_half = rows_half[upper] - np.where(lower < 0, 0, rows_half[lower])
+    sums = total[upper] - np.where(lower < 0, 0.0, total[lower])
+    fits = (inside >= smallest) & (inside <= n_all - smallest)
+    fits &= (inside_half >= smallest // 4) & (inside_half < n)
+    spread = np.sqrt(variance * inside_half[fits] * (1 - inside_half[fits] / n))
+    score = (sums[fits] - inside_half[fits] * mean) / np.maximum(spread, np.finfo(np.float64).tiny)
+    for value, (first, last) in zip(score.tolist(), (runs[fits] - 1).tolist(), strict=True):
+        yield value, first, last
+
+
+def _overlap(one: BoolArray, other: BoolArray) -> float:
+    """Return the share of the smaller set that lies in both."""
+    return float(np.sum(one & other) / max(1, min(one.sum(), other.sum())))
+
+
+# --- confirmation ----------------------------------------------------------------------------
+
+
+def _confirm(
+    proposed: list[_Condition], loss: FloatArray, half: BoolArray, metric: Metric
+) -> list[Slice]:
+    """Test conditions on the other half and return the confirmed ones, worst first."""
+    testable = [item for item in proposed if 2 <= int(item.rows[half].sum()) <= half.sum() - 2]
+    if not testable:
+        return []
+    from scipy.stats import false_discovery_control
+
+    test = _fisher_p_value if metric == "accuracy" else _welch_p_value
+    p_values = np.array([test(loss[half], item.rows[half]) for item in testable])
+    adjusted = false_discovery_control(p_values, method="bh")
+    confirmed = [
+        (float(loss[half & item.rows].mean()), _slice(item, loss, half, metric, (p, q)))
+        for item, p, q in zip(testable, p_values.tolist(), adjusted.tolist(), strict=True)
+        if q <= FALSE_DISCOVERY_RATE
+    ]
+    return [found for _, found in sorted(confirmed, key=lambda pair: -pair[0])]
+
+
+def _slice(
+    item: _Condition,
+    loss: FloatArray,
+    half: BoolArray,
+    metric: Metric,
+    p_values: tuple[float, float],
+) -> Slice:
+    """Describe a confirmed condition."""
+    inside, rest = loss[half & item.rows], loss[half & ~item.rows]
+    n = int(item.rows.sum())
+    is_share = metric == "accuracy"
+    return Slice(
+        description=item.description,
+        feature=item.feature,
+        n=n,
+        share=n / item.rows.size,
+        metric=metric,
+        value=_accuracy(inside) if is_share else _mean_loss(inside),
+        rest=float(1 - rest.mean() if is_share else rest.mean()),
+        p_value=p_values[0],
+        p_adjusted=p_values[1],
+        confirmed=True,
+    )
+
+
+def _accuracy(errors: FloatArray) -> Estimate:
+    """Return the share of rows without error, with its Wilson interval."""
+    right = int(errors.size - errors.sum())
+    low, high = wilson_interval(right, errors.size)
+    return Estimate(value=right / errors.size, low=float(low), high=float(high), n=errors.size)
+
+
+def _mean_loss(errors: FloatArray) -> Estimate:
+    """Return the mean with its normal interval; a slice holds at least some ten rows."""
+    half_width = 1.96 * float(errors.std(ddof=1)) / np.sqrt(errors.size)
+    mean = float(errors.mean())
+    return Estimate(value=mean, low=mean - half_width, high=mean + half_width, n=errors.size)
+
+
+def _fisher_p_value(loss: FloatArray, inside: BoolArray) -> float:
+    """Return Fisher's exact one-sided p-value: at least as many errors inside by chance."""
+    from scipy.stats import hypergeom
+
+    errors = loss > 0
+    hits = int(np.sum(errors & inside))
+    return float(hypergeom.sf(hits - 1, loss.size, int(errors.sum()), int(inside.sum())))
+
+
+def _welch_p_value(loss: FloatArray, inside: BoolArray) -> float:
+    """Return Welch's one-sided p-value that the mean loss inside is larger."""
+    one, other = loss[inside], loss[~inside]
+    a, b = one.var(ddof=1) / one.size, other.var(ddof=1) / other.size
+    if a + b == 0:
+        return 1.0
+    t = (one.mean() - other.mean()) / np.sqrt(a + b)
+    freedom = (a + b) ** 2 / (a**2 / (one.size - 1) + b**2 / (other.size - 1))
+    return float(stdtr(freedom, -t))
