@@ -20,12 +20,15 @@ import pandas as pd
 import behaviour
 import drift_simulation
 import explainability
+import failing_rows
 import latency
 import metrics
 import model_file
 import schema_inference
+import schema_merge
 import schema_utils
 import synthetic_data
+import table_reader
 import table_summary
 import verdict
 from base_types import Section, Status
@@ -254,27 +257,25 @@ def _load(run: _Run) -> None:
 
 def _schema(run: _Run) -> None:
     request, section = run.request, run.report.schema_
-    from_model = schema_utils.schema_from_model(run.model.info) if run.model else None
+    info = run.model.info if run.model else None
     from_sample = _read_sample(run)
-    if not (from_model or from_sample or request.hand_schema or request.json_schema):
+    if not (info or from_sample or request.hand_schema or request.json_schema):
         run.problems["rows"] = "There is neither a loaded model nor a sample nor a schema."
         raise DataError(run.problems["rows"])
-    merged, sources, warnings = schema_utils.merge_schemas(
-        hand=request.hand_schema, json=request.json_schema, sample=from_sample, model=from_model
-    )
-    problems = schema_utils.check_schema(merged)
+    merged = schema_merge.merge_schemas(request.hand_schema, request.json_schema, from_sample, info)
+    section.sources, section.warnings = merged.sources, section.warnings + merged.warnings
+    problems = schema_utils.check_schema(merged.schema)
     if problems:
         run.problems["rows"] = problems[0]
         raise DataError(problems[0])
-    run.schema = section.data_schema = merged
-    section.sources, section.warnings = sources, section.warnings + warnings
+    run.schema = section.data_schema = merged.schema
 
 
 def _read_sample(run: _Run) -> Schema | None:
     if run.sample_path is None:
         return None
     name = run.request.sample_name or "sample.csv"
-    frame, notes = schema_inference.read_table(run.sample_path, name)
+    frame, notes = table_reader.read_table(run.sample_path, name)
     run.report.schema_.warnings += notes
     run.report.schema_.sample_columns = [str(column) for column in frame.columns]
     info = run.model.info if run.model else None
@@ -290,14 +291,13 @@ def _read_sample(run: _Run) -> Schema | None:
 
 def _data(run: _Run) -> None:
     config, section, schema = run.request.config, run.report.data, run.known_schema
-    inputs = [feature.name for feature in schema.inputs]
-    problem = _sample_problem(run, inputs)
-    if run.sample is not None and problem is None:
-        chosen = _choose_rows(run.sample, config.n_rows, config.seed)
-        run.rows = chosen[_sample_columns(run, inputs)].set_axis(inputs, axis=1)
+    aligned = None if run.sample is None else schema_merge.align_frame(run.sample, schema)
+    problem = _sample_problem(run, aligned)
+    if run.sample is not None and aligned is not None and problem is None:
+        chosen = _choose_rows(aligned, config.n_rows, config.seed)
+        run.rows = chosen.reset_index(drop=True)
         if section.target is not None:
-            run.y_true = chosen[section.target].reset_index(drop=True)
-        run.rows = run.rows.reset_index(drop=True)
+            run.y_true = run.sample.loc[chosen.index, section.target].reset_index(drop=True)
         section.source, section.name = "sample", run.request.sample_name
     else:
         if problem is not None:
@@ -321,30 +321,17 @@ def _fill_data_section(run: _Run) -> None:
     section.artifact = run.save_data(table.to_csv(index=False).encode(), "tested-rows.csv")
 
 
-def _sample_columns(run: _Run, inputs: list[str]) -> list[Any]:
-    """Columns of the sample that become ``inputs``: by name, else by position."""
-    if run.sample is None:
-        return []
-    by_name: dict[str, Any] = {str(column): column for column in run.sample.columns}
-    return [by_name[name] for name in inputs if name in by_name]
-
-
-def _sample_problem(run: _Run, inputs: list[str]) -> str | None:
+def _sample_problem(run: _Run, aligned: pd.DataFrame | None) -> str | None:
     """Say why the sample's rows cannot be given to the model, or None if they can."""
     if run.sample is None:
         return None
-    if run.sample.empty:
-        return "The sample has a header but no rows."
-    present = {str(column) for column in run.sample.columns}
-    missing = [name for name in inputs if name not in present]
-    if missing:
-        names = ", ".join(repr(name) for name in missing[:5])
-        return f"The sample lacks {len(missing)} of the model's {len(inputs)} columns ({names})."
+    if aligned is None:
+        missing = schema_merge.check_frame(run.sample, run.known_schema)
+        return f"The sample does not have the model's columns. {' '.join(missing[:3])}"
     if run.model is None:
         return None
-    probe = run.sample[_sample_columns(run, inputs)].set_axis(inputs, axis=1).head(5)
     try:
-        run.model.predict(probe.reset_index(drop=True))
+        run.model.predict(aligned.head(5))
     except ModelRaisedError as error:
         return _explain_refusal(run.model.info, error)
     return None
@@ -377,14 +364,16 @@ def _drop_failing_rows(run: _Run) -> None:
     """Leave out rows on which the model raises, so that the later stages can work."""
     if not run.report.performance.n_rows_failed:
         return
-    failing = latency.find_failing_rows(run.loaded, run.tested_rows)
-    keep = ~run.tested_rows.index.isin([row.row for row in failing])
-    if not keep.any():
-        run.rows, run.problems["rows"] = None, f"The model fails on every row: {failing[0].error}"
+    found = failing_rows.find_failing_rows(
+        run.loaded, run.tested_rows, seed=run.request.config.seed
+    )
+    if not found.good.size:
+        why = next(iter(found.failing.values()), "no row was answered")
+        run.rows, run.problems["rows"] = None, f"The model fails on every row: {why}"
         return
-    run.rows = run.tested_rows[keep].reset_index(drop=True)
+    run.rows = run.tested_rows.iloc[found.good].reset_index(drop=True)
     if run.y_true is not None:
-        run.y_true = run.y_true[keep].reset_index(drop=True)
+        run.y_true = run.y_true.iloc[found.good].reset_index(drop=True)
 
 
 def _quality(run: _Run) -> None:

@@ -101,7 +101,12 @@ class Client:
             if answer is not None:
                 return answer
 
-    def _send(self, method: str, path: str, **options: object) -> requests.Response | None:
+    def _send(  # the options are those of requests
+        self,
+        method: str,
+        path: str,
+        **options: Any,  # noqa: ANN401
+    ) -> requests.Response | None:
         """Send one request; None means: try again."""
         try:
             answer = self.session.request(method, self.url + path, timeout=90, **options)
@@ -146,9 +151,8 @@ def problem(answer: requests.Response) -> str:
 def print_summary(summary: dict[str, Any]) -> None:
     """Print verdict, checks and where to read more."""
     verdict = summary.get("verdict") or summary["status"]
-    print(
-        f"{summary.get('model_name', 'model')}: {str(verdict).upper()}  {summary.get('summary') or ''}"
-    )
+    name = summary.get("model_name", "model")
+    print(f"{name}: {str(verdict).upper()}  {summary.get('summary') or ''}")
     for check in summary.get("checks", []):
         print(f"  {SYMBOLS.get(check['verdict'], '?')} {check['title']}: {check['reason']}")
     for title, link in (summary.get("links") or {}).items():

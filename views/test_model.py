@@ -13,8 +13,9 @@ from errors import MonitorError, SchemaError
 from formatting import byte_size, escape_markdown
 from model_types import ModelFileInfo
 from report_types import RunConfig, Stage, TestReport
-from schema_table import COLUMN_HELP, schema_from_table, schema_to_table
-from schema_utils import Distribution, Kind, Schema, schema_from_json, schema_to_json
+from schema_json import schema_from_json, schema_to_json
+from schema_table import schema_from_table, schema_to_table
+from schema_utils import Distribution, Kind, Schema
 from views.common import (
     badge,
     download,
@@ -253,7 +254,7 @@ def _edit_schema(draft: Draft, schema: Schema) -> Schema | None:
     _schema_files(draft, schema)
     try:
         changed = not _same_table(table, edited)
-        return schema_from_table(edited, base=schema) if changed else schema
+        return schema_from_table(edited) if changed else schema
     except SchemaError as error:
         st.error(escape_markdown(error), icon=":material/cancel:")
         return None
@@ -269,13 +270,19 @@ def _schema_columns() -> dict[str, object]:
     kinds, distributions = [kind.value for kind in Kind], [item.value for item in Distribution]
     share = st.column_config.NumberColumn
     return {
-        "name": st.column_config.TextColumn("Column", required=True, help=COLUMN_HELP["name"]),
+        "name": st.column_config.TextColumn(
+            "Column", required=True, help="As in the table that the model gets."
+        ),
         "kind": st.column_config.SelectboxColumn("Type", options=kinds, required=True),
-        "minimum": st.column_config.NumberColumn("Minimum"),
-        "maximum": st.column_config.NumberColumn("Maximum"),
-        "categories": st.column_config.TextColumn("Categories", help=COLUMN_HELP["categories"]),
+        "minimum": st.column_config.TextColumn("Minimum", help="A number or a date."),
+        "maximum": st.column_config.TextColumn("Maximum", help="A number or a date."),
+        "categories": st.column_config.TextColumn(
+            "Categories", help="Values with their shares, such as a: 0.3 | b: 0.7"
+        ),
         "distribution": st.column_config.SelectboxColumn("Distribution", options=distributions),
-        "parameters": st.column_config.TextColumn("Parameters", help=COLUMN_HELP["parameters"]),
+        "parameters": st.column_config.TextColumn(
+            "Parameters", help="Of the distribution, such as mean=3, std=1"
+        ),
         "missing_rate": share("Missing", min_value=0.0, max_value=1.0, format="percent"),
         "outlier_rate": share("Outliers", min_value=0.0, max_value=1.0, format="percent"),
         "is_target": st.column_config.CheckboxColumn("Target"),

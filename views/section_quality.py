@@ -1,0 +1,121 @@
+"""Quality: how right the model is, beside a trivial model, and where it is worse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+import figures_quality as figures
+from figure_style import Chart, Theme
+from formatting import count, escape_markdown, estimate, number, p_value, percent
+from glossary import explain, title
+from report_types import Cell, QualitySection, TestReport
+from views.common import section_missing, show_chart, show_notes, show_table, theme
+
+CHARTS: tuple[tuple[Callable[[QualitySection, Theme], Chart | None], str], ...] = (
+    (figures.metric_intervals, "quality.metrics"),
+    (figures.error_intervals, "quality.errors"),
+    (figures.confusion_matrix, "quality.confusion"),
+    (figures.calibration_curve, "quality.calibration"),
+    (figures.roc_curve, "quality.roc"),
+    (figures.precision_recall_curve, "quality.pr"),
+    (figures.threshold_curve, "quality.threshold"),
+    (figures.predicted_vs_actual, "quality.actual"),
+    (figures.residual_histogram, "quality.residuals"),
+    (figures.prediction_distribution, "quality.predictions"),
+    (figures.confidence_distribution, "quality.confidence"),
+)
+
+
+def show(report: TestReport) -> None:
+    """Lay out the section."""
+    section = report.quality
+    if section_missing(section, "Quality"):
+        return
+    if section.has_labels:
+        st.caption(
+            f"{count(section.n_rows, 'row')}; true answers from the column "
+            f"**{escape_markdown(section.labels_from or '')}**"
+            + (
+                f"; the class that counts is **{escape_markdown(section.positive_class)}**."
+                if section.positive_class
+                else "."
+            )
+        )
+    else:
+        st.info("There are no true answers, so only the predictions themselves can be shown.")
+    show_notes(section.notes)
+    _show_metrics(section)
+    _show_charts(section)
+    _show_classes(section)
+    _show_slices(section)
+
+
+def _show_metrics(section: QualitySection) -> None:
+    rows: list[dict[str, Cell]] = [
+        {
+            "Metric": title(metric.name),
+            "Value (95 % interval)": estimate(metric.estimate)
+            if metric.estimate.value is not None
+            else f"– {metric.estimate.reason or ''}",
+            "Trivial model": number(metric.baseline),
+            "That is": metric.baseline_name or "",
+            "Better": "higher" if metric.higher_is_better else "lower",
+            "What it says": explain(metric.name).split(". ")[0],
+        }
+        for metric in section.metrics
+    ]
+    if rows:
+        show_table(rows, "quality.table")
+
+
+def _show_charts(section: QualitySection) -> None:
+    drawn = [(build(section, theme()), key) for build, key in CHARTS]
+    present = [(chart, key) for chart, key in drawn if chart is not None]
+    columns = st.columns(2)
+    for position, (chart, key) in enumerate(present):
+        with columns[position % 2]:
+            show_chart(chart, key)
+
+
+def _show_classes(section: QualitySection) -> None:
+    if not section.per_class:
+        return
+    st.subheader("Per class")
+    show_table(
+        [
+            {
+                "Class": row.label,
+                "True rows": row.support,
+                "Predicted": row.predicted,
+                "Precision": number(row.precision),
+                "Recall": number(row.recall),
+                "F1": number(row.f1),
+            }
+            for row in section.per_class
+        ],
+        "quality.classes",
+    )
+
+
+def _show_slices(section: QualitySection) -> None:
+    if not section.has_labels:
+        return
+    st.subheader("Weak parts of the data")
+    show_chart(figures.slice_dots(section, theme()), "quality.slices")
+    rows: list[dict[str, Cell]] = [
+        {
+            "Where": part.description,
+            "Rows": part.n,
+            "Share": percent(part.share),
+            title(part.metric): estimate(part.value),
+            "Elsewhere": number(part.rest),
+            "p, corrected": p_value(part.p_adjusted),
+            "Confirmed": "yes" if part.confirmed else "no",
+        }
+        for part in section.slices
+    ]
+    if rows:
+        show_table(rows, "quality.slices.table")
+    st.caption(escape_markdown(section.slices_note or ""))
