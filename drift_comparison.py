@@ -381,8 +381,14 @@ def _usual_category_tests(old: Floats, new: Floats, homogeneity: TestResult) -> 
     ]
 
 
-def _binned_tests(old: Floats, new: Floats, method: str) -> list[DriftTest]:
-    return [_usual(name, function(old, new)._replace(method=method)) for name, function in _BINNED]
+def _binned_tests(old: Floats, new: Floats, bins: str) -> list[DriftTest]:
+    """Return the distances of two vectors of counts; the first of them states the bins."""
+    tests = [
+        _usual(name, function(old, new)._replace(method="bins as psi"))
+        for name, function in _BINNED
+    ]
+    tests[0].method = bins
+    return tests
 
 
 def _usual(name: str, result: TestResult) -> DriftTest:

@@ -1,0 +1,105 @@
+"""The rows of a drift simulation: two random halves and what is known of them.
+
+Owns: ``Halves``. The reference half stays as it is; the current half is what scenarios drift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from drift import column_kinds
+from drift_comparison import Comparison, Thresholds, compare_profiles
+from drift_impact import Truth, truth_of
+from drift_profiles import Profile, profile_column
+from model_types import ModelInfo, Predictions
+from schema_utils import Kind, Schema
+
+MAX_HALF_ROWS = 1000
+"""Rows of each half; more would only make small drifts visible, and cost time."""
+
+MODEL_ROWS = 250
+"""Rows per scenario and severity that the model is asked about."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The rows of a simulation: two random halves, what the model says of them, the truth."""
+
+    frame: pd.DataFrame
+    kinds: dict[str, Kind]
+    predictions: Predictions
+    truth: Truth | None
+    info: ModelInfo
+    reference: NDArray[np.int64]
+    current: NDArray[np.int64]
+    seed: int
+
+    @property
+    def current_frame(self) -> pd.DataFrame:
+        """Rows of the current half, index = row number."""
+        return self.frame.iloc[self.current]
+
+    @cached_property
+    def model_rows(self) -> NDArray[np.int64]:
+        """Rows of the current half that the model is asked about."""
+        return self.current[:MODEL_ROWS]
+
+    @cached_property
+    def reference_profiles(self) -> dict[str, Profile]:
+        """Each input column of the reference half."""
+        half = self.frame.iloc[self.reference]
+        return {name: profile_column(half[name], kind) for name, kind in self.kinds.items()}
+
+    @cached_property
+    def untouched(self) -> dict[str, Comparison]:
+        """Reference half against the current half as it is."""
+        return {name: self.compare(name, self.current_frame, full=False) for name in self.kinds}
+
+    def compare(self, name: str, frame: pd.DataFrame, *, full: bool = True) -> Comparison:
+        """Compare one column of the reference half with that of ``frame``."""
+        profile = profile_column(frame[name], self.kinds[name])
+        old = self.reference_profiles[name]
+        return compare_profiles(old, profile, Thresholds(), full=full, exact=False)
+
+    def rng(self, *key: int) -> np.random.Generator:
+        """Return a generator of its own for each drift, whatever was drawn before."""
+        return np.random.default_rng([self.seed, *key])
+
+
+def split_halves(
+    frame: pd.DataFrame,
+    schema: Schema,
+    predictions: Predictions,
+    y_true: pd.Series[Any] | None,
+    about: tuple[ModelInfo, int],
+) -> Halves:
+    """Split the rows at random into two equal halves of at most ``MAX_HALF_ROWS`` rows.
+
+    Parameters
+    ----------
+    frame, schema, predictions, y_true
+        As ``drift_simulation.simulate_drift`` gets them.
+    about : tuple of (ModelInfo, int)
+        The model, and the seed of everything random.
+    """
+    info, seed = about
+    order = np.random.default_rng(seed).permutation(len(frame))
+    half = min(len(frame) // 2, MAX_HALF_ROWS)
+    inputs = {feature.name for feature in schema.inputs}
+    kinds = {n: kind for n, kind in column_kinds(frame, schema).items() if n in inputs}
+    return Halves(
+        frame=frame.reset_index(drop=True),
+        kinds=kinds or column_kinds(frame, schema),
+        predictions=predictions,
+        truth=truth_of(y_true, info),
+        info=info,
+        reference=order[:half],
+        current=order[half : 2 * half],
+        seed=seed,
+    )

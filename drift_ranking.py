@@ -1,0 +1,117 @@
+"""Features by how much the drift of each alone hurts this model, and whether tests notice it.
+
+Owns: ``rank_features``: every feature is drifted alone, by one standard deviation if it is a
+number, else by moving half of the rows to its rarest category, and the model's answers for the
+same rows are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from drift import judge_columns
+from drift_comparison import Thresholds
+from drift_halves import Halves
+from drift_impact import harm_of, predict_many, quality, take
+from drift_scenarios import Setting, as_dtype_of
+from errors import ModelError
+from model_types import Model, Predictions
+from report_types import DriftVerdict, FeatureHarm
+
+MAX_RANKING_ROWS = 10_000
+"""Rows over all features that the model is asked about."""
+
+MIN_FEATURE_ROWS = 20
+CATEGORY_SHARE = 0.5
+HARMLESS = 0.01
+HARMFUL = 0.05
+
+
+def rank_features(model: Model, data: Halves) -> list[FeatureHarm]:
+    """Drift each feature alone and rank them by what it does to the predictions.
+
+    Parameters
+    ----------
+    model : Model
+        Asked about all drifted tables at once.
+    data : Halves
+        The rows of the simulation.
+
+    Returns
+    -------
+    list of FeatureHarm
+        Most harmful first. A feature that cannot be drifted (constant, free text) or whose drift
+        the model refuses is left out.
+    """
+    setting = Setting(data.current_frame, data.kinds)
+    drifted = {name: column for name in data.kinds if (column := _drift_alone(name, data, setting))}
+    per_feature = MAX_RANKING_ROWS // max(1, len(drifted))
+    rows = data.model_rows[: max(MIN_FEATURE_ROWS, per_feature)]
+    base = data.frame.iloc[rows]
+    frames: dict[Hashable, pd.DataFrame] = {
+        name: base.assign(**{name: column.loc[base.index]}) for name, (column, _) in drifted.items()
+    }
+    harms = [
+        _feature_harm(str(name), data, drifted[str(name)], answer)
+        for name, answer in predict_many(model, frames).items()
+        if not isinstance(answer, ModelError)
+    ]
+    return sorted(harms, key=lambda harm: -harm.harm)
+
+
+Drift = tuple["pd.Series[Any]", str]
+
+
+def _drift_alone(name: str, data: Halves, setting: Setting) -> Drift | None:
+    """Return the current half of one column, drifted, and in words how; None where it cannot be."""
+    column = data.current_frame[name]
+    if name in setting.spread:
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return as_dtype_of(column, values + setting.spread[name][1]), "+ 1 standard deviation"
+    if name in setting.rarest:
+        hit = data.rng(2, list(data.kinds).index(name)).random(len(column)) < CATEGORY_SHARE
+        moved = column.mask(hit, setting.rarest[name]).astype(column.dtype)
+        return moved, f"{CATEGORY_SHARE:.0%} of the rows moved to the rarest category"
+    return None
+
+
+def _feature_harm(name: str, data: Halves, drift: Drift, answer: Predictions) -> FeatureHarm:
+    column, scenario = drift
+    rows = data.model_rows[: len(answer.y_pred)]
+    before = take(data.predictions, rows)
+    harm = harm_of(before, answer, data.info)
+    compared = {name: data.compare(name, column.to_frame(name), full=False)}
+    verdict = judge_columns(compared, data.kinds, Thresholds())[0].verdict
+    noticed = verdict is DriftVerdict.DRIFT
+    return FeatureHarm(
+        feature=name,
+        harm=harm,
+        quality_change=_quality_change(data, rows, before, answer),
+        noticed=noticed,
+        scenario=scenario,
+        comment=_comment(harm, noticed),
+    )
+
+
+def _quality_change(
+    data: Halves, rows: NDArray[np.int64], before: Predictions, after: Predictions
+) -> float | None:
+    if data.truth is None:
+        return None
+    old, new = (quality(data.truth, rows, answer).value for answer in (before, after))
+    return None if old is None or new is None else new - old
+
+
+def _comment(harm: float, noticed: bool) -> str:
+    if harm < HARMLESS:
+        return (
+            "Drifted but harmless: the tests notice it, the predictions do not." if noticed else ""
+        )
+    if harm >= HARMFUL and not noticed:
+        return "Harmful and unnoticed: the predictions change before the tests see it."
+    return ""

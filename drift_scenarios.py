@@ -1,0 +1,422 @@
+"""Ways in which data drifts, as data: what happens, by how much, to which columns.
+
+Owns: ``SCENARIOS``, what each does to a table (``apply_scenario``) and ``Setting``, the facts of
+the untouched table that scenarios measure by. Every scenario keeps the table's index, so a row can
+be followed to where it came from, keeps the columns' order and never changes its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from schema_utils import Kind
+
+MAX_COLUMNS = 10
+"""Most columns one scenario touches; in wider tables they are taken at even distances."""
+
+OUTLIER_DISTANCE = 8.0
+"""How many standard deviations from the mean an outlier lies."""
+
+Table = pd.DataFrame
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The untouched table that scenarios measure by.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Its rows.
+    kinds : dict of str to Kind
+        The input columns, in order.
+    groups : ndarray, shape (len(frame),), optional
+        Class of each row (true, else predicted), for the prior shift.
+    leading : str, optional
+        The numeric column this model listens to most, for drift that hits one column.
+    """
+
+    frame: Table
+    kinds: dict[str, Kind]
+    groups: NDArray[Any] | None = None
+    leading: str | None = None
+
+    @cached_property
+    def spread(self) -> dict[str, tuple[float, float]]:
+        """Mean and standard deviation of each numeric column that varies."""
+        found = {}
+        for name, kind in self.kinds.items():
+            if kind.is_numeric and pd.api.types.is_numeric_dtype(self.frame[name].dtype):
+                values = finite_values(self.frame[name])
+                if len(values) and values.std() > 0:
+                    found[name] = (float(values.mean()), float(values.std()))
+        return found
+
+    @cached_property
+    def rarest(self) -> dict[str, Any]:
+        """Least frequent category of each categorical column with at least two."""
+        found = {}
+        for name, kind in self.kinds.items():
+            if kind in (Kind.CATEGORICAL, Kind.BOOLEAN):
+                counts = self.frame[name].value_counts()
+                counts = counts[counts > 0]
+                if len(counts) > 1:
+                    found[name] = counts.index[-1]
+        return found
+
+    @property
+    def numeric(self) -> list[str]:
+        """Numeric columns that scenarios touch."""
+        return evenly(list(self.spread))
+
+    @property
+    def categorical(self) -> list[str]:
+        """Categorical columns that scenarios touch."""
+        return evenly(list(self.rarest))
+
+    @property
+    def any_kind(self) -> list[str]:
+        """Columns of any kind that scenarios touch."""
+        return evenly(list(self.kinds))
+
+    @property
+    def one_numeric(self) -> list[str]:
+        """The leading numeric column, else the first; empty without any."""
+        return [self.leading] if self.leading in self.spread and self.leading else self.numeric[:1]
+
+    @cached_property
+    def main_direction(self) -> dict[str, float]:
+        """First principal direction of the standardised numeric columns, largest part = 1."""
+        names = self.numeric
+        columns = [finite_or_mean(self.frame[name], *self.spread[name]) for name in names]
+        if len(names) < 2:
+            return dict.fromkeys(names, 1.0)
+        _, vectors = np.linalg.eigh(np.atleast_2d(np.corrcoef(columns)))
+        first = vectors[:, -1]
+        return dict(zip(names, (first / first[np.abs(first).argmax()]).tolist(), strict=True))
+
+
+def evenly(names: list[str]) -> list[str]:
+    """Return at most ``MAX_COLUMNS`` names at even distances."""
+    if len(names) <= MAX_COLUMNS:
+        return names
+    return [names[i] for i in np.linspace(0, len(names) - 1, MAX_COLUMNS).astype(int)]
+
+
+def finite_values(column: pd.Series[Any]) -> Values:
+    """Return the finite numbers of a numeric column."""
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(values[np.isfinite(values)])
+
+
+def finite_or_mean(column: pd.Series[Any], mean: float, std: float) -> Values:
+    """Return the column standardised, missing and infinite values as 0."""
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(values), (values - mean) / std, 0.0)
+
+
+Apply = Callable[[Table, float, np.random.Generator, Setting], Table]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One way the data may drift.
+
+    Parameters
+    ----------
+    id, title, description, unit : str
+        For people; ``unit`` says what severity 1 means.
+    parameter : str
+        Name of the amount that grows with severity.
+    amount : callable
+        Severity -> amount of the parameter.
+    columns : callable
+        Setting -> columns that are touched; empty where the scenario does not apply.
+    apply : callable
+        (frame, amount, rng, setting) -> drifted copy.
+    needs : str
+        What a table must have for it, for the reason why it was skipped.
+    thins : bool
+        Whether rows are left out instead of changed.
+    """
+
+    id: str
+    title: str
+    description: str
+    unit: str
+    parameter: str
+    amount: Callable[[float], float]
+    columns: Callable[[Setting], list[str]]
+    apply: Apply
+    needs: str
+    thins: bool = False
+
+
+def apply_scenario(
+    scenario: Scenario, frame: Table, severity: float, rng: np.random.Generator, setting: Setting
+) -> Table:
+    """Return a drifted copy of ``frame``.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Which drift.
+    frame : DataFrame
+        Rows to drift, with the columns of ``setting``.
+    severity : float
+        At least 0; 0 changes nothing, 1 is the scenario's unit.
+    rng : numpy.random.Generator
+        Decides which rows are hit.
+    setting : Setting
+        The untouched table.
+
+    Returns
+    -------
+    DataFrame
+        With the same columns; each row keeps its index label.
+    """
+    if severity <= 0:
+        return frame.copy()
+    return scenario.apply(frame, scenario.amount(severity), rng, setting)
+
+
+# --- what happens to the numbers ---------------------------------------------------------------
+
+
+def _with_numbers(frame: Table, names: list[str], change: Callable[[str, Values], Values]) -> Table:
+    """Replace numeric columns; whole numbers stay whole."""
+    drifted = frame.copy()
+    for name in names:
+        column = frame[name]
+        values = change(name, column.to_numpy(dtype=np.float64, na_value=np.nan))
+        drifted[name] = as_dtype_of(column, values)
+    return drifted
+
+
+def as_dtype_of(column: pd.Series[Any], values: Values) -> pd.Series[Any]:
+    """Return ``values`` as a column of the same dtype, rounded and kept in range for integers."""
+    if pd.api.types.is_integer_dtype(column.dtype):
+        width = np.iinfo(getattr(column.dtype, "numpy_dtype", column.dtype))
+        # float64 cannot hold the largest int64, hence the margin
+        values = np.clip(np.rint(values), float(width.min), float(width.max) * (1 - 2**-50))
+    return pd.Series(values, index=column.index, name=column.name).astype(column.dtype)
+
+
+def shift_mean(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+    """Add ``amount`` standard deviations to every numeric column."""
+    del rng
+    return _with_numbers(frame, setting.numeric, lambda n, x: x + amount * setting.spread[n][1])
+
+
+def widen(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+    """Multiply each numeric column's distance from its mean by ``amount``."""
+    del rng
+
+    def change(name: str, x: Values) -> Values:
+        mean = setting.spread[name][0]
+        return mean + (x - mean) * amount
+
+    return _with_numbers(frame, setting.numeric, change)
+
+
+def add_noise(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+    """Add normal noise of ``amount`` standard deviations to every numeric column."""
+
+    def change(name: str, x: Values) -> Values:
+        return x + rng.normal(scale=amount * setting.spread[name][1], size=len(x))
+
+    return _with_numbers(frame, setting.numeric, change)
+
+
+def change_unit(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+    """Multiply one numeric column by ``amount``, as if it came in another unit."""
+    del rng
+    return _with_numbers(frame, setting.one_numeric, lambda _, x: x * amount)
+
+
+def shift_together(
+    frame: Table, amount: float, rng: np.random.Generator, setting: Setting
+) -> Table:
+    """Move the numeric columns along their first principal direction, the first by ``amount``."""
+    del rng
+    parts = setting.main_direction
+    return _with_numbers(
+        frame, setting.numeric, lambda n, x: x + amount * parts[n] * setting.spread[n][1]
+    )
+
+
+def add_outliers(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+    """Replace a share ``amount`` of each numeric column by values far out on either side."""
+
+    def change(name: str, x: Values) -> Values:
+        mean, std = setting.spread[name]
+        side = np.where(rng.random(len(x)) < 0.5, -1.0, 1.0)
+        return np.where(rng.random(len(x)) < amount, mean + OUTLIER_DISTANCE * std * side, x)
+
+    return _with_numbers(frame, setting.numeric, change)
+
+
+# --- what happens to other columns and to rows -------------------------------------------------
+
+
+def mix_categories(
+    frame: Table, amount: float, rng: np.random.Generator, setting: Setting
+) -> Table:
+    """Move a share ``amount`` of the rows of each categorical column to its rarest category."""
+    drifted = frame.copy()
+    for name in setting.categorical:
+        hit = rng.random(len(frame)) < amount
+        drifted[name] = frame[name].mask(hit, setting.rarest[name]).astype(frame[name].dtype)
+    return drifted
+
+
+def blank_out(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+    """Empty a share ``amount`` of the cells of every column; whole numbers become floats."""
+    drifted = frame.copy()
+    for name in setting.any_kind:
+        column = frame[name]
+        whole = column.dtype.kind in "biu"
+        able = column.astype(np.float64) if whole else column
+        drifted[name] = able.mask(rng.random(len(frame)) < amount)
+    return drifted
+
+
+def shift_prior(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+    """Leave out rows of the other classes until the rarest class has ``amount`` times the odds."""
+    if setting.groups is None:
+        return frame.copy()
+    of_row = pd.Series(setting.groups, index=setting.frame.index).loc[frame.index]
+    rare = (of_row == rarest_group(setting.groups)).to_numpy()
+    return frame[rare | (rng.random(len(frame)) < 1 / amount)]
+
+
+def rarest_group(groups: NDArray[Any]) -> object:
+    """Return the least frequent group."""
+    return pd.Series(groups).value_counts().index[-1]
+
+
+def _all_columns_if_grouped(setting: Setting) -> list[str]:
+    grouped = setting.groups is not None and pd.Series(setting.groups).nunique() > 1
+    return setting.any_kind if grouped else []
+
+
+def _numeric(setting: Setting) -> list[str]:
+    return setting.numeric
+
+
+def _share(per_unit: float) -> Callable[[float], float]:
+    return lambda severity: min(0.95, per_unit * severity)
+
+
+_NEEDS_NUMBERS = "a numeric column that varies"
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        "mean_shift",
+        "Mean shift",
+        "Every numeric column moves up: a sensor drifts, prices rise.",
+        "one standard deviation",
+        "standard deviations",
+        lambda severity: severity,
+        _numeric,
+        shift_mean,
+        _NEEDS_NUMBERS,
+    ),
+    Scenario(
+        "variance_change",
+        "Variance change",
+        "Numeric columns keep their mean but spread wider: a new, more varied group of users.",
+        "standard deviation + 50 %",
+        "factor on the standard deviation",
+        lambda severity: 1 + 0.5 * severity,
+        _numeric,
+        widen,
+        _NEEDS_NUMBERS,
+    ),
+    Scenario(
+        "category_mix",
+        "Category mix",
+        "Rows move to the rarest category of each categorical column: a campaign, a new market.",
+        "20 % of the rows",
+        "share of rows",
+        _share(0.2),
+        lambda setting: setting.categorical,
+        mix_categories,
+        "a categorical column with at least two categories",
+    ),
+    Scenario(
+        "missing_values",
+        "Missing values",
+        "Cells of every column are empty: a source fails now and then.",
+        "10 % of the cells",
+        "share of cells",
+        _share(0.1),
+        lambda setting: setting.any_kind,
+        blank_out,
+        "an input column",
+    ),
+    Scenario(
+        "noise",
+        "Noise",
+        "Numeric columns are measured less exactly.",
+        "a quarter of a standard deviation",
+        "standard deviations of noise",
+        lambda severity: 0.25 * severity,
+        _numeric,
+        add_noise,
+        _NEEDS_NUMBERS,
+    ),
+    Scenario(
+        "unit_change",
+        "Unit change",
+        "The numeric column this model listens to most arrives in another unit.",
+        "x 2.54, inches read as centimetres",
+        "factor",
+        lambda severity: 2.54**severity,
+        lambda setting: setting.one_numeric,
+        change_unit,
+        _NEEDS_NUMBERS,
+    ),
+    Scenario(
+        "correlated_shift",
+        "Correlated shift",
+        "Numeric columns move together, each the way the others pull it: the population changes.",
+        "half a standard deviation along the first principal direction",
+        "standard deviations of the column that moves most",
+        lambda severity: 0.5 * severity,
+        _numeric,
+        shift_together,
+        _NEEDS_NUMBERS,
+    ),
+    Scenario(
+        "prior_shift",
+        "Prior shift",
+        "The rarest class becomes more frequent; within each class nothing changes.",
+        "three times the odds of the rarest class",
+        "factor on the odds",
+        lambda severity: 3.0**severity,
+        _all_columns_if_grouped,
+        shift_prior,
+        "at least two classes among labels or predictions",
+        thins=True,
+    ),
+    Scenario(
+        "outliers",
+        "Outliers",
+        f"Some numeric values lie {OUTLIER_DISTANCE:.0f} standard deviations off: glitches, typos.",
+        "2 % of the values",
+        "share of values",
+        _share(0.02),
+        _numeric,
+        add_outliers,
+        _NEEDS_NUMBERS,
+    ),
+)

@@ -1,0 +1,314 @@
+"""Does the alarm ring before the damage? Drift on purpose, at increasing severity.
+
+Owns: ``simulate_drift``. The rows are split at random into a reference and a current half; each
+scenario drifts the current half, so that the tests see two independent samples, as in production.
+What the drift does to the model is read from the same rows before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from base_types import Histogram, Status
+from drift import compare_predictions, judge_columns
+from drift_comparison import Thresholds
+from drift_halves import Halves, split_halves
+from drift_impact import (
+    Answers,
+    harm_of,
+    labels_of,
+    numbers_of,
+    predict_many,
+    prediction_change,
+    quality,
+    take,
+)
+from drift_ranking import rank_features
+from drift_scenarios import MAX_COLUMNS, SCENARIOS, Scenario, Setting, apply_scenario
+from errors import ModelError
+from model_types import Model, Predictions, Task
+from report_types import (
+    DriftSection,
+    DriftVerdict,
+    FeatureDrift,
+    FeatureHarm,
+    RunConfig,
+    ScenarioResult,
+    SeverityPoint,
+)
+from schema_utils import Schema
+
+MIN_ROWS = 20
+HARM_LIMIT = 0.05
+
+Progress = Callable[[float, str], None]
+
+
+def simulate_drift(
+    model: Model,
+    frame: pd.DataFrame,
+    schema: Schema,
+    predictions: Predictions,
+    y_true: pd.Series[Any] | None = None,
+    *,
+    config: RunConfig,
+    progress: Progress | None = None,
+) -> DriftSection:
+    """Drift the data on purpose and see which tests notice and what the model loses.
+
+    Parameters
+    ----------
+    model : Model
+        Asked for predictions of drifted rows, in a handful of large calls.
+    frame : DataFrame
+        Input columns of the rows to test on.
+    schema : Schema
+        Kinds of the columns.
+    predictions : Predictions
+        The model's answers for ``frame``, row by row.
+    y_true : Series, optional
+        True labels of the rows, in order; they stay here.
+    config : RunConfig
+        ``drift_severities`` and ``seed``.
+    progress : callable, optional
+        Called with (fraction, message).
+
+    Returns
+    -------
+    DriftSection
+        Skipped with a reason where there are too few rows.
+    """
+    tell = progress or (lambda fraction, message: None)
+    if len(frame) < 2 * MIN_ROWS:
+        reason = f"{len(frame)} rows are too few to simulate drift; {2 * MIN_ROWS} are needed."
+        return DriftSection(status=Status.SKIPPED, reason=reason)
+    data = split_halves(frame, schema, predictions, y_true, (model.info, config.seed))
+    tell(0.0, "ranking features by the harm of their drift")
+    ranking = rank_features(model, data)
+    groups = _groups(data)
+    leading = next((row.feature for row in ranking if data.kinds[row.feature].is_numeric), None)
+    setting = Setting(data.current_frame, data.kinds, groups, leading)
+    severities = sorted(severity for severity in config.drift_severities if severity > 0)
+    drifted = _drift_all(data, setting, severities)
+    tell(0.3, "asking the model about drifted rows")
+    answers = _ask_all(model, data, drifted)
+    scenarios = []
+    for i, scenario in enumerate(SCENARIOS):
+        tell(0.4 + 0.6 * i / len(SCENARIOS), f"testing {scenario.title.lower()}")
+        scenarios.append(_examine(scenario, data, setting, drifted, answers))
+    return _section(data, scenarios, ranking)
+
+
+def _groups(data: Halves) -> NDArray[Any]:
+    """Class of each current row: true where all are known, else predicted; numbers in halves."""
+    truth = data.truth
+    rows = data.current
+    if data.info.task is Task.REGRESSION:
+        labelled = truth is not None and truth.known[rows].all()
+        values = truth.values if truth and labelled else numbers_of(data.predictions.y_pred)
+        return np.where(values[rows] > np.nanmedian(values[rows]), "upper half", "lower half")
+    if truth is not None and truth.known[rows].all():
+        return truth.values[rows]
+    return labels_of(data.predictions.y_pred[rows])
+
+
+# --- drifting and asking -----------------------------------------------------------------------
+
+Drifted = dict[tuple[str, float], pd.DataFrame]
+
+
+def _drift_all(data: Halves, setting: Setting, severities: list[float]) -> Drifted:
+    return {
+        (scenario.id, severity): apply_scenario(
+            scenario, setting.frame, severity, data.rng(1, i, j), setting
+        )
+        for i, scenario in enumerate(SCENARIOS)
+        if scenario.columns(setting)
+        for j, severity in enumerate(severities)
+    }
+
+
+def _ask_all(model: Model, data: Halves, drifted: Drifted) -> Answers:
+    """Ask about every drifted table; rows that were only left out are known already.
+
+    Tables with empty cells go apart: they are what a model most likely refuses, and their whole
+    numbers have become floats.
+    """
+    thinned = {scenario.id for scenario in SCENARIOS if scenario.thins}
+    kept = {key: frame for key, frame in drifted.items() if key[0] not in thinned}
+    rows = pd.Index(data.model_rows)
+    batches: list[dict[Hashable, pd.DataFrame]] = [
+        {key: frame.loc[rows] for key, frame in kept.items() if (key[0] == "missing_values") is gap}
+        for gap in (False, True)
+    ]
+    answers = {key: a for batch in batches for key, a in predict_many(model, batch).items()}
+    for key, frame in drifted.items():
+        if key[0] in thinned:
+            answers[key] = take(data.predictions, frame.index.to_numpy())
+    return answers
+
+
+# --- one scenario ------------------------------------------------------------------------------
+
+
+def _examine(
+    scenario: Scenario, data: Halves, setting: Setting, drifted: Drifted, answers: Answers
+) -> ScenarioResult:
+    result = ScenarioResult(
+        id=scenario.id,
+        title=scenario.title,
+        description=scenario.description,
+        unit=scenario.unit,
+        columns=scenario.columns(setting),
+    )
+    if not result.columns:
+        result.skipped = f"Not applicable: it needs {scenario.needs}."
+        return result
+    keys = [key for key in drifted if key[0] == scenario.id]
+    result.points = [
+        _point(scenario, key[1], result.columns, data, (drifted[key], answers[key])) for key in keys
+    ]
+    for point in result.points[:-1]:
+        point.features = [_brief(feature) for feature in point.features]
+        if point.prediction_drift is not None:
+            point.prediction_drift = _brief(point.prediction_drift)
+    result.first_noticed = _first_noticed(result.points)
+    harms = {
+        key[1]: harm
+        for key, point in zip(keys, result.points, strict=True)
+        if (harm := _harm(scenario, data, answers[key], point)) is not None
+    }
+    result.harm = max(harms.values(), default=None)
+    result.harm_severity = next((s for s, harm in harms.items() if harm >= HARM_LIMIT), None)
+    return result
+
+
+def _point(
+    scenario: Scenario,
+    severity: float,
+    columns: list[str],
+    data: Halves,
+    outcome: tuple[pd.DataFrame, Predictions | ModelError],
+) -> SeverityPoint:
+    frame, answer = outcome
+    compared = {**data.untouched, **{name: data.compare(name, frame) for name in columns}}
+    judged = judge_columns(compared, data.kinds, Thresholds())
+    features = [feature for feature in judged if feature.feature in columns]
+    point = SeverityPoint(
+        severity=severity,
+        parameters={scenario.parameter: round(scenario.amount(severity), 6)},
+        features=features,
+        tests_noticed=_noticed(features),
+        n_columns_flagged=sum(f.verdict is DriftVerdict.DRIFT for f in features),
+    )
+    if isinstance(answer, ModelError):
+        point.error = str(answer)
+    else:
+        _add_impact(point, scenario, data, frame, answer)
+    return point
+
+
+def _add_impact(
+    point: SeverityPoint,
+    scenario: Scenario,
+    data: Halves,
+    frame: pd.DataFrame,
+    answer: Predictions,
+) -> None:
+    rows = frame.index.to_numpy() if scenario.thins else data.model_rows
+    compared_with = data.current if scenario.thins else rows
+    before = take(data.predictions, compared_with)
+    point.prediction = prediction_change(before, answer, data.info, same_rows=not scenario.thins)
+    reference = take(data.predictions, data.reference)
+    point.prediction_drift = compare_predictions(reference, answer, data.info)
+    noticed = point.prediction_drift.verdict is DriftVerdict.DRIFT
+    point.tests_noticed["prediction_drift"] = noticed
+    if data.truth is not None:
+        old = quality(data.truth, compared_with, before)
+        point.quality = quality(data.truth, rows, answer)
+        if old.value is not None and point.quality.value is not None:
+            point.quality_change = point.quality.value - old.value
+
+
+def _harm(
+    scenario: Scenario, data: Halves, answer: Predictions | ModelError, point: SeverityPoint
+) -> float | None:
+    """Return the harm to the same rows; of left-out rows the distance of the predictions."""
+    if isinstance(answer, ModelError) or point.prediction is None:
+        return None
+    if scenario.thins:
+        return min(1.0, point.prediction.distance or 0.0)
+    return harm_of(take(data.predictions, data.model_rows), answer, data.info)
+
+
+def _noticed(features: list[FeatureDrift]) -> dict[str, bool]:
+    """Return by test whether it noticed any touched column; "default" is the product's verdict."""
+    noticed = {"default": any(feature.verdict is DriftVerdict.DRIFT for feature in features)}
+    for feature in features:
+        for test in feature.tests:
+            own_verdict = test.name in ("value_distribution", "category_shares")
+            if test.drift_detected is not None and not own_verdict:
+                noticed[test.name] = noticed.get(test.name, False) or test.drift_detected
+    return noticed
+
+
+def _first_noticed(points: list[SeverityPoint]) -> dict[str, float | None]:
+    """Return by test the severity from which on it noticed at every severity; None if never."""
+    first: dict[str, float | None] = {}
+    for point in reversed(points):
+        for name, seen in point.tests_noticed.items():
+            lost = name in first and first[name] is None
+            if not seen:
+                first.setdefault(name, None)
+            elif not lost:
+                first[name] = point.severity
+    return first
+
+
+def _brief(feature: FeatureDrift) -> FeatureDrift:
+    """Keep the verdict and its evidence; the rest is stored at the highest severity only."""
+    own = [test for test in feature.tests if test.p_adjusted is not None]
+    return feature.model_copy(
+        update={"tests": own, "reference": Histogram(), "current": Histogram()}
+    )
+
+
+# --- the section -------------------------------------------------------------------------------
+
+
+def _section(
+    data: Halves, scenarios: list[ScenarioResult], ranking: list[FeatureHarm]
+) -> DriftSection:
+    rows = data.model_rows
+    section = DriftSection(
+        reference="A random half of the rows; the scenarios drift the other half.",
+        n_reference=len(data.reference),
+        n_current=len(data.current),
+        scenarios=scenarios,
+        ranking=ranking,
+        notes=[_false_alarm_note(data)],
+    )
+    if data.truth is not None:
+        section.quality_metric = data.truth.metric
+        section.quality_reference = quality(data.truth, rows, take(data.predictions, rows)).value
+    if len(data.kinds) > MAX_COLUMNS:
+        section.notes.append(
+            f"Each scenario touches at most {MAX_COLUMNS} of the {len(data.kinds)} columns."
+        )
+    if any(point.error for scenario in scenarios for point in scenario.points):
+        section.notes.append("The model failed on some drifted data; the error is at the point.")
+    return section
+
+
+def _false_alarm_note(data: Halves) -> str:
+    judged = judge_columns(data.untouched, data.kinds, Thresholds())
+    flagged = sum(feature.verdict is DriftVerdict.DRIFT for feature in judged)
+    return (
+        f"Without any drift the default verdict flags {flagged} of {len(judged)} columns between "
+        "the two halves."
+    )
