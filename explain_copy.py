@@ -125,7 +125,7 @@ def explain_copy(request: Request) -> Explanation:
     lowered = request.model.lower()
     if lowered is None:
         name = request.model.info.final_estimator or request.model.info.estimator
-        message = f"No exact form is known for {name}."
+        message = f"No exact form is known for this {name}."
         raise NoCopyError(message)
     request.tell(0.05, "Reading the model")
     copy = _copy_of(lowered)

@@ -126,7 +126,7 @@ def output_names(info: ModelInfo, width: int, positive_class: str | None = None)
         return tuple(info.output_names)
     if width == 1:
         return ("score" if info.task is Task.OUTLIER else "prediction",)
-    return tuple(f"output {number}" for number in range(width))
+    return tuple(f"output_{number}" for number in range(width))
 
 
 def _proba_view(info: ModelInfo, width: int, positive_class: str | None) -> OutputView:
@@ -180,5 +180,5 @@ def _label_name(info: ModelInfo, width: int, at: int, label: Label) -> str:
         return f"cluster {label}"
     if width == 1:
         return str(label)
-    name = info.output_names[at] if at < len(info.output_names) else f"output {at}"
+    name = info.output_names[at] if at < len(info.output_names) else f"output_{at}"
     return name if info.task is Task.MULTILABEL else f"{name} = {label}"

@@ -2,13 +2,203 @@
 
 Owns: the readers of both libraries' own model formats. Runs in the model's process (standard
 library and numpy, Python 3.7 syntax); the arrays are described in ``model_lowering``. A reader
-returns None for what it does not know (category splits, linear leaves, vector leaves, custom
-objectives): such a model is explained through its predictions instead.
+returns None for what it does not know (category splits, linear leaves, vector leaves, zeros as
+missing, custom objectives): such a model is explained through its predictions instead.
 """
+# ruff: noqa: ANN401 - estimators of any library
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from typing import Any
 
-READERS: dict[str, Callable[[Any], Any]] = {}
+import numpy as np
+
+from lowering_sklearn import LOG_PREDICTION, PREDICTION, SIGMOID, SOFTMAX, join_trees, lower_linear
+
+LOGISTIC_PREDICTION = [["pred", "sigmoid", "log-odds"]]
+
+XGBOOST_FORMS = {
+    "binary:logistic": SIGMOID + LOGISTIC_PREDICTION,
+    "reg:logistic": LOGISTIC_PREDICTION,
+    "multi:softprob": SOFTMAX,
+    "multi:softmax": SOFTMAX,
+    "count:poisson": LOG_PREDICTION,
+    "reg:gamma": LOG_PREDICTION,
+    "reg:tweedie": LOG_PREDICTION,
+    "survival:cox": LOG_PREDICTION,
+    "survival:aft": LOG_PREDICTION,
+}
+LIGHTGBM_FORMS = {
+    "binary": SIGMOID + LOGISTIC_PREDICTION,
+    "multiclass": SOFTMAX,
+    "poisson": LOG_PREDICTION,
+    "gamma": LOG_PREDICTION,
+    "tweedie": LOG_PREDICTION,
+    "cross_entropy": LOGISTIC_PREDICTION,
+}
+DEFAULT_LEFT = 2
+MISSING_SHIFT, MISSING_NONE, MISSING_ZERO = 2, 0, 1
+
+
+def lower_xgboost(estimator: Any) -> Any:
+    """Return a fitted ``XGB*`` estimator or ``Booster``."""
+    missing = getattr(estimator, "missing", math.nan)
+    if missing is not None and not (isinstance(missing, float) and math.isnan(missing)):
+        return None
+    booster = estimator.get_booster() if hasattr(estimator, "get_booster") else estimator
+    learner = json.loads(bytes(booster.save_raw("json")).decode("utf-8"))["learner"]
+    model, weights = _xgboost_trees(learner["gradient_booster"])
+    if model is None:  # gblinear
+        return lower_linear(estimator)
+    count = _trees_used(model, booster.attributes().get("best_iteration"))
+    trees = model["trees"][:count]
+    if not trees or any(_is_unknown_xgboost_tree(tree) for tree in trees):
+        return None
+    parts = [
+        _read_xgboost_tree(tree, weights[index], model["tree_info"][index])
+        for index, tree in enumerate(trees)
+    ]
+    arrays = join_trees(parts)
+    objective = learner["objective"]["name"]
+    arrays["base"] = _xgboost_base(learner["learner_model_param"], objective)
+    forms = XGBOOST_FORMS.get(objective, PREDICTION)
+    return {"kind": "trees", "rule": "lt32", "forms": forms}, arrays
+
+
+def _xgboost_trees(booster: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the trees' part of a booster and the weight of each tree; None for linear ones."""
+    if booster["name"] == "gbtree":
+        return booster["model"], np.ones(len(booster["model"]["trees"]))
+    if booster["name"] == "dart":
+        return booster["gbtree"]["model"], np.asarray(booster["weight_drop"], dtype=np.float64)
+    return None, None
+
+
+def _trees_used(model: dict[str, Any], best_iteration: Any) -> int:
+    """Return how many trees predict: up to the best iteration after early stopping."""
+    if best_iteration is None:
+        return len(model["trees"])
+    return int(model["iteration_indptr"][int(best_iteration) + 1])
+
+
+def _is_unknown_xgboost_tree(tree: dict[str, Any]) -> bool:
+    """Tell whether a tree splits on categories or has vectors at its leaves."""
+    width = int(tree["tree_param"].get("size_leaf_vector", "1"))
+    return width > 1 or any(tree.get("split_type", ()))
+
+
+def _read_xgboost_tree(tree: dict[str, Any], weight: float, output: int) -> dict[str, Any]:
+    """Return one tree; at a leaf the condition field holds the leaf's value."""
+    left = np.asarray(tree["left_children"], dtype=np.int64)
+    numbers = np.asarray(tree["split_conditions"], dtype=np.float64)
+    return {
+        "feature": np.asarray(tree["split_indices"], dtype=np.int64),
+        "threshold": numbers,
+        "left": left,
+        "right": np.asarray(tree["right_children"], dtype=np.int64),
+        "missing_left": np.asarray(tree["default_left"], dtype=np.uint8),
+        "value": np.where(left < 0, weight * numbers, 0.0).reshape(-1, 1),
+        "output": output,
+    }
+
+
+def _xgboost_base(parameters: dict[str, Any], objective: str) -> np.ndarray[Any, Any]:
+    """Return the margin every row starts from; ``base_score`` is a number or, newer, a vector."""
+    n_outputs = max(int(parameters["num_class"]), int(parameters.get("num_target", "1")), 1)
+    score = np.atleast_1d(np.asarray(json.loads(parameters["base_score"]), dtype=np.float64))
+    if objective in ("binary:logistic", "reg:logistic"):
+        score = np.log(score) - np.log1p(-score)
+    elif XGBOOST_FORMS.get(objective) is LOG_PREDICTION:
+        score = np.log(score)
+    return np.array(np.broadcast_to(score, (n_outputs,)))
+
+
+def lower_lightgbm(estimator: Any) -> Any:
+    """Return a fitted ``LGBM*`` estimator or ``Booster``."""
+    booster = getattr(estimator, "booster_", estimator)
+    header, trees = _lightgbm_text(booster.model_to_string())
+    if not trees or any(_is_unknown_lightgbm_tree(tree) for tree in trees):
+        return None
+    n_outputs = int(header["num_tree_per_iteration"])
+    objective = header.get("objective", "regression").split()
+    scale = _lightgbm_scale(objective)
+    if "average_output" in header:
+        scale *= n_outputs / len(trees)
+    parts = [_read_lightgbm_tree(tree, scale, i % n_outputs) for i, tree in enumerate(trees)]
+    arrays = join_trees(parts)
+    arrays["base"] = np.zeros(n_outputs)
+    forms = LIGHTGBM_FORMS.get(objective[0], PREDICTION)
+    return {"kind": "trees", "rule": "le64", "forms": forms}, arrays
+
+
+def _lightgbm_text(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """Return the fields of the header and of each tree of a LightGBM model text."""
+    blocks = text.split("end of trees")[0].split("\nTree=")
+    fields = [
+        {name: value for name, _, value in (line.partition("=") for line in block.splitlines())}
+        for block in blocks
+    ]
+    return fields[0], fields[1:]
+
+
+def _lightgbm_scale(objective: list[str]) -> float:
+    """Return the factor from the raw sum to the log-odds (``sigmoid:`` of a binary model)."""
+    for word in objective[1:]:
+        name, _, value = word.partition(":")
+        if objective[0] == "binary" and name == "sigmoid":
+            return float(value)
+    return 1.0
+
+
+def _is_unknown_lightgbm_tree(tree: dict[str, str]) -> bool:
+    """Tell whether a tree splits on categories, has linear leaves or takes zeros as missing."""
+    if tree.get("num_cat", "0") != "0" or tree.get("is_linear", "0") != "0":
+        return True
+    kinds = (_numbers(tree, "decision_type").astype(np.int64) >> MISSING_SHIFT) & 3
+    return bool(np.any(kinds == MISSING_ZERO))
+
+
+def _numbers(tree: dict[str, str], name: str) -> np.ndarray[Any, Any]:
+    """Return one field of a tree as numbers; empty where the tree is a single leaf."""
+    return np.array(tree.get(name, "").split(), dtype=np.float64)
+
+
+def _read_lightgbm_tree(tree: dict[str, str], scale: float, output: int) -> dict[str, Any]:
+    """Return one tree, the inner nodes first, then the leaves (children: ~leaf)."""
+    leaves = scale * _numbers(tree, "leaf_value")
+    inner = np.empty(0) if len(leaves) == 1 else _numbers(tree, "split_feature")
+    n_inner, n_leaves = len(inner), len(leaves)
+    none = np.full(n_leaves, -1)
+    children = {}
+    for side in ("left", "right"):
+        child = _numbers(tree, side + "_child").astype(np.int64)[:n_inner]
+        children[side] = np.concatenate([np.where(child < 0, n_inner + ~child, child), none])
+    threshold = _numbers(tree, "threshold")[:n_inner]
+    kinds = _numbers(tree, "decision_type").astype(np.int64)[:n_inner]
+    # without a missing type a missing value counts as zero
+    is_none = (kinds >> MISSING_SHIFT) & 3 == MISSING_NONE
+    missing_left = np.where(is_none, threshold >= 0, (kinds & DEFAULT_LEFT) > 0)
+    return {
+        "feature": np.concatenate([inner, none]).astype(np.int64),
+        "threshold": np.concatenate([threshold, np.zeros(n_leaves)]),
+        "left": children["left"],
+        "right": children["right"],
+        "missing_left": np.concatenate([missing_left, np.zeros(n_leaves, dtype=bool)]),
+        "value": np.concatenate([np.zeros(n_inner), leaves]).reshape(-1, 1),
+        "output": output,
+    }
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "XGBClassifier": lower_xgboost,
+    "XGBRegressor": lower_xgboost,
+    "XGBRFClassifier": lower_xgboost,
+    "XGBRFRegressor": lower_xgboost,
+    "XGBRanker": lower_xgboost,
+    "LGBMClassifier": lower_lightgbm,
+    "LGBMRegressor": lower_lightgbm,
+    "LGBMRanker": lower_lightgbm,
+}
