@@ -109,11 +109,12 @@ def decode_frame(header: dict[str, Any], payload: NDArray[np.uint8]) -> pd.DataF
     if names and all(fields["kind"] == "float64" for fields in kinds):
         if payload.nbytes != n_rows * len(names) * 8:
             raise FrameCodecError(_WRONG_SIZE)
-        return pd.DataFrame(payload.view("<f8").reshape(len(names), n_rows).T, columns=names)
+        matrix = payload.view("<f8").reshape(len(names), n_rows).T
+        return pd.DataFrame(matrix, columns=_index(names))
     arrays = decode_columns(header, payload)
     series = {i: _series(arrays[i], fields) for i, fields in enumerate(kinds)}
     frame = pd.DataFrame(series, index=pd.RangeIndex(n_rows))
-    frame.columns = pd.Index(names)
+    frame.columns = _index(names)
     return frame
 
 
@@ -154,8 +155,8 @@ def _encode_column(series: pd.Series[Any]) -> tuple[dict[str, Any], list[Any]]:
 
     dtype: Any = series.dtype
     if isinstance(dtype, (pd.CategoricalDtype, pd.SparseDtype)):
-        dtype = np.asarray(series).dtype
-        series = pd.Series(np.asarray(series), dtype=dtype)
+        series = pd.Series(np.asarray(series))
+        dtype = series.dtype
     if isinstance(dtype, pd.StringDtype):
         return {"kind": "str"}, _text_parts(series)
     if pd.api.types.is_bool_dtype(dtype):
@@ -205,7 +206,7 @@ def _json_bytes(cells: list[Any]) -> bytes:
 def _plain_cell(cell: Any) -> Any:  # noqa: ANN401 - json's hook for cells it does not know
     if isinstance(cell, np.generic) and not isinstance(cell, (np.datetime64, np.timedelta64)):
         return cell.item()
-    if cell != cell or type(cell).__name__ == "NAType":  # NaT, NA
+    if type(cell).__name__ in ("NAType", "NaTType"):
         return None
     return str(cell)
 
@@ -253,6 +254,15 @@ _DECODERS: dict[str, Any] = {
     "datetime": _decode_datetime,
     "mixed": _decode_mixed,
 }
+
+
+def _index(names: list[Any]) -> pd.Index[Any]:
+    """Return column names; only texts get a type of their own, so that None stays None."""
+    import pandas as pd
+
+    plain = all(isinstance(name, str) for name in names)
+    index: pd.Index[Any] = pd.Index(names, dtype=None if plain else object)
+    return index
 
 
 def _series(column: NDArray[Any], fields: dict[str, Any]) -> pd.Series[Any]:

@@ -20,6 +20,7 @@ import warnings
 from typing import Any
 
 import model_describe
+import restricted_pickle
 import worker_protocol
 from worker_predict import Predictor, TimingPlan
 from worker_protocol import Request
@@ -120,10 +121,7 @@ def load_model(file: Any, policy: str) -> Any:  # noqa: ANN401 - whatever the fi
     policy : {"strict", "standard", "custom"}
         What the file may contain; only ``custom`` lets it run code of its own.
     """
-    import joblib
-
-    file.seek(0)
-    return joblib.load(file)
+    return restricted_pickle.load(file, policy=policy)
 
 
 def serve(channel: Any, model_fd: int) -> None:  # noqa: ANN401 - a socket or a stand-in

@@ -101,6 +101,11 @@ class WorkerParent:
     ) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int | None:
+        """The parent's process id, where this process started it."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start the parent if it is not running; returns while it still imports its libraries."""
         with self._lock:
@@ -112,14 +117,7 @@ class WorkerParent:
         if self._control is not None:
             self._control.close()
             self._control = None
-        process, self._process = self._process, None
-        if process is None or os.getpid() != self._owner:
-            return
-        try:
-            process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:  # a job still holds the socket
-            process.kill()
-            process.wait()
+        self._end_process(END_SECONDS)
 
     def spawn(self, model_path: Path, limits: Limits) -> Worker:
         """Return a fresh worker that holds the model's file open but has not loaded it.
@@ -147,6 +145,18 @@ class WorkerParent:
             if control is not None and self._control is control:
                 control.close()
                 self._control = None
+                self._end_process(0)
+
+    def _end_process(self, patience: float) -> None:
+        """Reap the parent, if it is ours; kill it where a job still holds its socket."""
+        process, self._process = self._process, None
+        if process is None or os.getpid() != self._owner:
+            return
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _launch(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -54,7 +54,8 @@ class Predictor:
 
     def inputs(self, frame: pd.DataFrame) -> Any:  # noqa: ANN401 - whatever the model takes
         """Return a table in the form the model was fitted on."""
-        return model_describe.model_input(frame, self.info["input_form"])
+        rows = model_describe.model_input(frame, self.info["input_form"])
+        return np.ascontiguousarray(rows) if isinstance(rows, np.ndarray) else rows
 
     def predict(self, frame: pd.DataFrame, *, proba: bool) -> dict[str, NDArray[Any]]:
         """Predict every row.

@@ -1,0 +1,309 @@
+"""Processes that hold models: how they start, how each kind of end is told, nothing is left."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+import sandbox
+import worker_protocol
+from errors import (
+    ModelCrashedError,
+    ModelError,
+    ModelProtocolError,
+    ModelRaisedError,
+    ModelTimeoutError,
+    MonitorError,
+)
+from sandbox import Limits, Worker, WorkerParent
+from tests.hostile_models import (
+    abort_for_memory,
+    allocate_50_gb,
+    exit_sentence,
+    exit_with_3,
+    file_that_calls,
+    on_big_input,
+    regressor_that,
+    segfault,
+    spin,
+)
+
+LOAD = {"op": "load", "policy": "custom"}
+PREDICT = {"op": "predict", "proba": False}
+MISBEHAVIOURS = (segfault, exit_with_3, spin, allocate_50_gb, abort_for_memory)
+ONE_ROW = pd.DataFrame({"x0": [1.0]})
+BIG_ROW = pd.DataFrame({"x0": [1000.0]})
+
+
+@pytest.fixture
+def linear(tmp_path: Path) -> Path:
+    """A small honest model: y = 2 x."""
+    model = LinearRegression().fit(np.array([[0.0], [1.0]]), np.array([0.0, 2.0]))
+    path = tmp_path / "linear.pkl"
+    path.write_bytes(pickle.dumps(model))
+    return path
+
+
+@pytest.fixture
+def worker(workers: WorkerParent, linear: Path) -> Iterator[Worker]:
+    """A worker that has loaded the honest model."""
+    spawned = workers.spawn(linear, Limits())
+    spawned.request(LOAD, doing="loading", timeout=30)
+    yield spawned
+    spawned.close()
+
+
+def ask(worker: Worker, frame: pd.DataFrame, seconds: float = 30) -> list[float]:
+    """Predict in a worker."""
+    reply = worker.request(PREDICT, frame, doing="predicting", timeout=seconds, max_bytes=1000)
+    return [float(value) for value in reply.arrays["y_pred"]]
+
+
+def is_gone(pid: int) -> bool:
+    """Wait for a process to be gone."""
+    for _ in range(200):
+        if not Path(f"/proc/{pid}").exists():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_worker_predicts(worker: Worker) -> None:
+    """A model in another process answers as it would in this one."""
+    assert ask(worker, pd.DataFrame({"x0": [1.0, 5.0]})) == pytest.approx([2.0, 10.0])
+
+
+def test_a_worker_starts_in_tens_of_milliseconds(workers: WorkerParent, linear: Path) -> None:
+    """From the request to a loaded model takes far less than importing the libraries."""
+    durations = []
+    for _ in range(5):
+        start = time.perf_counter()
+        worker = workers.spawn(linear, Limits())
+        worker.request(LOAD, doing="loading", timeout=30)
+        durations.append(time.perf_counter() - start)
+        worker.close()
+    assert min(durations) < 0.3
+
+
+@pytest.mark.parametrize("misbehave", MISBEHAVIOURS, ids=lambda f: f.__name__)
+def test_an_end_while_loading_is_told_in_one_sentence(
+    workers: WorkerParent, tmp_path: Path, misbehave: Callable[[], None]
+) -> None:
+    """Whatever a file does while it is loaded, the user learns what happened."""
+    path = file_that_calls(tmp_path / "model", misbehave)
+    worker = workers.spawn(path, Limits())
+    with pytest.raises(ModelError) as told:
+        worker.request(LOAD, doing="loading", timeout=2)
+    worker.close()
+    assert str(told.value) == exit_sentence()[misbehave].format("loading")
+    assert is_gone(worker.pid)
+
+
+@pytest.mark.parametrize("misbehave", MISBEHAVIOURS, ids=lambda f: f.__name__)
+def test_an_end_while_predicting_is_told_in_one_sentence(
+    workers: WorkerParent, tmp_path: Path, misbehave: Callable[[], None]
+) -> None:
+    """A model that loads and then misbehaves for one input is told apart by how it ended."""
+    path = regressor_that(tmp_path / "model", on_big_input(misbehave))
+    worker = workers.spawn(path, Limits())
+    worker.request(LOAD, doing="loading", timeout=30)
+    assert ask(worker, ONE_ROW) == [0.0]
+    with pytest.raises((ModelCrashedError, ModelTimeoutError)) as told:
+        ask(worker, BIG_ROW, seconds=2)
+    worker.close()
+    assert str(told.value) == exit_sentence()[misbehave].format("predicting")
+    assert is_gone(worker.pid)
+
+
+def test_memory_taken_bit_by_bit_is_bounded(workers: WorkerParent, tmp_path: Path) -> None:
+    """Many small allocations meet the same limit as one large one."""
+    path = file_that_calls(tmp_path / "model", eval, "[bytearray(1 << 24) for _ in range(1000)]")
+    worker = workers.spawn(path, Limits(memory_mb=256))
+    with pytest.raises(ModelCrashedError, match="used more than 256 MB while loading"):
+        worker.request(LOAD, doing="loading", timeout=30)
+    worker.close()
+
+
+def test_a_python_exception_is_told_and_the_worker_goes_on(worker: Worker) -> None:
+    """A model that raises is no reason to start another process."""
+    with pytest.raises(ModelRaisedError, match="ValueError: X has 2 features"):
+        ask(worker, pd.DataFrame({"a": [1.0], "b": [2.0]}))
+    assert ask(worker, ONE_ROW) == pytest.approx([2.0])
+
+
+def test_an_exception_cannot_paint_the_terminal(workers: WorkerParent, tmp_path: Path) -> None:
+    """Long texts and control characters of a model's exception do not get through."""
+
+    def act(rows: object) -> None:
+        raise ValueError("\x1b[2J\n" + "a" * 10_000)
+
+    worker = workers.spawn(regressor_that(tmp_path / "model", act), Limits())
+    worker.request(LOAD, doing="loading", timeout=30)
+    with pytest.raises(ModelRaisedError) as told:
+        ask(worker, ONE_ROW)
+    worker.close()
+    assert told.value.message.isprintable()
+    assert len(told.value.message) == 2000
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        b"\0\0\0\x04null",
+        b"\0\0\0\x0e" + b'{"arrays": []}' + b"more",
+        b"\0\0\0\x02{}",
+        b"\xff\xff\xff\xff",
+    ],
+)
+def test_a_lying_worker_is_stopped(workers: WorkerParent, tmp_path: Path, lie: bytes) -> None:
+    """A model that writes to its worker's socket itself is found out and killed."""
+    path = file_that_calls(tmp_path / "model", os.write, 3, lie)
+    worker = workers.spawn(path, Limits())
+    with pytest.raises(ModelProtocolError):
+        worker.request(LOAD, doing="loading", timeout=30)
+    assert not worker.alive
+    assert is_gone(worker.pid)
+
+
+def test_a_worker_that_hangs_up_is_stopped(workers: WorkerParent, tmp_path: Path) -> None:
+    """A model that closes the socket and lives on does not outlive the request."""
+    code = "import os, time; os.close(3); time.sleep(60)"
+    worker = workers.spawn(file_that_calls(tmp_path / "model", exec, code), Limits())
+    with pytest.raises(ModelCrashedError):
+        worker.request(LOAD, doing="loading", timeout=30)
+    assert is_gone(worker.pid)
+
+
+def test_a_worker_sees_nothing_of_the_service(
+    workers: WorkerParent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Environment and open descriptors of the service do not reach a model."""
+    monkeypatch.setenv("SECRET_TOKEN", "hush")
+    code = "import os; raise ValueError(' '.join([*os.environ, *os.listdir('/proc/self/fd')]))"
+    with WorkerParent() as fresh:
+        worker = fresh.spawn(file_that_calls(tmp_path / "model", exec, code), Limits())
+        with pytest.raises(ModelRaisedError) as told:
+            worker.request(LOAD, doing="loading", timeout=30)
+        worker.close()
+    seen = set(told.value.message.split())
+    assert not seen & {"SECRET_TOKEN", "HOME", "USER", "PYTHONPATH"}
+    assert {name for name in seen if name.isdigit()} <= {"0", "1", "2", "3", "4", "5", "6"}
+
+
+def test_a_dead_parent_is_replaced(linear: Path) -> None:
+    """Killing the warm parent ends its workers and costs the next request only time."""
+    with WorkerParent() as workers:
+        first = workers.spawn(linear, Limits())
+        assert workers.pid is not None
+        os.kill(workers.pid, signal.SIGKILL)
+        assert is_gone(first.pid)
+        with pytest.raises(ModelCrashedError):
+            first.request(LOAD, doing="loading", timeout=30)
+        second = workers.spawn(linear, Limits())
+        second.request(LOAD, doing="loading", timeout=30)
+        second.close()
+    assert is_gone(second.pid)
+
+
+def test_closing_the_parent_ends_its_workers(linear: Path) -> None:
+    """No worker survives the service."""
+    workers = WorkerParent()
+    worker = workers.spawn(linear, Limits())
+    workers.close()
+    assert is_gone(worker.pid)
+    worker.close()
+
+
+def test_a_job_that_dies_takes_its_worker_along(workers: WorkerParent, linear: Path) -> None:
+    """A forked job shares the parent; when it is killed, its worker is killed too."""
+    read_end, write_end = os.pipe()
+    job = os.fork()
+    if job == 0:
+        worker = workers.spawn(linear, Limits())
+        os.write(write_end, str(worker.pid).encode())
+        signal.pause()
+    worker_pid = int(os.read(read_end, 20))
+    assert Path(f"/proc/{worker_pid}").exists()
+    os.kill(job, signal.SIGKILL)
+    os.waitpid(job, 0)
+    assert is_gone(worker_pid)
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_a_file_that_is_not_there_is_an_error(workers: WorkerParent, tmp_path: Path) -> None:
+    """The service's own mistakes are not blamed on the model."""
+    with pytest.raises(FileNotFoundError):
+        workers.spawn(tmp_path / "missing", Limits())
+
+
+def test_a_parent_that_cannot_start_is_told(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no process can be started at all, one sentence says so."""
+    monkeypatch.setattr(sandbox, "_bootstrap", lambda fd: "raise SystemExit(1)")
+    with WorkerParent() as broken, pytest.raises(MonitorError, match="could be started"):
+        broken.spawn(linear, Limits())
+
+
+def test_a_trickle_of_bytes_does_not_extend_the_deadline() -> None:
+    """The time limit is on the whole answer, not on each piece of it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ThreadPoolExecutor(1) as pool:
+        channel = sandbox._DeadlineChannel(ours, 0.3)
+
+        def trickle() -> None:
+            for _ in range(20):
+                theirs.send(b"\0")
+                time.sleep(0.05)
+
+        pool.submit(trickle)
+        start = time.monotonic()
+        with pytest.raises(TimeoutError):
+            worker_protocol._receive_into(channel, memoryview(bytearray(100)))
+        assert time.monotonic() - start < 0.6
+
+
+def mixed_crowd(workers: WorkerParent, tmp_path: Path, linear: Path, rounds: int) -> None:
+    """Run bad and good models four at a time and check every single outcome."""
+
+    def one(number: int) -> None:
+        misbehave = [*MISBEHAVIOURS, None][number % 6]
+        path = linear
+        if misbehave is not None:
+            path = regressor_that(tmp_path / str(number), on_big_input(misbehave))
+        worker = workers.spawn(path, Limits())
+        worker.request(LOAD, doing="loading", timeout=60)
+        if misbehave is None:
+            assert ask(worker, BIG_ROW) == pytest.approx([2000.0])
+        else:
+            with pytest.raises((ModelCrashedError, ModelTimeoutError)) as told:
+                ask(worker, BIG_ROW, seconds=2)
+            assert str(told.value) == exit_sentence()[misbehave].format("predicting")
+        worker.close()
+        assert is_gone(worker.pid)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(rounds)))
+
+
+def test_bad_neighbours_do_no_harm(workers: WorkerParent, tmp_path: Path, linear: Path) -> None:
+    """Crashing, exiting, spinning and greedy models beside honest ones: each gets its own end."""
+    mixed_crowd(workers, tmp_path, linear, rounds=6)
+
+
+@pytest.mark.slow
+def test_many_bad_neighbours_do_no_harm(
+    workers: WorkerParent, tmp_path: Path, linear: Path
+) -> None:
+    """The same twenty times over."""
+    mixed_crowd(workers, tmp_path, linear, rounds=120)
