@@ -111,14 +111,14 @@ LIBRARIES = {
 """Class names of these packages are allowed if the class is truly theirs."""
 
 _DENIED = (
-    "tests test testing _testing datasets externals dask spark conftest exceptions __main__ _build_utils "
-    "plotting _plotting numpy_pickle_compat"
+    "tests test testing _testing datasets externals dask spark conftest exceptions __main__ "
+    "_build_utils plotting _plotting numpy_pickle_compat"
 )
 DENIED_PARTS = frozenset(_DENIED.split())
 """Module path parts under which nothing is allowed by rule."""
 
 STAND_INS = re.compile(
-    r"pandas\.(_*[A-Z]\w*|_libs\..+"
+    r"pandas\.(_*[A-Z]\w*|arrays\.\w+|_libs\..+"
     r"|core\.(indexes|frame|series|internals|arrays|dtypes|index|categorical)\b.*)"
     r"|pyarrow\.lib\.\w+"
     r"|scipy\.stats\._(distn_infrastructure|continuous_distns|discrete_distns)\.\w+"

@@ -99,6 +99,7 @@ class Walk:
         self.problems: dict[str, None] = {}
         self.called: dict[tuple[str, str], None] = {}
         self.versions: dict[str, str] = {}
+        self.xgboost_handle: Value = None
         self.has_inline_arrays = False
         self.protocol = 0
         self.root: Value = None
@@ -164,6 +165,13 @@ def state_of(value: Value) -> dict[str, Value]:
         return {}
     pairs = zip(state[0::2], state[1::2])  # noqa: B905 - zip(strict=) needs Python 3.10
     return {key: item for key, item in pairs if type(key) is str}
+
+
+def _bytes_of(value: Value) -> Value:
+    """Return the bytes (or their ends) of a walked bytes or bytearray, else None."""
+    if isinstance(value, Built) and isinstance(value.args, tuple) and value.args:
+        value = value.args[0]
+    return value if isinstance(value, (bytes, Skipped)) else None
 
 
 def _judge_calls(found: Walk) -> None:
@@ -250,6 +258,8 @@ class _Walker(StreamUnpickler):
         if isinstance(target, Built):
             target.state = state
             self._note_version(target)
+            if class_path(target) == "xgboost.core.Booster":
+                self.found.xgboost_handle = _bytes_of(state_of(target).get("handle"))
 
     dispatch[pickle.REDUCE[0]] = _load_reduce
     dispatch[pickle.NEWOBJ[0]] = _load_newobj

@@ -1,0 +1,201 @@
+"""What kind of file some bytes are, decided by their content and never by the file's name.
+
+Owns: ``recognise`` for the model formats that can be tested, and ``why_unsupported`` with one
+sentence for everything else that people upload: pointers, scripts, tables, archives, models of
+frameworks that are not installed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import BinaryIO
+
+HEAD = 4096
+DIRECTORY = 256 * 1024
+
+PICKLE_START = re.compile(
+    rb"\x80[\x02-\x05]"
+    rb"|c[\w.]+\r?\n[\w.]+\r?\n"  # GLOBAL
+    rb"|\((i[\w.]+\n|[dlt]p?\d*\n|c[\w.]+\n)"  # MARK, then INST, DICT, LIST or GLOBAL
+    rb"|[\]\}\)]q\x00|[\]\}]\("
+)
+
+_PYTHON = re.compile(
+    r"^\s*(import \w|from [\w.]+ import |def \w+\(|class \w+[(:]|#!.*python)", re.M
+)
+
+MAGIC = (
+    (b"version https://git-lfs.github.com/spec/", "This is a Git LFS pointer, not the model: run "
+     "`git lfs pull` in the repository and upload the file again."),
+    (b"\x89HDF\r\n\x1a\n", "This is an HDF5 file, as Keras writes it. Keras models are not "
+     "supported; scikit-learn, XGBoost and LightGBM models are."),
+    (b"CBM1", "This is a CatBoost model (.cbm), and CatBoost is not supported here. Upload a "
+     "scikit-learn, XGBoost or LightGBM model."),
+    (b"binf", "This is XGBoost's old binary format, which XGBoost 3 no longer reads. Load it with "
+     "the XGBoost version that wrote it and save it with save_model('model.json')."),
+    (b"PAR1", "This is a Parquet table, not a model. Upload it as the data set, and the model "
+     "beside it."),
+    (b"ARROW1", "This is an Arrow table, not a model. Upload the fitted model."),
+    (b"FEA1", "This is a Feather table, not a model. Upload the fitted model."),
+    (b"\x93NUMPY", "This is a NumPy array (.npy), not a model. Upload the fitted model."),
+    (b"SQLite format 3", "This is an SQLite database, not a model. Upload the fitted model."),
+    (b"%PDF", "This is a PDF document, not a model. Upload the fitted model."),
+    (b"\x89PNG", "This is a picture, not a model. Upload the fitted model."),
+    (b"\xff\xd8\xff", "This is a picture, not a model. Upload the fitted model."),
+    (b"\x7fELF", "This is a program, not a model. Upload the fitted model."),
+    (b"MZ", "This is a Windows program, not a model. Upload the fitted model."),
+)  # fmt: skip
+"""First bytes of files that cannot be tested, and what to tell of them."""
+
+EMPTY = "The file is empty (0 bytes). The upload or the export went wrong; try again."
+TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+TORCH = (
+    "This is a PyTorch file. PyTorch models are not supported; scikit-learn, XGBoost and LightGBM "
+    "models are."
+)
+ONNX = (
+    "This is an ONNX model, and ONNX is not supported here. Upload the fitted scikit-learn, "
+    "XGBoost or LightGBM model it was made from."
+)
+
+
+ARCHIVE = "This is a zip archive. Unpack it and upload the model file inside."
+ARCHIVES = (
+    (b"data.pkl", TORCH),
+    (
+        b"schema.json",
+        "This is a skops file, and skops is not installed here. Load it with skops and save the "
+        "model with joblib.dump.",
+    ),
+    (
+        b"model.weights.h5",
+        "This is a Keras model. Keras is not supported; scikit-learn models are.",
+    ),
+    (b"[Content_Types].xml", "This is an Office document, not a model. Upload the fitted model."),
+    (b".npy", "This holds NumPy arrays (.npz), not a model. Upload the fitted model."),
+)
+"""A name inside a zip file, and what it means."""
+
+
+def recognise(head: bytes) -> str | None:
+    r"""Return the format of a model file by its first bytes.
+
+    Parameters
+    ----------
+    head : bytes
+        The first ``HEAD`` bytes, decompressed.
+
+    Returns
+    -------
+    {"pickle", "xgboost-json", "xgboost-ubj", "lightgbm-text"} or None
+
+    Examples
+    --------
+    >>> recognise(b"tree\nversion=v4\\n")
+    'lightgbm-text'
+    """
+    if re.match(rb'\s*\{\s*"(learner|version)"', head):
+        return "xgboost-json"
+    if re.match(rb"\{[iUILl][\x00-\xff]{1,8}(learner|version|Config)", head, re.DOTALL):
+        return "xgboost-ubj"
+    if re.match(rb"tree\r?\nversion=", head):
+        return "lightgbm-text"
+    if PICKLE_START.match(head) and TORCH_MAGIC not in head[:32]:
+        return "pickle"
+    return None
+
+
+def why_unsupported(head: bytes, file: BinaryIO) -> str | None:
+    """Return one sentence on what a file is instead of a model that can be tested, or None.
+
+    Parameters
+    ----------
+    head : bytes
+        The first ``HEAD`` bytes, decompressed.
+    file : binary file
+        The whole file, for archives.
+    """
+    if not head:
+        return EMPTY
+    for magic, sentence in MAGIC:
+        if head.startswith(magic):
+            return sentence
+    if TORCH_MAGIC in head[:32]:
+        return TORCH
+    if head.startswith(b"PK\x03\x04"):
+        return _why_archive(file)
+    if head[257:262] == b"ustar":
+        return "This is a tar archive. Unpack it and upload the model file inside."
+    if head[0] == 8 and 0 < head[1] < 20 and head[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42"):
+        return ONNX
+    text = as_text(head)
+    return None if text is None else why_text(text)
+
+
+def as_text(head: bytes) -> str | None:
+    """Return bytes as text, or None where they are not printable text."""
+    if b"\0" in head:
+        return None
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start >= len(head) - 4 and len(head) == HEAD:
+            text = head[: error.start].decode("utf-8")  # cut in the middle of a character
+        else:
+            text = head.decode("latin1")
+    odd = sum(not (char.isprintable() or char in "\r\n\t") for char in text)
+    return text if odd <= len(text) // 50 else None
+
+
+def why_text(text: str) -> str:
+    """Return one sentence on what kind of text a file is."""
+    start = text.lstrip()[:200].lower()
+    if start.startswith(("<!doctype html", "<html", "<head")):
+        return (
+            "This is an HTML page: the download gave a web page instead of the model. Download "
+            "the raw file and upload it again."
+        )
+    if start.startswith("<?xml"):
+        return (
+            "This is an XML file (perhaps PMML), which is not supported. Upload the fitted model."
+        )
+    if start.startswith(("{", "[")):
+        return _why_json(text)
+    if _PYTHON.search(text):
+        return (
+            "This is a Python script, not a model. Run it, save the fitted model with "
+            "joblib.dump(model, 'model.joblib') and upload that file."
+        )
+    if _looks_like_table(text):
+        return (
+            "This is a table in text form (CSV), not a model. Upload it as the data set, and the "
+            "model beside it."
+        )
+    return "This is a text file, not a model. Upload the fitted model (.pkl, .joblib, .json, .txt)."
+
+
+def _why_json(text: str) -> str:
+    if '"cells"' in text and '"cell_type"' in text:
+        return "This is a Jupyter notebook. Run it, save the fitted model and upload that file."
+    return (
+        "This is a JSON file, but not an XGBoost model. Upload the model as saved by "
+        "Booster.save_model, or the fitted estimator as .pkl or .joblib."
+    )
+
+
+def _looks_like_table(text: str) -> bool:
+    """Whether the first lines hold the same number of the same separator."""
+    lines = [line for line in text.splitlines()[:-1] if line.strip()][:10] or text.splitlines()
+    for separator in ",;\t|":
+        counts = {line.count(separator) for line in lines}
+        if len(counts) == 1 and counts != {0} and len(lines) > 1:
+            return True
+    return False
+
+
+def _why_archive(file: BinaryIO) -> str:
+    """Return one sentence on what a zip file is, by the names in its directory at the end."""
+    file.seek(0, 2)
+    file.seek(max(file.tell() - DIRECTORY, 0))
+    directory = file.read(DIRECTORY)
+    return next((why for name, why in ARCHIVES if name in directory), ARCHIVE)
