@@ -12,11 +12,12 @@ import html
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import plotly.graph_objects as go
 
-from base_types import Histogram
+from base_types import Estimate, Histogram
 from formatting import number, plain_text
 
 Theme = Literal["light", "dark"]
@@ -28,6 +29,8 @@ MAX_SERIES = 6
 """More lines than this cannot be told apart."""
 LABEL_LENGTH = 24
 """Longer names are cut on an axis; the full name stands in the hover text."""
+MAX_NAMES = 30
+"""With more names on an axis only some are written."""
 MAX_POINTS = 5000
 """SVG markers a browser draws without delay."""
 
@@ -211,10 +214,11 @@ def name_axis(axis: go.layout.XAxis | go.layout.YAxis, names: Sequence[str]) -> 
 
     Positions rather than categories: equal names stay apart and no name is taken for a date.
     """
+    step = -(-len(names) // MAX_NAMES) or 1
     axis.update(
         tickmode="array",
-        tickvals=list(range(len(names))),
-        ticktext=[text_on_chart(name) for name in names],
+        tickvals=list(range(0, len(names), step)),
+        ticktext=[text_on_chart(name) for name in names[::step]],
         showgrid=False,
     )
 
@@ -264,6 +268,28 @@ def soft_line(colour: str, *, width: float = 1.2) -> dict[str, Any]:
     return {"color": colour, "width": width, "dash": "dash"}
 
 
+def whiskers(
+    estimates: Sequence[Estimate], colour: str, *, thickness: float = 1.4
+) -> dict[str, Any]:
+    """Return Plotly error bars for the intervals of estimates; none where there is no interval."""
+    above = [_reach(each.high, each.value) for each in estimates]
+    below = [_reach(each.value, each.low) for each in estimates]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": above,
+        "arrayminus": below,
+        "color": colour,
+        "thickness": thickness,
+        "width": 4,
+        "visible": any(above) or any(below),
+    }
+
+
+def _reach(upper: float | None, lower: float | None) -> float:
+    return 0.0 if upper is None or lower is None else max(upper - lower, 0.0)
+
+
 def shares(histogram: Histogram) -> list[float]:
     """Return the counts as shares of the counted rows; all 0 where there are none."""
     total = sum(histogram.counts) or 1
@@ -272,19 +298,19 @@ def shares(histogram: Histogram) -> list[float]:
 
 def centres(edges: Sequence[float]) -> list[float]:
     """Return the middle of each bin."""
-    return [(low + high) / 2 for low, high in zip(edges, edges[1:], strict=False)]
+    return [(low + high) / 2 for low, high in pairwise(edges)]
 
 
 def widths(edges: Sequence[float]) -> list[float]:
     """Return the width of each bin."""
-    return [high - low for low, high in zip(edges, edges[1:], strict=False)]
+    return [high - low for low, high in pairwise(edges)]
 
 
 def bin_labels(histogram: Histogram) -> list[str]:
     """Return what each bin covers, in words, for hover texts."""
     if histogram.labels:
         return [text_on_chart(label, 80) for label in histogram.labels]
-    pairs = zip(histogram.edges, histogram.edges[1:], strict=False)
+    pairs = pairwise(histogram.edges)
     return [f"{number(low)} to {number(high)}" for low, high in pairs]
 
 

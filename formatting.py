@@ -427,7 +427,7 @@ LOOKS: dict[str, Look] = {
     "interrupted": _warned("Interrupted"),
     # behaviour
     "handled": _passed("Handled"),
-    "clear error": _passed("Clear error"),
+    "clear error": Look(":material/assignment_return:", "↩", "Clear error", "pass"),
     "silent": _warned("Silent"),
     "broken": _failed("Broken"),
     "not applicable": _neutral("Not applicable"),

@@ -1,0 +1,386 @@
+"""Charts of drift: scenarios against severity, alarms against harm, one column before and after.
+
+Owns: pure functions from drift results to a ``Chart``; None where there is nothing to draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from base_types import Histogram
+from figure_style import (
+    PALETTES,
+    Chart,
+    Theme,
+    add_legend,
+    bin_labels,
+    centres,
+    has_bins,
+    name_axis,
+    new_figure,
+    shares,
+    text_on_chart,
+    threshold_line,
+    widths,
+)
+from formatting import number, percent, plain_text
+from glossary import title
+from report_types import (
+    DriftReport,
+    DriftSection,
+    DriftVerdict,
+    FeatureDrift,
+    FeatureHarm,
+    ScenarioResult,
+    SeverityPoint,
+)
+
+DEFAULT_VERDICT = "default"
+"""Key of ``first_noticed`` and ``tests_noticed`` that holds the product's own decision."""
+
+HARM_LIMIT = 0.05
+"""Harm from which ``ScenarioResult.harm_severity`` counts; drawn as the threshold."""
+
+_MAX_BARS = 20
+
+
+def harm_of(point: SeverityPoint) -> float | None:
+    """Return how much the answers change at a severity: flipped share, else |mean change|."""
+    change = point.prediction
+    if change is None:
+        return None
+    if change.flipped_share is not None:
+        return change.flipped_share
+    return None if change.mean_change is None else abs(change.mean_change)
+
+
+def drift_heat_map(section: DriftSection, theme: Theme = "light") -> Chart | None:
+    """Draw the harm of every scenario at every severity, and where the alarm first rings."""
+    scenarios = [scenario for scenario in section.scenarios if scenario.points][::-1]
+    if not scenarios:
+        return None
+    severities = sorted({point.severity for each in scenarios for point in each.points})
+    harms = [_harm_row(scenario, severities) for scenario in scenarios]
+    known = [harm for row in harms for harm in row if harm is not None]
+    colours = PALETTES[theme]
+    figure = new_figure(theme, "Harm by scenario", "Severity", "", height=130 + 36 * len(scenarios))
+    figure.add_heatmap(
+        z=harms,
+        zmin=0,
+        zmax=max([*known, 4 * HARM_LIMIT]),
+        colorscale=[[0, colours.zero], [1, colours.heat]],
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        customdata=[[_heat_hover(each, severity) for severity in severities] for each in scenarios],
+        hovertemplate="%{customdata}<extra></extra>",
+        hoverongaps=False,
+    )
+    _write_harms(figure, harms, scenarios, severities, theme)
+    figure.add_scatter(
+        x=[None],
+        y=[None],
+        mode="markers",
+        name="◆ first severity at which the alarm rings",
+        marker={"symbol": "diamond", "size": 1, "color": colours.text},
+    )
+    add_legend(figure)
+    name_axis(figure.layout.xaxis, [number(severity) for severity in severities])
+    name_axis(figure.layout.yaxis, [scenario.title for scenario in scenarios])
+    figure.update_layout(yaxis_range=[-0.5, len(scenarios) - 0.5])
+    worst = max(scenarios, key=lambda scenario: scenario.harm or 0)
+    words = f"{plain_text(worst.title)} with {percent(worst.harm)}"
+    return Chart(figure, f"Harm of {len(scenarios)} drift scenarios; the largest is {words}.")
+
+
+def _harm_row(scenario: ScenarioResult, severities: Sequence[float]) -> list[float | None]:
+    by_severity = {point.severity: harm_of(point) for point in scenario.points}
+    return [by_severity.get(severity) for severity in severities]
+
+
+def _heat_hover(scenario: ScenarioResult, severity: float) -> str:
+    point = next((each for each in scenario.points if each.severity == severity), None)
+    lines = [f"<b>{text_on_chart(scenario.title, 60)}</b>", f"severity {number(severity)}"]
+    if point is None:
+        return "<br>".join([*lines, "not tried"])
+    if point.error:
+        return "<br>".join([*lines, f"the model failed: {text_on_chart(point.error, 80)}"])
+    flagged = point.tests_noticed.get(DEFAULT_VERDICT, point.n_columns_flagged > 0)
+    lines.append(f"harm {percent(harm_of(point))}")
+    lines.append("the alarm rings" if flagged else "the alarm is silent")
+    return "<br>".join(lines)
+
+
+def _write_harms(
+    figure: go.Figure,
+    harms: Sequence[Sequence[float | None]],
+    scenarios: Sequence[ScenarioResult],
+    severities: Sequence[float],
+    theme: Theme,
+) -> None:
+    colours = PALETTES[theme]
+    top = figure.data[0].zmax
+    for row, scenario in enumerate(scenarios):
+        noticed = scenario.first_noticed.get(DEFAULT_VERDICT)
+        for column, severity in enumerate(severities):
+            harm = harms[row][column]
+            mark = "◆ " if noticed == severity else ""
+            figure.add_annotation(
+                x=column,
+                y=row,
+                text=mark + ("–" if harm is None else f"{harm:.0%}"),
+                showarrow=False,
+                font={
+                    "size": 12,
+                    "color": colours.surface if (harm or 0) > 0.6 * top else colours.text,
+                },
+            )
+
+
+def scenario_chart(scenario: ScenarioResult, theme: Theme = "light") -> Chart | None:
+    """Draw harm against severity and, beneath it, which test notices where.
+
+    The question it answers: does the alarm ring before the damage is done?
+    """
+    if not scenario.points:
+        return None
+    tests = list(dict.fromkeys(name for point in scenario.points for name in point.tests_noticed))
+    tests.sort(key=lambda name: name != DEFAULT_VERDICT, reverse=True)
+    figure = new_figure(
+        theme, text_on_chart(scenario.title, 40), "Severity", "", height=260 + 24 * len(tests)
+    )
+    _add_harm_line(figure, scenario.points, theme)
+    if tests:
+        split = min(0.6, 0.12 * len(tests))
+        figure.update_layout(
+            yaxis={"domain": [split + 0.1, 1]},
+            yaxis2={"domain": [0, split], "anchor": "x", "range": [-0.6, len(tests) - 0.4]},
+        )
+        _add_alarms(figure, scenario.points, tests, theme)
+        name_axis(figure.layout.yaxis2, [title(name) for name in tests])
+    ticks = [point.severity for point in scenario.points]
+    figure.update_xaxes(tickmode="array", tickvals=ticks, anchor="y2" if tests else "y")
+    figure.update_layout(
+        yaxis={"title": {"text": "Changed answers"}, "tickformat": ".0%", "rangemode": "tozero"}
+    )
+    threshold_line(figure, HARM_LIMIT, f"harm above {HARM_LIMIT:.0%}", theme)
+    add_legend(figure)
+    return Chart(figure, f"{plain_text(scenario.title)}: {_alarm_or_damage(scenario)}")
+
+
+def _alarm_or_damage(scenario: ScenarioResult) -> str:
+    noticed = scenario.first_noticed.get(DEFAULT_VERDICT)
+    if scenario.harm_severity is None:
+        harm = f"never changes more than {HARM_LIMIT:.0%} of the answers"
+        alarm = "never noticed" if noticed is None else f"noticed from severity {number(noticed)}"
+        return f"{harm}, {alarm}."
+    if noticed is None:
+        return f"harm from severity {number(scenario.harm_severity)}, never noticed."
+    order = "before" if noticed <= scenario.harm_severity else "after"
+    return (
+        f"the alarm rings {order} the damage: noticed at severity {number(noticed)}, "
+        f"harm at {number(scenario.harm_severity)}."
+    )
+
+
+def _add_harm_line(figure: go.Figure, points: Sequence[SeverityPoint], theme: Theme) -> None:
+    colour = PALETTES[theme].current
+    harms = [harm_of(point) for point in points]
+    figure.add_scatter(
+        x=[point.severity for point in points],
+        y=harms,
+        mode="lines+markers",
+        name="Harm",
+        showlegend=False,
+        line={"color": colour, "width": 2.5},
+        marker={"color": colour, "size": 8},
+        customdata=[
+            (percent(harm), number(point.quality_change))
+            for harm, point in zip(harms, points, strict=True)
+        ],
+        hovertemplate="severity %{x:g}<br>changed answers %{customdata[0]}"
+        "<br>change of quality %{customdata[1]}<extra></extra>",
+    )
+
+
+def _add_alarms(
+    figure: go.Figure, points: Sequence[SeverityPoint], tests: Sequence[str], theme: Theme
+) -> None:
+    """Draw a filled marker where a test notices and a hollow one where it does not."""
+    colours = PALETTES[theme]
+    for noticed, name, symbol in ((True, "notices", "diamond"), (False, "silent", "circle-open")):
+        hits = [
+            (point.severity, row, title(test))
+            for row, test in enumerate(tests)
+            for point in points
+            if point.tests_noticed.get(test) is noticed
+        ]
+        figure.add_scatter(
+            x=[severity for severity, _, _ in hits],
+            y=[row for _, row, _ in hits],
+            yaxis="y2",
+            mode="markers",
+            name=name,
+            marker={
+                "color": colours.reference if noticed else colours.neutral,
+                "size": 11 if noticed else 8,
+                "symbol": symbol,
+            },
+            customdata=[test for _, _, test in hits],
+            hovertemplate=f"%{{customdata}} {name}<br>at severity %{{x:g}}<extra></extra>",
+        )
+
+
+def harm_ranking(ranking: Sequence[FeatureHarm], theme: Theme = "light") -> Chart | None:
+    """Draw which column's drift hurts most, and whether the alarm would ring."""
+    shown = sorted(ranking, key=lambda item: item.harm)[-_MAX_BARS:]
+    if not shown:
+        return None
+    figure = new_figure(
+        theme, "Whose drift hurts most", "Changed answers", "", height=120 + 26 * len(shown)
+    )
+    colours = PALETTES[theme]
+    for noticed, name, colour, pattern in (
+        (True, "Noticed", colours.reference, ""),
+        (False, "Not noticed", colours.current, "/"),
+    ):
+        rows = [(row, item) for row, item in enumerate(shown) if item.noticed is noticed]
+        if not rows:
+            continue
+        figure.add_bar(
+            y=[row for row, _ in rows],
+            x=[item.harm for _, item in rows],
+            orientation="h",
+            width=0.7,
+            name=name,
+            marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": colours.surface}},
+            customdata=[_harm_hover(item) for _, item in rows],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    name_axis(figure.layout.yaxis, [item.feature for item in shown])
+    figure.update_layout(
+        yaxis_range=[-0.6, len(shown) - 0.4], xaxis_tickformat=".0%", barmode="overlay"
+    )
+    add_legend(figure)
+    worst = shown[-1]
+    words = f"{plain_text(worst.feature, 60)} with {percent(worst.harm)} changed answers"
+    return Chart(figure, f"Harm by drift of single columns; the largest is {words}.")
+
+
+def _harm_hover(item: FeatureHarm) -> str:
+    lines = (
+        f"<b>{text_on_chart(item.feature, 80)}</b>",
+        f"changed answers {percent(item.harm)}",
+        "" if item.quality_change is None else f"change of quality {number(item.quality_change)}",
+        text_on_chart(item.scenario, 60),
+    )
+    return "<br>".join(line for line in lines if line)
+
+
+def feature_overlay(drift: FeatureDrift, theme: Theme = "light") -> Chart | None:
+    """Draw one column's reference (filled bars) against current (outline)."""
+    if not (has_bins(drift.reference) and has_bins(drift.current)):
+        return None
+    figure = new_figure(
+        theme, text_on_chart(drift.feature, 40), "Value", "Share of rows", height=300
+    )
+    if drift.reference.labels or drift.current.labels:
+        _add_category_pair(figure, drift.reference, drift.current, theme)
+    else:
+        _add_number_pair(figure, drift.reference, drift.current, theme)
+    figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"})
+    add_legend(figure)
+    alt = f"{plain_text(drift.feature, 60)}, reference against current: {drift.verdict.value}. "
+    return Chart(figure, alt + plain_text(drift.why, 200))
+
+
+_PAIR_HOVER = "%{customdata}<br>%{y:.1%} of rows<extra>%{fullData.name}</extra>"
+
+
+def _add_category_pair(
+    figure: go.Figure, reference: Histogram, current: Histogram, theme: Theme
+) -> None:
+    colours = PALETTES[theme]
+    names = list(dict.fromkeys([*reference.labels, *current.labels]))
+    for each, name, colour, pattern in (
+        (reference, "Reference", colours.reference, ""),
+        (current, "Current", colours.current, "/"),
+    ):
+        figure.add_bar(
+            x=[names.index(label) for label in each.labels],
+            y=shares(each),
+            name=name,
+            marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": colours.surface}},
+            customdata=bin_labels(each),
+            hovertemplate=_PAIR_HOVER,
+        )
+    name_axis(figure.layout.xaxis, names)
+    figure.update_layout(barmode="group", bargap=0.25, xaxis_title_text="Category")
+
+
+def _add_number_pair(
+    figure: go.Figure, reference: Histogram, current: Histogram, theme: Theme
+) -> None:
+    colours = PALETTES[theme]
+    figure.add_bar(
+        x=centres(reference.edges),
+        y=shares(reference),
+        width=widths(reference.edges),
+        name="Reference",
+        marker={"color": colours.reference, "opacity": 0.55, "line": {"width": 0}},
+        customdata=bin_labels(reference),
+        hovertemplate=_PAIR_HOVER,
+    )
+    outline = shares(current)
+    figure.add_scatter(
+        x=[current.edges[0], *current.edges],
+        y=[0.0, *outline, 0.0],
+        mode="lines",
+        line={"shape": "hv", "color": colours.current, "width": 2.5},
+        name="Current",
+        customdata=["", *bin_labels(current), ""],
+        hovertemplate=_PAIR_HOVER,
+    )
+
+
+def drift_overview(report: DriftReport, theme: Theme = "light") -> Chart | None:
+    """Draw the largest effect size of every column, coloured and marked by its verdict."""
+    columns = sorted(report.features, key=_effect)[-_MAX_BARS:]
+    if not columns:
+        return None
+    figure = new_figure(
+        theme, "Drift by column", "Largest effect size", "", height=130 + 26 * len(columns)
+    )
+    colours = PALETTES[theme]
+    for verdict, colour, pattern in (
+        (DriftVerdict.DRIFT, colours.fail, ""),
+        (DriftVerdict.POSSIBLE, colours.warn, "/"),
+        (DriftVerdict.NONE, colours.good, "."),
+        (DriftVerdict.UNKNOWN, colours.neutral, "x"),
+    ):
+        rows = [(row, item) for row, item in enumerate(columns) if item.verdict is verdict]
+        if not rows:
+            continue
+        figure.add_bar(
+            y=[row for row, _ in rows],
+            x=[_effect(item) for _, item in rows],
+            orientation="h",
+            width=0.7,
+            name=verdict.value.capitalize(),
+            marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": colours.surface}},
+            customdata=[
+                (text_on_chart(item.feature, 80), text_on_chart(item.why, 120)) for _, item in rows
+            ],
+            hovertemplate="<b>%{customdata[0]}</b><br>effect size %{x:.4g}"
+            "<br>%{customdata[1]}<extra></extra>",
+        )
+    name_axis(figure.layout.yaxis, [item.feature for item in columns])
+    figure.update_layout(yaxis_range=[-0.6, len(columns) - 0.4], barmode="overlay")
+    add_legend(figure, rows=2)
+    return Chart(figure, f"{report.n_drifted} of {len(report.features)} columns have drifted.")
+
+
+def _effect(drift: FeatureDrift) -> float:
+    return max((abs(test.effect_size) for test in drift.tests if test.effect_size), default=0.0)

@@ -1,0 +1,427 @@
+"""Charts of explanations and of the data's columns: importance, beeswarm, dependence, waterfall.
+
+Owns: pure functions from an ``ExplanationSection`` or a ``ColumnSummary`` to a ``Chart``; None
+where there is nothing to draw. Values of text columns have no colour scale: they are grey.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from figure_style import (
+    MAX_POINTS,
+    PALETTES,
+    Chart,
+    Theme,
+    add_histogram,
+    has_bins,
+    name_axis,
+    new_figure,
+    note,
+    soft_line,
+    text_on_chart,
+)
+from formatting import count, number, percent, plain_text, signed
+from report_types import (
+    Cell,
+    ColumnSummary,
+    ExplanationSection,
+    FeatureImportance,
+    OutputExplanation,
+)
+
+_MAX_BARS = 15
+_MAX_SWARMS = 10
+_MAX_STEPS = 9
+_SWARM_HALF_HEIGHT = 0.38
+_SWARM_BINS = 60
+
+
+def importance_bars(
+    section: ExplanationSection, output: OutputExplanation, theme: Theme = "light"
+) -> Chart | None:
+    """Draw mean |contribution| per column with two standard errors; hollow where not clear."""
+    shown = _by_rank(output.importance)[:_MAX_BARS][::-1]
+    if not shown:
+        return None
+    colours = PALETTES[theme]
+    figure = new_figure(
+        theme,
+        _titled("Importance", section, output),
+        _with_space("Mean |contribution|", section.space),
+        "",
+        height=110 + 28 * len(shown),
+    )
+    figure.add_bar(
+        y=list(range(len(shown))),
+        x=[item.importance for item in shown],
+        orientation="h",
+        width=0.7,
+        marker={
+            "color": [
+                colours.reference if item.clear else colours.reference_soft for item in shown
+            ],
+            "line": {"color": colours.reference, "width": 1},
+        },
+        error_x={
+            "type": "data",
+            "array": [2 * (item.error or 0.0) for item in shown],
+            "color": colours.text,
+            "thickness": 1.2,
+            "width": 3,
+            "visible": any(item.error for item in shown),
+        },
+        customdata=[_importance_hover(item) for item in shown],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    name_axis(figure.layout.yaxis, [item.feature for item in shown])
+    figure.update_layout(yaxis_range=[-0.6, len(shown) - 0.4], xaxis_rangemode="tozero")
+    if any(not item.clear for item in shown):
+        figure.add_annotation(
+            text="pale: not clearly above 0",
+            xref="paper",
+            yref="paper",
+            x=1,
+            y=0,
+            xanchor="right",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 11, "color": colours.muted},
+        )
+    top = ", ".join(
+        f"{plain_text(item.feature, 40)} {percent(item.share)}" for item in shown[:-4:-1]
+    )
+    return Chart(figure, f"Share of importance, largest first: {top}.")
+
+
+def _by_rank(importance: Sequence[FeatureImportance]) -> list[FeatureImportance]:
+    return sorted(importance, key=lambda item: item.rank)
+
+
+def _titled(words: str, section: ExplanationSection, output: OutputExplanation) -> str:
+    """Name the output where there are several."""
+    return f"{words}: {text_on_chart(output.output, 20)}" if len(section.outputs) > 1 else words
+
+
+def _with_space(text: str, space: str) -> str:
+    return f"{text} ({space})" if space else text
+
+
+def _importance_hover(item: FeatureImportance) -> str:
+    error = "exact" if item.error is None else f"± {number(2 * item.error)} (2 standard errors)"
+    lines = [
+        f"<b>{text_on_chart(item.feature, 80)}</b>",
+        f"{number(item.importance)} {error}",
+        f"{percent(item.share)} of all importance, rank {item.rank}",
+        "" if item.direction is None else f"direction {signed(item.direction)}",
+        "tied with the next" if item.tied_with_next else "",
+    ]
+    return "<br>".join(line for line in lines if line)
+
+
+# --- all rows --------------------------------------------------------------------------------
+
+
+def beeswarm(
+    section: ExplanationSection, output: OutputExplanation, theme: Theme = "light"
+) -> Chart | None:
+    """Draw every row's contribution per column, coloured by the column's value (rank)."""
+    if not output.values:
+        return None
+    top = [item for item in _by_rank(output.importance) if item.feature in section.columns]
+    shown = top[:_MAX_SWARMS][::-1]
+    rows = _sample(len(output.values), MAX_POINTS // max(len(shown), 1))
+    figure = new_figure(
+        theme,
+        _titled("Contributions", section, output),
+        _with_space("Contribution", section.space),
+        "",
+        height=130 + 40 * len(shown),
+    )
+    values = np.asarray(output.values, dtype=np.float64)
+    for position, item in enumerate(shown):
+        contributions = values[rows, section.columns.index(item.feature)]
+        cells = [section.rows[row].get(item.feature) for row in rows]
+        _add_swarm(figure, position, contributions, cells, theme)
+    figure.add_vline(x=0, line=soft_line(PALETTES[theme].muted, width=1))
+    name_axis(figure.layout.yaxis, [item.feature for item in shown])
+    figure.update_layout(yaxis_range=[-0.6, len(shown) - 0.4], margin_t=74)
+    _add_colour_key(figure, theme)
+    total = len(output.values)
+    if len(rows) < total:
+        note(figure, f"{number(len(rows))} of {count(total, 'row')}", theme)
+    return Chart(
+        figure,
+        f"Contributions of {count(len(rows), 'row')} to {plain_text(output.output, 40)}, "
+        f"by column; largest: {', '.join(plain_text(item.feature, 40) for item in shown[:-4:-1])}.",
+    )
+
+
+def _sample(n_rows: int, limit: int) -> list[int]:
+    """Return at most ``limit`` row numbers, evenly spread."""
+    if n_rows <= limit:
+        return list(range(n_rows))
+    return [int(row) for row in np.linspace(0, n_rows - 1, limit)]
+
+
+def _add_swarm(
+    figure: go.Figure,
+    position: int,
+    contributions: NDArray[np.float64],
+    cells: Sequence[Cell],
+    theme: Theme,
+) -> None:
+    colours = PALETTES[theme]
+    ranks = _value_ranks(cells)
+    marker: dict[str, object] = {"size": 5, "opacity": 0.8}
+    if ranks is None:
+        marker["color"] = colours.neutral
+    else:
+        marker |= {
+            "color": ranks,
+            "cmin": 0,
+            "cmax": 1,
+            "colorscale": [[0, colours.low], [1, colours.high]],
+        }
+    figure.add_scatter(
+        x=contributions.round(6),
+        y=(position + _offsets(contributions)).round(3),
+        mode="markers",
+        marker=marker,
+        customdata=[_cell_text(cell) for cell in cells],
+        hovertemplate="value %{customdata}<br>contribution %{x:+.4g}<extra></extra>",
+    )
+
+
+def _numeric(cell: Cell) -> float:
+    is_number = isinstance(cell, int | float) and math.isfinite(cell)
+    return float(cell) if is_number and cell is not None else math.nan
+
+
+def _value_ranks(cells: Sequence[Cell]) -> NDArray[np.float64] | None:
+    """Return the rank of each value in 0..1, None for text; missing values are in the middle."""
+    if any(isinstance(cell, str) for cell in cells):
+        return None
+    numbers = np.array([_numeric(cell) for cell in cells])
+    known = np.unique(numbers[np.isfinite(numbers)])
+    if known.size < 2:
+        return np.full(numbers.size, 0.5)
+    ranks = np.searchsorted(known, numbers) / (known.size - 1)
+    ranks[~np.isfinite(numbers)] = 0.5
+    return np.asarray(ranks.round(3), dtype=np.float64)
+
+
+def _offsets(contributions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far each point is moved aside so that dense places grow wide, deterministic."""
+    low, high = float(contributions.min()), float(contributions.max())
+    span = (high - low) or 1.0
+    bins = ((contributions - low) / span * (_SWARM_BINS - 1)).astype(np.int64)
+    offsets = np.zeros(contributions.size)
+    crowd = max(int(np.bincount(bins).max()), 12)
+    for occupied in np.unique(bins):
+        members = np.flatnonzero(bins == occupied)
+        order = np.arange(members.size)
+        steps = (order + 1) // 2 * np.where(order % 2, 1, -1)
+        offsets[members] = steps / (crowd / 2) * _SWARM_HALF_HEIGHT
+    return np.clip(offsets, -_SWARM_HALF_HEIGHT, _SWARM_HALF_HEIGHT)
+
+
+def _add_colour_key(figure: go.Figure, theme: Theme) -> None:
+    colours = PALETTES[theme]
+    words = (
+        f'<span style="color:{colours.low}">●</span> low value  '
+        f'<span style="color:{colours.high}">●</span> high value  '
+        f'<span style="color:{colours.neutral}">●</span> text'
+    )
+    figure.add_annotation(
+        text=words,
+        xref="paper",
+        yref="paper",
+        x=0,
+        y=1,
+        xanchor="left",
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 12, "color": colours.muted},
+    )
+
+
+def _cell_text(cell: Cell) -> str:
+    return text_on_chart(_cell_words(cell), 40)
+
+
+def _cell_words(cell: Cell) -> str:
+    if cell is None:
+        return "missing"
+    return str(cell) if isinstance(cell, bool | str) else number(cell)
+
+
+def dependence(
+    section: ExplanationSection, output: OutputExplanation, feature: str, theme: Theme = "light"
+) -> Chart | None:
+    """Draw one column's contribution against its value."""
+    if feature not in section.columns or not output.values:
+        return None
+    rows = _sample(len(output.values), MAX_POINTS)
+    column = section.columns.index(feature)
+    contributions = np.array([output.values[row][column] for row in rows], dtype=np.float64)
+    cells = [section.rows[row].get(feature) for row in rows]
+    name = text_on_chart(feature, 32)
+    figure = new_figure(
+        theme, f"Effect of {name}", name, _with_space("Contribution", section.space), height=340
+    )
+    if any(isinstance(cell, str | bool) for cell in cells):
+        positions = _category_positions(figure, cells, contributions)
+    else:
+        positions = np.array([_numeric(cell) for cell in cells])
+    figure.add_scatter(
+        x=positions,
+        y=contributions.round(6),
+        mode="markers",
+        marker={"color": PALETTES[theme].reference, "size": 6, "opacity": 0.6},
+        customdata=[f"{name} = {_cell_text(cell)}" for cell in cells],
+        hovertemplate="%{customdata}<br>contribution %{y:+.4g}<extra></extra>",
+    )
+    figure.add_hline(y=0, line=soft_line(PALETTES[theme].muted, width=1))
+    n_missing = sum(cell is None for cell in cells)
+    if n_missing:
+        note(figure, f"{count(n_missing, 'row')} with missing value not drawn", theme)
+    alt = f"Contribution of {plain_text(feature, 60)} against its value, "
+    return Chart(figure, f"{alt}{count(len(rows), 'row')}.")
+
+
+def _category_positions(
+    figure: go.Figure, cells: Sequence[Cell], contributions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    names = sorted({str(cell) for cell in cells if cell is not None})
+    name_axis(figure.layout.xaxis, names)
+    index = {name: position for position, name in enumerate(names)}
+    positions = np.array([index.get(str(cell), math.nan) for cell in cells], dtype=np.float64)
+    for position in range(len(names)):
+        members = positions == position
+        positions[members] += _offsets(contributions[members])
+    return positions
+
+
+# --- one row ---------------------------------------------------------------------------------
+
+
+def waterfall(
+    section: ExplanationSection, output: OutputExplanation, index: int, theme: Theme = "light"
+) -> Chart | None:
+    """Draw how the columns lead from the base value to the answer for one explained row.
+
+    Parameters
+    ----------
+    index : int
+        Position in ``section.rows`` (not the row number of the data).
+    """
+    if not 0 <= index < len(output.values):
+        return None
+    names, steps = _steps(section, output, index)
+    colours = PALETTES[theme]
+    prediction = output.predictions[index]
+    figure = new_figure(
+        theme,
+        _titled("Why this answer", section, output),
+        text_on_chart(_with_space(output.output, section.space), 40),
+        "",
+        height=150 + 30 * len(steps),
+    )
+    figure.add_waterfall(
+        y=list(range(len(steps))),
+        x=steps,
+        base=output.base_value,
+        orientation="h",
+        measure=["relative"] * len(steps),
+        increasing={"marker": {"color": colours.high}},
+        decreasing={"marker": {"color": colours.low}},
+        connector={"line": {"color": colours.muted, "width": 1, "dash": "dot"}},
+        text=[signed(step) for step in steps],
+        textposition="outside",
+        textfont={"size": 11, "color": colours.text},
+        cliponaxis=False,
+        customdata=[text_on_chart(name, 100) for name in names],
+        hovertemplate="<b>%{customdata}</b><br>%{text}<extra></extra>",
+    )
+    name_axis(figure.layout.yaxis, names)
+    figure.update_xaxes(range=_waterfall_range(output.base_value, steps))
+    _mark_ends(figure, output.base_value, prediction, theme)
+    figure.update_layout(yaxis_range=[-0.8, len(steps) - 0.2], margin_t=84)
+    return Chart(
+        figure,
+        f"From the base value {number(output.base_value)} to {number(prediction)}: "
+        + ", ".join(
+            f"{plain_text(name, 60)} {signed(step)}"
+            for name, step in list(zip(names, steps, strict=True))[::-1][:3]
+        )
+        + ".",
+    )
+
+
+def _steps(
+    section: ExplanationSection, output: OutputExplanation, index: int
+) -> tuple[list[str], list[float]]:
+    """Return names and contributions, smallest first, all beyond the largest nine together."""
+    contributions = output.values[index]
+    cells = section.rows[index] if index < len(section.rows) else {}
+    order = sorted(range(len(contributions)), key=lambda column: abs(contributions[column]))
+    rest, top = order[:-_MAX_STEPS], order[-_MAX_STEPS:]
+    names = [_named_value(section.columns[column], cells) for column in top]
+    steps = [contributions[column] for column in top]
+    if rest:
+        names.insert(0, count(len(rest), "other column"))
+        steps.insert(0, math.fsum(contributions[column] for column in rest))
+    return names, steps
+
+
+def _named_value(name: str, cells: dict[str, Cell]) -> str:
+    return f"{plain_text(name, 14)} = {plain_text(_cell_words(cells.get(name)), 9)}"
+
+
+def _waterfall_range(base: float, steps: Sequence[float]) -> list[float]:
+    """Return the range of all intermediate sums with room for the numbers beside the bars."""
+    sums = [base, *(base + np.cumsum(steps))]
+    low, high = float(min(sums)), float(max(sums))
+    room = 0.22 * ((high - low) or abs(base) or 1.0)
+    return [low - room, high + room]
+
+
+def _mark_ends(figure: go.Figure, base: float, prediction: float, theme: Theme) -> None:
+    colours = PALETTES[theme]
+    for value, label, height in ((base, "base", 1.0), (prediction, "answer", 1.0)):
+        figure.add_vline(x=value, line=soft_line(colours.muted, width=1))
+        figure.add_annotation(
+            x=value,
+            y=height,
+            yref="paper",
+            text=f"{label}<br><b>{number(value)}</b>",
+            showarrow=False,
+            yanchor="bottom",
+            xanchor=("right" if base <= prediction else "left")
+            if label == "base"
+            else ("left" if base <= prediction else "right"),
+            font={"size": 11, "color": colours.text},
+        )
+
+
+# --- columns of the data ---------------------------------------------------------------------
+
+
+def column_histogram(column: ColumnSummary, theme: Theme = "light") -> Chart | None:
+    """Draw a small histogram of one column of the data."""
+    if not has_bins(column.histogram):
+        return None
+    figure = new_figure(theme, text_on_chart(column.name, 32), "", "Rows", height=200)
+    hover = "%{customdata[0]}<br>%{y:,} rows (%{customdata[1]:.1%})<extra></extra>"
+    add_histogram(figure, column.histogram, PALETTES[theme].reference, hovertemplate=hover)
+    figure.update_layout(margin={"t": 40})
+    figure.update_xaxes(title_text="Category" if column.histogram.labels else "Value")
+    rows = count(sum(column.histogram.counts), "row")
+    missing = f", {number(column.n_missing)} missing" if column.n_missing else ""
+    return Chart(figure, f"Distribution of {plain_text(column.name, 60)}: {rows}{missing}.")
