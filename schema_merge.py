@@ -23,7 +23,9 @@ from schema_utils import (
     Schema,
     allowed_distributions,
     default_distribution,
+    feature_problems,
 )
+from synthetic_data import can_draw
 
 _TOGETHER = ({"categories", "frequencies"}, {"distribution", "parameters"})
 _OWN = {"name", "is_target", "source", "notes"}
@@ -249,25 +251,34 @@ def _completed(feature: Feature, warnings: list[str]) -> Feature:
     if low is not None and high is not None and low > high:
         update |= {"minimum": high, "maximum": low}
         warnings.append(f"The sources disagree on the range of {feature.name!r}; please check it.")
-    feature = feature.model_copy(update=update)
-    if not _is_drawable(feature):
-        distribution, parameters = default_distribution(feature)
-        feature = feature.model_copy(
-            update={"distribution": distribution, "parameters": parameters}
+    return _drawable(feature.model_copy(update=update), warnings)
+
+
+def _drawable(feature: Feature, warnings: list[str]) -> Feature:
+    """Return the feature with a distribution that has values in its range.
+
+    Tried in this order: as it is; by default; by default without the sample's quantiles.
+    """
+    bare: dict[str, object] = {"distribution": None, "parameters": {}}
+    kept = feature if feature.distribution is not None else _by_default(feature)
+    for candidate in (kept, _by_default(feature.model_copy(update=bare))):
+        problems = {field for field, _ in feature_problems(candidate)}
+        if not problems & {"distribution", "parameters"} and can_draw(candidate):
+            break
+    else:
+        candidate = _by_default(feature.model_copy(update=bare | {"quantiles": None}))
+    if feature.distribution not in (None, candidate.distribution):
+        warnings.append(
+            f"{feature.name!r} cannot be drawn as {feature.distribution} within its range; "
+            f"{candidate.distribution} is used."
         )
-    return feature
+    return candidate
 
 
-def _is_drawable(feature: Feature) -> bool:
-    """Whether the distribution can be used as it is inside the range."""
-    if feature.distribution is not Distribution.EMPIRICAL:
-        return feature.distribution is not None
-    if not feature.quantiles:
-        return False
-    first, last = feature.quantiles[0], feature.quantiles[-1]
-    low = first if feature.minimum is None else feature.minimum
-    high = last if feature.maximum is None else feature.maximum
-    return low <= last and first <= high and (low < high or first == last)
+def _by_default(feature: Feature) -> Feature:
+    """Return the feature with its default distribution."""
+    distribution, parameters = default_distribution(feature)
+    return feature.model_copy(update={"distribution": distribution, "parameters": parameters})
 
 
 def _target(names: Sequence[str], layers: Sequence[_Layer], warnings: list[str]) -> Feature | None:

@@ -108,6 +108,17 @@ def generate(
     return pd.DataFrame(columns, index=pd.RangeIndex(n_rows))
 
 
+def can_draw(feature: Feature) -> bool:
+    """Whether the feature's distribution has values inside its range."""
+    if not (feature.kind.is_numeric or feature.kind is Kind.DATETIME):
+        return True
+    try:
+        low, high = _law(feature).shares(feature)
+    except SchemaError:
+        return False
+    return low < high
+
+
 def stream(seed: int, name: str, purpose: int = _VALUES) -> np.random.Generator:
     """Return the random stream of one feature; equal arguments give equal streams."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -266,10 +277,15 @@ class _Law:
     upto: Callable[[float], float] = lambda _: 1.0
     below: Callable[[float], float] = lambda _: 0.0
 
-    def between(self, uniform: Floats, feature: Feature) -> Floats:
-        """Draw conditionally on the range of ``feature``."""
+    def shares(self, feature: Feature) -> tuple[float, float]:
+        """Return P(X < minimum) and P(X <= maximum); 0 and 1 where the range is open."""
         low = 0.0 if feature.minimum is None else self.below(feature.minimum)
         high = 1.0 if feature.maximum is None else self.upto(feature.maximum)
+        return low, high
+
+    def between(self, uniform: Floats, feature: Feature) -> Floats:
+        """Draw conditionally on the range of ``feature``."""
+        low, high = self.shares(feature)
         if not low < high:
             raise _no_mass(feature)
         shares = np.clip(low + uniform * (high - low), _EDGE, 1 - _EDGE)

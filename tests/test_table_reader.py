@@ -124,7 +124,8 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "content",
     ['[{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]', '{"a": [1, 2], "b": ["x", "y"]}',
-     '{"columns": ["a", "b"], "data": [[1, "x"], [2, "y"]]}', '{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n'],
+     '{"columns": ["a", "b"], "data": [[1, "x"], [2, "y"]]}',
+     '{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n'],
 )  # fmt: skip
 def test_json_shapes(tmp_path: Path, content: str) -> None:
     """Records, columns, split and lines give the same table."""
