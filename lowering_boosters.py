@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lowering_sklearn import LOG_PREDICTION, PREDICTION, SIGMOID, SOFTMAX, join_trees, lower_linear
+from lowering_sklearn import LOG_PREDICTION, PREDICTION, SIGMOID, SOFTMAX, join_trees
 
 LOGISTIC_PREDICTION = [["pred", "sigmoid", "log-odds"]]
 
@@ -50,9 +50,13 @@ def lower_xgboost(estimator: Any) -> Any:
         return None
     booster = estimator.get_booster() if hasattr(estimator, "get_booster") else estimator
     learner = json.loads(bytes(booster.save_raw("json")).decode("utf-8"))["learner"]
+    objective = learner["objective"]["name"]
+    base = _xgboost_base(learner["learner_model_param"], objective)
+    forms = XGBOOST_FORMS.get(objective, PREDICTION)
+    if learner["gradient_booster"]["name"] == "gblinear":
+        arrays = _xgboost_linear(learner["gradient_booster"]["model"], base)
+        return {"kind": "linear", "forms": forms}, arrays
     model, weights = _xgboost_trees(learner["gradient_booster"])
-    if model is None:  # gblinear
-        return lower_linear(estimator)
     count = _trees_used(model, booster.attributes().get("best_iteration"))
     trees = model["trees"][:count]
     if not trees or any(_is_unknown_xgboost_tree(tree) for tree in trees):
@@ -62,19 +66,21 @@ def lower_xgboost(estimator: Any) -> Any:
         for index, tree in enumerate(trees)
     ]
     arrays = join_trees(parts)
-    objective = learner["objective"]["name"]
-    arrays["base"] = _xgboost_base(learner["learner_model_param"], objective)
-    forms = XGBOOST_FORMS.get(objective, PREDICTION)
+    arrays["base"] = base
     return {"kind": "trees", "rule": "lt32", "forms": forms}, arrays
 
 
+def _xgboost_linear(model: dict[str, Any], base: Any) -> dict[str, Any]:
+    """Return the linear booster: a row of weights per column, the last row is the bias."""
+    weights = np.asarray(model["weights"], dtype=np.float64).reshape(-1, len(base))
+    return {"coef": weights[:-1].T.copy(), "intercept": weights[-1] + base}
+
+
 def _xgboost_trees(booster: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the trees' part of a booster and the weight of each tree; None for linear ones."""
-    if booster["name"] == "gbtree":
-        return booster["model"], np.ones(len(booster["model"]["trees"]))
+    """Return the trees' part of a booster and the weight of each tree."""
     if booster["name"] == "dart":
         return booster["gbtree"]["model"], np.asarray(booster["weight_drop"], dtype=np.float64)
-    return None, None
+    return booster["model"], np.ones(len(booster["model"]["trees"]))
 
 
 def _trees_used(model: dict[str, Any], best_iteration: Any) -> int:
