@@ -30,7 +30,7 @@ from base_types import Status
 from errors import DataError, ModelError
 from explain_columns import HybridPool, varying_columns
 from explain_copy import NoCopyError, explain_copy
-from explain_outputs import OutputView, choose_view
+from explain_outputs import choose_view
 from explain_request import Request, draw_rows
 from explain_sampling import (
     BlackBox,
@@ -226,26 +226,28 @@ def _black_box(request: Request) -> tuple[BlackBox, float]:
     """
     model, rows = request.model, request.rows
     background = draw_rows(request.background, SAMPLED_BACKGROUND, request.seed)
-    view, speed = _first_look(request)
+    speed = _first_speed(request)
     affordable = max(int(speed * PILOT_SHARE * request.seconds), 20)
     if len(rows) + len(background) > affordable:
         rows = rows.iloc[: max(affordable // 2, 10)]
         background = draw_rows(background, max(affordable // 2, 10), request.seed)
     pool = HybridPool(pd.concat([rows, background], ignore_index=True))
     start = time.perf_counter()
-    outputs = view.read(model.predict(pool.frame))
+    answers = model.predict(pool.frame)
     speed = max(speed, len(pool) / (time.perf_counter() - start))
-    box = BlackBox(model, view, pool, len(rows), varying_columns(pool.frame), outputs)
+    view = choose_view(model.info, answers, request.positive_class)
+    players = varying_columns(pool.frame)
+    box = BlackBox(model, view, pool, len(rows), players, view.read(answers))
     return box, _pilot(request, box, speed)
 
 
-def _first_look(request: Request) -> tuple[OutputView, float]:
-    """Return the view of the model's outputs and a first guess of its speed.
+def _first_speed(request: Request) -> float:
+    """Return a first guess of the model's speed.
 
     The first call warms the model up, the second tells how large the third may be.
     """
     size = min(FIRST_ROWS, len(request.rows))
-    sample = request.model.predict(request.rows.iloc[:size])
+    request.model.predict(request.rows.iloc[:size])
     speed = 0.0
     for _ in range(2):
         start = time.perf_counter()
@@ -253,7 +255,7 @@ def _first_look(request: Request) -> tuple[OutputView, float]:
         speed = size / (time.perf_counter() - start)
         affordable = int(speed * PILOT_SHARE * request.seconds)
         size = int(np.clip(affordable, size, len(request.rows)))
-    return choose_view(request.model.info, sample, request.positive_class), speed
+    return speed
 
 
 def _pilot(request: Request, box: BlackBox, speed: float) -> float:
