@@ -87,10 +87,9 @@ _CHART_CONFIG = {
 }
 
 
-def show_table(rows: list[dict[str, Cell]], key: str, *, height: int | None = None) -> None:
+def show_table(rows: list[dict[str, Cell]], key: str) -> None:
     """Show rows as a table without an index column."""
-    options = {} if height is None else {"height": height}
-    st.dataframe(rows, key=key, hide_index=True, width="stretch", **options)
+    st.dataframe(rows, key=key, hide_index=True, width="stretch")
 
 
 def show_tile(label: str, value: str, below: str | None, tooltip: str = "") -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from figures_history import comparison_chart
 
 from comparison import Change, ComparedNumber, Comparison, compare_reports
 from errors import MonitorError
+from figures_history import run_comparison
 from formatting import escape_markdown, estimate
-from report_types import RunStatus, TestReport
+from report_types import RunStatus
 from run_types import RunRecord
 from views.common import open_store, show_chart, show_notes, theme, when
 
@@ -37,7 +37,7 @@ def show() -> None:
     except MonitorError as error:
         st.error(escape_markdown(error), icon=":material/cancel:")
         return
-    _show(compare_reports(loaded), records, loaded)
+    _show(compare_reports(loaded), records)
 
 
 def _choose_runs() -> list[RunRecord]:
@@ -62,7 +62,7 @@ def _label(run: RunRecord) -> str:
     return f"{run.model_name} · {when(run.created_at)} · {run.id[-6:]}"
 
 
-def _show(result: Comparison, records: list[RunRecord], loaded: list[TestReport]) -> None:
+def _show(result: Comparison, records: list[RunRecord]) -> None:
     show_notes(result.notes)
     better = [number for number in result.numbers if Change.BETTER in number.changes]
     worse = [number for number in result.numbers if Change.WORSE in number.changes]
@@ -80,10 +80,24 @@ def _show(result: Comparison, records: list[RunRecord], loaded: list[TestReport]
     st.caption(
         "With intervals: they must not overlap to count as a change. Without: more than 5 %."
     )
-    show_chart(
-        comparison_chart(loaded, [_short(run) for run in records], theme=theme()), "compare.chart"
-    )
+    _show_chart(result, records)
     _show_settings(result, records)
+
+
+def _show_chart(result: Comparison, records: list[RunRecord]) -> None:
+    by_name = {number.name: number for number in result.numbers}
+    name = st.selectbox(
+        "Picture of",
+        list(by_name),
+        format_func=lambda name: name.replace("_", " "),
+        key="compare.number",
+        width=360,
+    )
+    number = by_name[name]
+    values = {
+        _short(record): value for record, value in zip(records, number.estimates, strict=True)
+    }
+    show_chart(run_comparison(values, name, theme(), unit=number.unit), "compare.chart")
 
 
 def _names(numbers: list[ComparedNumber]) -> str:

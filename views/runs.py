@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from figures_history import trend_chart
 
+from base_types import Estimate
+from figures_history import TrendPoint, history_trend
 from formatting import escape_markdown, look
 from report_types import Verdict
-from run_types import RunFilter, RunRecord, RunSort
+from run_types import MetricPoint, RunFilter, RunRecord, RunSort
 from views.common import browser_zone, keep_runner_alive, open_store, show_chart, theme
 
 PAGE_SIZE = 50
@@ -180,8 +181,17 @@ def _show_trend(where: RunFilter) -> None:
         key="runs.metric",
         width=280,
     )
-    chosen = [point for point in points if point.metric == metric]
-    show_chart(trend_chart(chosen, theme=theme()), "runs.trend")
+    chosen = [_trend_point(point) for point in points if point.metric == metric]
+    show_chart(history_trend(chosen, metric, theme()), "runs.trend")
+
+
+def _trend_point(point: MetricPoint) -> TrendPoint:
+    return TrendPoint(
+        when=point.created_at,
+        value=Estimate(value=point.value, low=point.low, high=point.high),
+        label=point.run_id[-6:],
+        verdict=point.verdict.value if point.verdict else "skip",
+    )
 
 
 show()

@@ -7,7 +7,7 @@ import streamlit as st
 from figures_performance import batch_cost, batch_throughput, latency_histogram
 from formatting import count, duration_ms, escape_markdown, estimate, number, percent, with_unit
 from glossary import explain
-from report_types import PerformanceSection, TestReport
+from report_types import Cell, PerformanceSection, TestReport
 from views.common import section_missing, show_chart, show_notes, show_table, show_tile, theme
 
 
@@ -52,7 +52,7 @@ def _show_tiles(section: PerformanceSection) -> None:
 
 
 def _show_batches(section: PerformanceSection) -> None:
-    rows = [
+    rows: list[dict[str, Cell]] = [
         {
             "Rows per call": point.batch_size,
             "Calls": point.n_calls,
@@ -64,7 +64,7 @@ def _show_batches(section: PerformanceSection) -> None:
         for point in section.batches
     ]
     if rows:
-        show_table(list(rows), "perf.batches")
+        show_table(rows, "perf.batches")
 
 
 def _show_failures(section: PerformanceSection) -> None:

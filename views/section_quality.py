@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
-import figures_quality as figures
-from figure_style import Chart, Theme
+from figures import section_charts
 from formatting import count, escape_markdown, estimate, number, p_value, percent
 from glossary import explain, title
 from report_types import Cell, QualitySection, TestReport
 from views.common import section_missing, show_chart, show_notes, show_table, theme
-
-CHARTS: tuple[tuple[Callable[[QualitySection, Theme], Chart | None], str], ...] = (
-    (figures.metric_intervals, "quality.metrics"),
-    (figures.error_intervals, "quality.errors"),
-    (figures.confusion_matrix, "quality.confusion"),
-    (figures.calibration_curve, "quality.calibration"),
-    (figures.roc_curve, "quality.roc"),
-    (figures.precision_recall_curve, "quality.pr"),
-    (figures.threshold_curve, "quality.threshold"),
-    (figures.predicted_vs_actual, "quality.actual"),
-    (figures.residual_histogram, "quality.residuals"),
-    (figures.prediction_distribution, "quality.predictions"),
-    (figures.confidence_distribution, "quality.confidence"),
-)
 
 
 def show(report: TestReport) -> None:
@@ -47,7 +30,7 @@ def show(report: TestReport) -> None:
         st.info("There are no true answers, so only the predictions themselves can be shown.")
     show_notes(section.notes)
     _show_metrics(section)
-    _show_charts(section)
+    _show_charts(report)
     _show_classes(section)
     _show_slices(section)
 
@@ -70,13 +53,12 @@ def _show_metrics(section: QualitySection) -> None:
         show_table(rows, "quality.table")
 
 
-def _show_charts(section: QualitySection) -> None:
-    drawn = [(build(section, theme()), key) for build, key in CHARTS]
-    present = [(chart, key) for chart, key in drawn if chart is not None]
+def _show_charts(report: TestReport) -> None:
     columns = st.columns(2)
-    for position, (chart, key) in enumerate(present):
+    charts = section_charts(report, "quality", theme())
+    for position, (name, chart) in enumerate(charts.items()):
         with columns[position % 2]:
-            show_chart(chart, key)
+            show_chart(chart, f"quality.{name}")
 
 
 def _show_classes(section: QualitySection) -> None:
@@ -103,7 +85,6 @@ def _show_slices(section: QualitySection) -> None:
     if not section.has_labels:
         return
     st.subheader("Weak parts of the data")
-    show_chart(figures.slice_dots(section, theme()), "quality.slices")
     rows: list[dict[str, Cell]] = [
         {
             "Where": part.description,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import streamlit as st
-from model_file import clean_name
+from model_file import display_name
 
 import examples
 import jobs
@@ -35,7 +35,7 @@ def store_file(stream: BinaryIO, *, kind: str, name: str, limit_bytes: int) -> s
     with store.artifact_writer(limit_bytes) as incoming:
         while chunk := stream.read(CHUNK):
             incoming.write(chunk)
-        return store.keep_artifact(incoming, kind=kind, name=clean_name(name)).sha256
+        return store.keep_artifact(incoming, kind=kind, name=display_name(name)).sha256
 
 
 def store_example(example: Example) -> RunRequest:

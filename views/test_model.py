@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
-from model_file import inspect_file
 
 import examples
 import jobs
 import synthetic_data
 from errors import MonitorError, SchemaError
 from formatting import byte_size, escape_markdown
+from model_file import inspect_file
 from model_types import ModelFileInfo
 from report_types import RunConfig, Stage, TestReport
 from schema_json import schema_from_json, schema_to_json
@@ -266,7 +268,7 @@ def _same_table(before: pd.DataFrame, after: pd.DataFrame) -> bool:
     )
 
 
-def _schema_columns() -> dict[str, object]:
+def _schema_columns() -> dict[str, Any]:
     kinds, distributions = [kind.value for kind in Kind], [item.value for item in Distribution]
     share = st.column_config.NumberColumn
     return {
