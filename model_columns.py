@@ -1,39 +1,459 @@
-"""What the parts of a fitted model know of its raw input columns."""
+"""What the parts of a fitted model know of its raw input columns.
+
+Owns: ``input_columns``: names, kinds, categories and ranges of the columns a model takes, read from
+encoders, scalers, imputers, discretisers, split points, support vectors and kept training rows,
+followed through pipelines, column transformers and meta-estimators back to the raw columns.
+Stand-alone: standard library and numpy, Python 3.7 syntax.
+
+How it follows a column: every stage gets a list of ``Origin``, one per column of its input: which
+raw column it comes from and by which straight line, or None where several raw columns are mixed.
+What a stage knows is translated back by that line and noted in ``Facts``; the first to tell wins.
+"""
+# ruff: noqa: B905 - zip(strict=) needs Python 3.10
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import model_boosters
+from model_facts import Facts, Origin, class_names_of, plain, read
+from model_ranges import tell_learnt, tell_table
 
-def plain(value: Any) -> Any:
-    """Return a label as JSON can carry it."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, (str, bool, int)):
-        return value
-    if isinstance(value, float) and np.isfinite(value):
-        return value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+Fitted = Any
+"""A fitted object of any library."""
+
+if TYPE_CHECKING:
+    Columns = list[Origin | None]  # where each column of a stage's input comes from
+
+MAX_CATEGORIES = 200
+NORMAL_IQR = 1.349
+"""Interquartile range of a normal distribution in standard deviations."""
+
+TEXT_VECTORIZERS = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer"}
 
 
-def class_names_of(estimator: Any) -> set[str]:
-    """Return the names of an object's class and its bases."""
-    return {base.__name__ for base in type(estimator).__mro__}
+def input_columns(estimator: Fitted) -> dict[str, Any]:
+    """Return the part of ``model_types.ModelInfo`` that concerns a model's input.
 
+    Parameters
+    ----------
+    estimator : object
+        Fitted.
 
-def input_columns(estimator: Any) -> dict[str, Any]:
-    """Return the part of ``ModelInfo`` that concerns the input."""
-    names = getattr(estimator, "feature_names_in_", None)
-    n_features = getattr(estimator, "n_features_in_", None)
+    Returns
+    -------
+    dict
+        ``n_features``, ``feature_names_known``, ``features``, ``wants_frame``, ``input_form``.
+    """
+    first = first_stage(estimator)
+    if class_names_of(first) & TEXT_VECTORIZERS:
+        return _text_input(first)
+    if "DictVectorizer" in class_names_of(first):
+        return _record_input(first)
+    names, count = raw_names(estimator)
+    facts = Facts(names if names is not None else [f"x{i}" for i in range(count)])
+    follow(estimator, [Origin(i) for i in range(len(facts.names))], facts)
     known = names is not None
-    if names is None:
-        names = [f"x{i}" for i in range(int(n_features or 0))]
     return {
-        "n_features": len(names),
+        "n_features": len(facts.names),
         "feature_names_known": known,
-        "features": [{"name": str(name)} for name in names],
+        "features": [_feature(n, column) for n, column in zip(facts.names, facts.columns)],
         "wants_frame": known,
         "input_form": "frame" if known else "matrix",
     }
+
+
+def raw_names(estimator: Fitted) -> tuple[list[str] | None, int]:
+    """Return the names of the raw columns (None if never told) and how many there are."""
+    count = 0
+    for stage in front(estimator):
+        names = model_boosters.feature_names(stage)
+        if names is None:
+            names = read(stage, "feature_names_in_")
+        if names is None and "ColumnTransformer" in class_names_of(stage):
+            names = read(stage, "_df_columns")  # scikit-learn before 1.0
+        if names is not None and len(names) and not type(names).__name__.startswith("_"):
+            return [str(name) for name in names], len(names)
+        count = count or _count(stage)
+    return None, count
+
+
+def front(estimator: Fitted) -> list[Fitted]:
+    """Return the stages that see the raw columns, outermost first."""
+    found: list[Fitted] = []
+    queue = [estimator]
+    while queue and len(found) < 50:
+        stage = queue.pop(0)
+        found.append(stage)
+        if "Pipeline" in class_names_of(stage):
+            queue += [s for _, s in stage.steps if s is not None and not isinstance(s, str)][:1]
+        else:
+            queue += inner_estimators(stage)[:1]
+    return found
+
+
+def first_stage(estimator: Fitted) -> Fitted:
+    """Return the innermost stage that sees the raw columns."""
+    return front(estimator)[-1]
+
+
+def inner_estimators(stage: Fitted) -> list[Fitted]:
+    """Return the fitted estimators that a meta-estimator hands its own input columns to."""
+    state = getattr(stage, "__dict__", {})
+    single = [state.get(name) for name in ("best_estimator_", "regressor_", "classifier_")]
+    if "estimators_" not in state and "RFE" not in class_names_of(stage):
+        single.append(state.get("estimator_"))
+    found = [one for one in single if hasattr(one, "predict")]
+    calibrated = state.get("calibrated_classifiers_", [])[:1]
+    found += [read(one, "estimator") or read(one, "base_estimator") for one in calibrated]
+    if class_names_of(stage) & {"_BaseHeterogeneousEnsemble", "_BaseVoting", "_BaseStacking"}:
+        found += [one for one in state.get("estimators_", []) if hasattr(one, "predict")]
+    return [one for one in found if one is not None]
+
+
+# ---------------------------------------------------------------- following columns
+
+
+def follow(stage: Fitted, origins: Columns | None, facts: Facts) -> Columns | None:
+    """Note what a stage knows of its input columns; return where its output columns come from.
+
+    Parameters
+    ----------
+    stage : object
+        A transformer, pipeline, column transformer, meta-estimator or predictor; strings and None
+        are steps that do nothing.
+    origins : list of Origin or None, or None
+        One per input column; None where even their number is not known.
+    facts : Facts
+
+    Returns
+    -------
+    list of Origin or None, or None
+        Nothing known after predictors and after stages that mix columns.
+    """
+    if origins is None:
+        return None
+    if stage is None or stage == "passthrough":
+        return origins
+    if isinstance(stage, str):
+        return []
+    names = class_names_of(stage)
+    for name, handler in HANDLERS.items():
+        if name in names:
+            followed: Columns | None = handler(stage, origins, facts)
+            return followed
+    if hasattr(stage, "get_support"):
+        return _selector(stage, origins, facts)
+    if hasattr(stage, "predict"):
+        follow_predictor(stage, origins, facts)
+    return None
+
+
+def follow_predictor(model: Fitted, origins: Columns, facts: Facts) -> None:
+    """Note what a predictor that sees these columns learnt of them."""
+    inner = inner_estimators(model)
+    for one in inner:
+        follow(one, origins, facts)
+    if inner:
+        return
+    tell_learnt(model, origins, facts)
+
+
+def _pipeline(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    found: Columns | None = origins
+    for _, step in stage.steps:
+        found = follow(step, found, facts)
+    return found
+
+
+def _column_transformer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    """Follow each part over its columns and join what comes out, by position where it is told."""
+    outputs = getattr(stage, "output_indices_", None) or {}
+    total = max((part.stop for part in outputs.values()), default=0)
+    joined: Columns = [None] * total
+    for name, part, columns in stage.transformers_:
+        chosen = column_positions(columns, facts.names, len(origins))
+        picked = [origins[i] if i < len(origins) else None for i in chosen]
+        if class_names_of(part) & TEXT_VECTORIZERS or _starts_with_text(part):
+            _tell_text(facts, picked, part)
+            continue
+        out = follow(part, picked, facts)
+        where = outputs.get(name)
+        if out is not None and where is not None and where.stop - where.start == len(out):
+            joined[where] = out
+    return joined if outputs else None
+
+
+def column_positions(columns: Fitted, names: list[str], count: int) -> list[int]:
+    """Return the positions that a column transformer's specification selects.
+
+    Parameters
+    ----------
+    columns : str, int, slice, list of str or int, or boolean mask
+    names : list of str
+        Raw column names.
+    count : int
+        Number of columns.
+
+    Examples
+    --------
+    >>> column_positions([False, True, True], ["a", "b", "c"], 3)
+    [1, 2]
+    """
+    if isinstance(columns, slice):
+        return _slice_positions(columns, names, count)
+    if isinstance(columns, str) or np.ndim(columns) == 0:
+        columns = [columns]
+    columns = list(columns)
+    if columns and all(isinstance(one, (bool, np.bool_)) for one in columns):
+        return [i for i, chosen in enumerate(columns) if chosen]
+    positions = {name: i for i, name in enumerate(names)}
+    found = []
+    for one in columns:
+        if isinstance(one, (int, np.integer)):
+            found.append(int(one) % count if count else 0)
+        elif str(one) in positions:
+            found.append(positions[str(one)])
+    return found
+
+
+def _slice_positions(columns: slice, names: list[str], count: int) -> list[int]:
+    """Return the positions of a slice by position or by name (names include their end)."""
+    ends = [columns.start, columns.stop]
+    if any(isinstance(end, str) for end in ends):
+        start = names.index(ends[0]) if ends[0] in names else 0
+        stop = names.index(ends[1]) + 1 if ends[1] in names else count
+        return list(range(start, stop))
+    return list(range(count))[columns]
+
+
+def _union(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    for _, part in stage.transformer_list:
+        follow(part, origins, facts)
+    return None
+
+
+# ---------------------------------------------------------------- what transformers know
+
+
+def _standard_scaler(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    mean, variance, scale = stage.mean_, stage.var_, stage.scale_
+    out: Columns = []
+    for i, origin in enumerate(origins):
+        std = None if variance is None else np.sqrt(variance[i])
+        facts.tell_moments(origin, "StandardScaler", None if mean is None else mean[i], std)
+        offset = mean[i] if mean is not None and stage.with_mean else 0.0
+        out.append(_through(origin, 1.0 if scale is None else scale[i], offset))
+    return out
+
+
+def _min_max_scaler(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    out: Columns = []
+    for i, origin in enumerate(origins):
+        facts.tell_range(origin, "MinMaxScaler", stage.data_min_[i], stage.data_max_[i])
+        out.append(_through(origin, 1 / stage.scale_[i], -stage.min_[i] / stage.scale_[i]))
+    return out
+
+
+def _max_abs_scaler(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    return [_through(origin, stage.scale_[i], 0.0) for i, origin in enumerate(origins)]
+
+
+def _robust_scaler(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    center, scale = stage.center_, stage.scale_
+    quartiles = tuple(stage.quantile_range) == (25.0, 75.0) and scale is not None
+    out: Columns = []
+    for i, origin in enumerate(origins):
+        middle = 0.0 if center is None else center[i]
+        if center is not None:
+            std = scale[i] / NORMAL_IQR if quartiles else None
+            facts.tell_moments(origin, "RobustScaler (median, quartiles)", middle, std)
+        out.append(_through(origin, 1.0 if scale is None else scale[i], middle))
+    return out
+
+
+def _discretizer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    for origin, edges in zip(origins, stage.bin_edges_):
+        facts.tell_range(origin, "KBinsDiscretizer", edges[0], edges[-1])
+    return None
+
+
+def _quantile_transformer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    for i, origin in enumerate(origins):
+        values = stage.quantiles_[:, i]
+        facts.tell_range(origin, "QuantileTransformer", values[0], values[-1])
+    return [None] * len(origins)
+
+
+def _splines(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    for origin, spline in zip(origins, stage.bsplines_):
+        low, high = spline.t[spline.k], spline.t[-spline.k - 1]
+        facts.tell_range(origin, "SplineTransformer", low, high)
+    return None
+
+
+def _imputer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    fill = np.asarray(stage.statistics_, dtype=object)
+    kept = [i for i, value in enumerate(fill) if not _is_missing(value)]
+    if stage.strategy == "mean":
+        for i in kept:
+            facts.tell_moments(origins[i], "SimpleImputer", fill[i], None)
+    if getattr(stage, "keep_empty_features", False):
+        kept = list(range(len(origins)))
+    out = [origins[i] for i in kept]
+    indicator = getattr(stage, "indicator_", None)
+    return out if indicator is None else out + [None] * len(indicator.features_)
+
+
+def _other_imputer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    rows = getattr(stage, "_fit_X", None)
+    if rows is not None and np.shape(rows)[1] == len(origins):
+        tell_table(np.asarray(rows, dtype=float), origins, facts, type(stage).__name__)
+    return list(origins) if not getattr(stage, "add_indicator", False) else None
+
+
+def _encoder(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    """Note the categories of an encoder; missing values are not a category of their own."""
+    for origin, values in zip(origins, stage.categories_):
+        categories = [plain(value) for value in values if not _is_missing(value)]
+        source = type(stage).__name__
+        facts.tell(origin, source, kind="categorical", categories=categories[:MAX_CATEGORIES])
+    return [None] * len(origins) if "OneHotEncoder" not in class_names_of(stage) else None
+
+
+def _selector(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    """Follow the chosen columns; a selector with a predictor of its own (RFE) goes on with it."""
+    chosen = [origin for origin, kept in zip(origins, stage.get_support()) if kept]
+    if hasattr(stage, "predict"):
+        follow(getattr(stage, "estimator_", None), chosen, facts)
+    return chosen
+
+
+def _function(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    return origins if stage.func is None else None
+
+
+def _is_missing(value: Fitted) -> bool:
+    """Whether a value stands for missing: None or a NaN of any kind."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)
+
+
+def _through(origin: Origin | None, scale: float, offset: float) -> Origin | None:
+    """Return the origin of a column after ``value = (before - offset) / scale``."""
+    if origin is None:
+        return None
+    return Origin(
+        origin.raw,
+        float(origin.scale * scale),
+        float(origin.scale * offset + origin.offset),
+    )
+
+
+# ---------------------------------------------------------------- text, records, features
+
+
+def _text_input(vectorizer: Fitted) -> dict[str, Any]:
+    """Return the input of a model that reads one text per row."""
+    facts = Facts(["text"])
+    _tell_text(facts, [Origin(0)], vectorizer)
+    return {
+        "n_features": 1,
+        "feature_names_known": False,
+        "features": [_feature("text", facts.columns[0])],
+        "wants_frame": False,
+        "input_form": "text",
+    }
+
+
+def _record_input(vectorizer: Fitted) -> dict[str, Any]:
+    """Return the input of a model that reads one dict per row (DictVectorizer)."""
+    separator = vectorizer.separator
+    keys: dict[str, list[str]] = {}
+    for name in vectorizer.feature_names_:
+        key, _, value = str(name).partition(separator)
+        keys.setdefault(key, [])
+        if value:
+            keys[key].append(value)
+    facts = Facts(list(keys))
+    for i, values in enumerate(keys.values()):
+        kind = "categorical" if values else "float"
+        told = values[:MAX_CATEGORIES] or None
+        facts.tell(Origin(i), "DictVectorizer", kind=kind, categories=told)
+    return {
+        "n_features": len(keys),
+        "feature_names_known": True,
+        "features": [_feature(n, column) for n, column in zip(facts.names, facts.columns)],
+        "wants_frame": False,
+        "input_form": "records",
+    }
+
+
+def _starts_with_text(part: Fitted) -> bool:
+    """Whether a part of a column transformer is a pipeline that begins with a vectoriser."""
+    return "Pipeline" in class_names_of(part) and bool(
+        class_names_of(first_stage(part)) & TEXT_VECTORIZERS
+    )
+
+
+def _tell_text(facts: Facts, origins: Columns, part: Fitted) -> None:
+    """Note that a column is text, with the most common words where the vectoriser knows them."""
+    vectorizer = first_stage(part)
+    words = _common_words(vectorizer)
+    for origin in origins:
+        facts.tell(origin, type(vectorizer).__name__, kind="text", categories=words or None)
+
+
+def _common_words(vectorizer: Fitted) -> list[str]:
+    """Return words of a vocabulary: the most frequent if there are weights, else evenly spread."""
+    vocabulary = read(vectorizer, "vocabulary_") or {}
+    words = sorted(vocabulary, key=lambda word: int(vocabulary[word]))
+    weights = read(vectorizer, "idf_")
+    if weights is not None and len(weights) == len(words):
+        order = np.argsort(np.asarray(weights), kind="stable")[:MAX_CATEGORIES]
+        return [str(words[i]) for i in order]
+    step = max(len(words) // MAX_CATEGORIES, 1)
+    return [str(word) for word in words[::step][:MAX_CATEGORIES]]
+
+
+def _feature(name: str, column: dict[str, Any]) -> dict[str, Any]:
+    """Return one ``ModelFeature``; a column with an encoder keeps no numeric range."""
+    if column.get("kind") in ("categorical", "text"):
+        column = {k: v for k, v in column.items() if k in ("kind", "categories", "source")}
+    return {"name": name, **column}
+
+
+def _count(stage: Fitted) -> int:
+    """Return the number of input columns a stage was fitted on, 0 where it does not tell."""
+    for name in ("n_features_in_", "n_features_", "_n_features"):
+        count = read(stage, name)
+        if isinstance(count, (int, np.integer)) and count > 0:
+            return int(count)
+    coefficients = read(stage, "coef_")
+    if np.ndim(coefficients) in (1, 2):
+        return int(np.shape(coefficients)[-1])
+    return 0
+
+
+HANDLERS: dict[str, Callable[..., Any]] = {
+    "Pipeline": _pipeline,
+    "ColumnTransformer": _column_transformer,
+    "FeatureUnion": _union,
+    "StandardScaler": _standard_scaler,
+    "MinMaxScaler": _min_max_scaler,
+    "MaxAbsScaler": _max_abs_scaler,
+    "RobustScaler": _robust_scaler,
+    "KBinsDiscretizer": _discretizer,
+    "QuantileTransformer": _quantile_transformer,
+    "SplineTransformer": _splines,
+    "SimpleImputer": _imputer,
+    "KNNImputer": _other_imputer,
+    "IterativeImputer": _other_imputer,
+    "OneHotEncoder": _encoder,
+    "OrdinalEncoder": _encoder,
+    "TargetEncoder": _encoder,
+    "FunctionTransformer": _function,
+}
+"""Stages by class name (also of a base class), in order of trial."""

@@ -6,7 +6,6 @@ model was fitted on). Runs inside the model's own process, possibly under an old
 3.7 syntax, standard library and numpy only; every other library is looked up among those already
 imported. Everything is read from attributes; the model is never asked to predict.
 """
-# ruff: noqa: B905 - zip(strict=) needs Python 3.10
 
 from __future__ import annotations
 
@@ -18,7 +17,10 @@ import numpy as np
 
 import model_boosters
 import model_columns
-from model_columns import class_names_of
+from model_facts import class_names_of, plain, shape_of
+
+Fitted = Any
+"""An object of any library."""
 
 CUT = 120
 """Characters kept of a parameter's ``repr``."""
@@ -33,7 +35,7 @@ class NotAModelError(ValueError):
     """The file holds something that cannot predict; the message says what and what to upload."""
 
 
-def find_model(loaded: Any) -> tuple[Any, list[str]]:
+def find_model(loaded: Fitted) -> tuple[Any, list[str]]:
     """Return the object that predicts, from whatever a file contained.
 
     Parameters
@@ -76,7 +78,7 @@ none of them can predict. Upload the fitted model itself.
     return loaded, []
 
 
-def describe(estimator: Any) -> dict[str, Any]:
+def describe(estimator: Fitted) -> dict[str, Any]:
     """Return what a fitted estimator says of itself.
 
     Parameters
@@ -110,7 +112,7 @@ def describe(estimator: Any) -> dict[str, Any]:
     }
 
 
-def final_estimator(estimator: Any) -> Any:
+def final_estimator(estimator: Fitted) -> Fitted:
     """Return the innermost predictor: through pipelines, searches, calibration and thresholds."""
     for _ in range(20):
         inner = _inner(estimator)
@@ -120,7 +122,7 @@ def final_estimator(estimator: Any) -> Any:
     return estimator
 
 
-def model_input(frame: Any, input_form: str) -> Any:
+def model_input(frame: Fitted, input_form: str) -> Fitted:
     """Return a table in the form the model was fitted on.
 
     Parameters
@@ -146,7 +148,7 @@ def model_input(frame: Any, input_form: str) -> Any:
 # ---------------------------------------------------------------- what the file held
 
 
-def _find_member(bundle: Any) -> tuple[Any, list[str]]:
+def _find_member(bundle: Fitted) -> tuple[Any, list[str]]:
     """Pick the only member of a dict, list or tuple that predicts."""
     items = list(bundle.items()) if isinstance(bundle, dict) else list(enumerate(bundle))
     models = [(key, member) for key, member in items if _predicts(member)]
@@ -166,12 +168,12 @@ def _find_member(bundle: Any) -> tuple[Any, list[str]]:
     return estimator, [note, *notes]
 
 
-def _predicts(member: Any) -> bool:
+def _predicts(member: Fitted) -> bool:
     """Whether an object is a model: an instance with ``predict``."""
     return not isinstance(member, type) and callable(getattr(member, "predict", None))
 
 
-def _why_not(loaded: Any) -> str:
+def _why_not(loaded: Fitted) -> str:
     """One sentence on what was found instead of a model."""
     name = type(loaded).__name__
     if isinstance(loaded, type):
@@ -193,7 +195,7 @@ def _why_not(loaded: Any) -> str:
     return f"The file holds a {name}, which has no predict method. Upload the fitted model."
 
 
-def _is_unfitted(estimator: Any) -> bool:
+def _is_unfitted(estimator: Fitted) -> bool:
     """Whether a scikit-learn estimator carries nothing learnt (no attribute ends in ``_``)."""
     final = final_estimator(estimator)
     if not type(final).__module__.startswith("sklearn."):
@@ -202,7 +204,7 @@ def _is_unfitted(estimator: Any) -> bool:
     return not learnt and not hasattr(final, "_fit_X")
 
 
-def _inner(estimator: Any) -> Any:
+def _inner(estimator: Fitted) -> Fitted:
     """Return the estimator one wrapper further in, or None for a plain predictor."""
     steps = getattr(estimator, "steps", None)
     if isinstance(steps, list) and steps and "Pipeline" in class_names_of(estimator):
@@ -225,7 +227,7 @@ def _inner(estimator: Any) -> Any:
 CLASSIFICATION = ("binary", "multiclass", "multilabel", "multioutput")
 
 
-def _outputs(estimator: Any, final: Any) -> dict[str, Any]:
+def _outputs(estimator: Fitted, final: Fitted) -> dict[str, Any]:
     """Return task, outputs and classes."""
     kind = _estimator_kind(estimator, final)
     if kind == "classifier":
@@ -240,7 +242,7 @@ def _outputs(estimator: Any, final: Any) -> dict[str, Any]:
     return {"task": "clustering" if kind == "clusterer" else "outlier"}
 
 
-def _estimator_kind(estimator: Any, final: Any) -> str:
+def _estimator_kind(estimator: Fitted, final: Fitted) -> str:
     """Return scikit-learn's ``estimator_type``, told by tags, attribute or what is there."""
     for candidate in (estimator, final):
         kind = _tagged_kind(candidate) or getattr(candidate, "_estimator_type", None)
@@ -257,7 +259,7 @@ def _estimator_kind(estimator: Any, final: Any) -> str:
     return "regressor"
 
 
-def _tagged_kind(estimator: Any) -> str | None:
+def _tagged_kind(estimator: Fitted) -> str | None:
     """Return ``estimator_type`` from scikit-learn's tags (1.6 and later)."""
     tags = getattr(estimator, "__sklearn_tags__", None)
     if tags is None:
@@ -268,7 +270,7 @@ def _tagged_kind(estimator: Any) -> str | None:
         return None
 
 
-def _classifier_outputs(estimator: Any, final: Any) -> dict[str, Any]:
+def _classifier_outputs(estimator: Fitted, final: Fitted) -> dict[str, Any]:
     """Return task and classes of a classifier with one or several outputs."""
     classes = _classes(estimator, final)
     if classes is None:
@@ -290,7 +292,7 @@ def _classifier_outputs(estimator: Any, final: Any) -> dict[str, Any]:
     }
 
 
-def _classes(estimator: Any, final: Any) -> Any:
+def _classes(estimator: Fitted, final: Fitted) -> Fitted:
     """Return ``classes_``: an array, a list of arrays (one per output) or None."""
     for candidate in (estimator, final):
         try:
@@ -303,7 +305,7 @@ def _classes(estimator: Any, final: Any) -> Any:
     return None
 
 
-def _is_multilabel(final: Any) -> bool:
+def _is_multilabel(final: Fitted) -> bool:
     """Whether a classifier whose ``classes_`` is flat learnt an indicator matrix."""
     if getattr(final, "multilabel_", False):
         return True
@@ -311,19 +313,19 @@ def _is_multilabel(final: Any) -> bool:
     return getattr(binarizer, "y_type_", "") == "multilabel-indicator"
 
 
-def _n_regression_outputs(final: Any) -> int:
+def _n_regression_outputs(final: Fitted) -> int:
     """Return how many numbers a regressor predicts per row."""
     n_outputs = getattr(final, "n_outputs_", None) or getattr(final, "n_outputs", None)
     if isinstance(n_outputs, (int, np.integer)):
         return int(n_outputs)
     if class_names_of(final) & {"MultiOutputRegressor", "RegressorChain"}:
         return len(final.estimators_)
-    for name in ("_y", "y_train_"):
-        targets = getattr(final, name, None)
-        if np.ndim(targets) == 2:
-            return int(np.shape(targets)[1])
-    coefficients = getattr(final, "coef_", None)
-    return int(np.shape(coefficients)[0]) if np.ndim(coefficients) == 2 else 1
+    for name in ("_y", "y_train_"):  # neighbours, Gaussian processes
+        shape = shape_of(final, name)
+        if len(shape) == 2:
+            return shape[1]
+    shape = shape_of(final, "coef_")
+    return shape[0] if len(shape) == 2 else 1
 
 
 def _output_names(n_outputs: int) -> list[str]:
@@ -331,7 +333,7 @@ def _output_names(n_outputs: int) -> list[str]:
     return [f"output_{i}" for i in range(n_outputs)] if n_outputs > 1 else []
 
 
-def labels_of(values: Any) -> list[Any]:
+def labels_of(values: Fitted) -> list[Any]:
     """Return labels as JSON can carry them: str, int, float or bool.
 
     Examples
@@ -339,13 +341,13 @@ def labels_of(values: Any) -> list[Any]:
     >>> labels_of(np.array([1.5, 2.0]))
     [1.5, 2.0]
     """
-    return [model_columns.plain(value) for value in values]
+    return [plain(value) for value in values]
 
 
 # ---------------------------------------------------------------- steps, parameters, versions
 
 
-def _steps(estimator: Any) -> list[dict[str, Any]]:
+def _steps(estimator: Fitted) -> list[dict[str, Any]]:
     """Return the steps of the outermost pipeline, through searches and other wrappers."""
     for _ in range(20):
         if "Pipeline" in class_names_of(estimator):
@@ -356,7 +358,7 @@ def _steps(estimator: Any) -> list[dict[str, Any]]:
     return []
 
 
-def _step(name: str, step: Any) -> dict[str, Any]:
+def _step(name: str, step: Fitted) -> dict[str, Any]:
     """Return one step; "passthrough" and None are steps that do nothing."""
     if step is None or isinstance(step, str):
         return {"name": str(name), "estimator": "passthrough", "parameters": {}}
@@ -367,7 +369,7 @@ def _step(name: str, step: Any) -> dict[str, Any]:
     }
 
 
-def _parameters(estimator: Any) -> dict[str, str]:
+def _parameters(estimator: Fitted) -> dict[str, str]:
     """Return the estimator's own parameters (not those of its parts) as short text."""
     get_params = getattr(estimator, "get_params", None)
     if get_params is None:
@@ -380,7 +382,7 @@ def _parameters(estimator: Any) -> dict[str, str]:
     return {str(k): _short(v) for k, v in sorted(parameters.items()) if k not in skipped}
 
 
-def _short(value: Any) -> str:
+def _short(value: Fitted) -> str:
     """Return ``repr`` on one line, cut to ``CUT`` characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= CUT else text[: CUT - 1] + "…"

@@ -85,7 +85,9 @@ class LocalModel:
 
     def _input(self, frame: pd.DataFrame) -> Any:
         columns = [feature.name for feature in self.info.features]
-        return model_describe.model_input(frame[columns], self.info.input_form)
+        if set(columns) <= set(frame.columns):  # else by position, as for models without names
+            frame = frame[columns]
+        return model_describe.model_input(frame, self.info.input_form)
 
     def _proba(self, rows: Any) -> NDArray[np.float64] | None:
         if self.info.task is Task.MULTIOUTPUT:
