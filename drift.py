@@ -310,7 +310,7 @@ def compare_predictions(
     info: ModelInfo,
     *,
     thresholds: Thresholds | None = None,
-    full: bool = True,
+    exact: bool | None = None,
 ) -> FeatureDrift:
     """Compare what a model answers on two tables.
 
@@ -322,8 +322,8 @@ def compare_predictions(
         Of the model.
     thresholds : Thresholds, optional
         Limits of the verdict.
-    full : bool
-        Whether to add the field's usual tests and the histograms.
+    exact : bool, optional
+        See ``drift_tests.kolmogorov_smirnov``.
 
     Returns
     -------
@@ -337,7 +337,7 @@ def compare_predictions(
     pairs = list(
         zip(prediction_profiles(reference, info), prediction_profiles(current, info), strict=True)
     )
-    compared = [compare_profiles(old, new, limits, full=full) for old, new in pairs]
+    compared = [compare_profiles(old, new, limits, exact=exact) for old, new in pairs]
     evidence = tuple(
         Evidence(item.test, f"output {i + 1}: {item.finding}") if i else item
         for i, comparison in enumerate(compared)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from drift import column_kinds
 from drift_comparison import Comparison, Thresholds, compare_profiles
-from drift_impact import Truth, truth_of
+from drift_impact import Truth, quality, take, truth_of
 from drift_profiles import Profile, profile_column
 from model_types import ModelInfo, Predictions
 from schema_utils import Kind, Schema
@@ -60,6 +60,21 @@ class Halves:
     def untouched(self) -> dict[str, Comparison]:
         """Reference half against the current half as it is."""
         return {name: self.compare(name, self.current_frame, full=False) for name in self.kinds}
+
+    @cached_property
+    def quality_before(self) -> float | None:
+        """Quality on the model's rows before any drift; None without labels."""
+        return self._quality(self.model_rows)
+
+    @cached_property
+    def quality_of_half(self) -> float | None:
+        """Quality on the whole current half before any drift; None without labels."""
+        return self._quality(self.current)
+
+    def _quality(self, rows: NDArray[np.int64]) -> float | None:
+        if self.truth is None:
+            return None
+        return quality(self.truth, rows, take(self.predictions, rows)).value
 
     def compare(self, name: str, frame: pd.DataFrame, *, full: bool = True) -> Comparison:
         """Compare one column of the reference half with that of ``frame``."""

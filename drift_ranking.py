@@ -103,7 +103,10 @@ def _quality_change(
 ) -> float | None:
     if data.truth is None:
         return None
-    old, new = (quality(data.truth, rows, answer).value for answer in (before, after))
+    old = data.quality_before
+    if len(rows) < len(data.model_rows):
+        old = quality(data.truth, rows, before).value
+    new = quality(data.truth, rows, after).value
     return None if old is None or new is None else new - old
 
 

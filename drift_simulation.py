@@ -224,15 +224,16 @@ def _add_impact(
     compared_with = data.current if scenario.thins else rows
     before = take(data.predictions, compared_with)
     point.prediction = prediction_change(before, answer, data.info, same_rows=not scenario.thins)
-    reference = take(data.predictions, data.reference)
-    point.prediction_drift = compare_predictions(reference, answer, data.info)
+    point.prediction_drift = compare_predictions(
+        take(data.predictions, data.reference), answer, data.info, exact=False
+    )
     noticed = point.prediction_drift.verdict is DriftVerdict.DRIFT
     point.tests_noticed["prediction_drift"] = noticed
     if data.truth is not None:
-        old = quality(data.truth, compared_with, before)
+        old = data.quality_of_half if scenario.thins else data.quality_before
         point.quality = quality(data.truth, rows, answer)
-        if old.value is not None and point.quality.value is not None:
-            point.quality_change = point.quality.value - old.value
+        if old is not None and point.quality.value is not None:
+            point.quality_change = point.quality.value - old
 
 
 def _harm(
@@ -284,7 +285,6 @@ def _brief(feature: FeatureDrift) -> FeatureDrift:
 def _section(
     data: Halves, scenarios: list[ScenarioResult], ranking: list[FeatureHarm]
 ) -> DriftSection:
-    rows = data.model_rows
     section = DriftSection(
         reference="A random half of the rows; the scenarios drift the other half.",
         n_reference=len(data.reference),
@@ -295,7 +295,7 @@ def _section(
     )
     if data.truth is not None:
         section.quality_metric = data.truth.metric
-        section.quality_reference = quality(data.truth, rows, take(data.predictions, rows)).value
+        section.quality_reference = data.quality_before
     if len(data.kinds) > MAX_COLUMNS:
         section.notes.append(
             f"Each scenario touches at most {MAX_COLUMNS} of the {len(data.kinds)} columns."
