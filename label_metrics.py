@@ -161,7 +161,7 @@ def label_metrics(data: Labelled, *, n_resamples: int, rng: np.random.Generator)
     for name in LABEL_METRICS:
         value = float(values[name][0])
         interval = bootstrap.percentile_interval(resampled[name], data.n)
-        if perfect:
+        if perfect and np.isfinite(value):
             interval = Interval(_perfect_bound(data, name), 1.0)
         metrics.append(
             Metric(

@@ -40,13 +40,10 @@ def regression_metrics(
     list of Metric
         In the order of ``REGRESSION_METRICS``.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # told below as a value that is not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # told as a value that is not finite
         estimates = _sum_estimates(y_true, y_pred, n_resamples, rng)
-    estimates[MEDIAN] = _median_estimate(np.abs(y_true - y_pred), n_resamples, rng)
-    return [
-        _with_baseline(name, estimates[name], y_true, _why_undefined(name, y_true, estimates[name]))
-        for name in REGRESSION_METRICS
-    ]
+        estimates[MEDIAN] = _median_estimate(np.abs(y_true - y_pred), n_resamples, rng)
+        return [_metric(name, estimates[name], y_true) for name in REGRESSION_METRICS]
 
 
 def _why_undefined(name: str, y_true: FloatArray, estimate: Estimate) -> str | None:
@@ -63,8 +60,9 @@ def _why_undefined(name: str, y_true: FloatArray, estimate: Estimate) -> str | N
     return None
 
 
-def _with_baseline(name: str, estimate: Estimate, y_true: FloatArray, reason: str | None) -> Metric:
-    """Add the metric of the constant that suits it: the mean for squares, else the median."""
+def _metric(name: str, estimate: Estimate, y_true: FloatArray) -> Metric:
+    """Return a metric beside the constant that suits it: the mean for squares, else the median."""
+    reason = _why_undefined(name, y_true, estimate)
     if reason is not None:
         return undefined_metrics((name,), reason, y_true.size)[0]
     uses_mean = name in ("root_mean_squared_error", "r2")
@@ -76,7 +74,7 @@ def _with_baseline(name: str, estimate: Estimate, y_true: FloatArray, reason: st
     return Metric(
         name=name,
         estimate=estimate,
-        baseline=baseline,
+        baseline=baseline if np.isfinite(baseline) else None,
         baseline_name="always the mean" if uses_mean else "always the median",
         higher_is_better=higher_is_better(name),
     )
