@@ -11,7 +11,8 @@ was found, what was expected, what to do.
     │   ├── SchemaError             a schema, naming feature and field
     │   ├── DataError               a table, naming column and row
     │   ├── UnsupportedFileError    the file is no model we can read
-    │   └── TooLargeError           over a size limit
+    │   ├── TooLargeError           over a size limit
+    │   └── ConflictError           not possible in the present state
     ├── NotFoundError               no such run, artifact or model
     ├── BusyError                   the queue is full
     ├── RunCancelledError           somebody cancelled the run
@@ -49,6 +50,10 @@ class UnsupportedFileError(InputError):
 
 class TooLargeError(InputError):
     """Something is larger than its limit; the message names both."""
+
+
+class ConflictError(InputError):
+    """What was asked for is not possible in the present state of the thing."""
 
 
 class NotFoundError(MonitorError):

@@ -1,8 +1,8 @@
 """What the store says about runs, without their whole reports.
 
-Owns: ``RunRecord`` (a row of the list), ``RunFilter`` and ``RunSort`` (how to ask for rows),
-``MetricPoint`` (a number over time), ``QueueState``, ``Artifact`` and run ids. Used by both doors;
-computes nothing.
+Owns: ``RunItem`` (a row of the list), ``RunRecord`` (with the request), ``RunFilter`` and
+``RunSort`` (how to ask for rows), ``MetricPoint`` (a number over time), ``QueueState``,
+``Artifact`` and run ids. Used by both doors; computes nothing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class RunSummary(TypedModel):
     )
 
 
-class RunRecord(RunSummary):
+class RunItem(RunSummary):
     """One run as the list of runs shows it."""
 
     id: str
@@ -56,7 +56,6 @@ class RunRecord(RunSummary):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     seconds: float | None = Field(default=None, description="From start to end")
-    request: RunRequest
     model_name: str
     model_sha256: str
     source: str
@@ -65,9 +64,15 @@ class RunRecord(RunSummary):
     fraction: float = Field(default=0.0, description="Progress of the whole run, 0..1")
     message: str = ""
     cancel_requested: bool = False
+    error: str | None = Field(default=None, description="Why the run has no report")
+
+
+class RunRecord(RunItem):
+    """One run with everything the store knows of it but the report."""
+
+    request: RunRequest
     owner: str | None = Field(default=None, description="Runner that works on it")
     heartbeat_at: datetime | None = None
-    error: str | None = Field(default=None, description="Why the run has no report")
 
 
 class RunSort(StrEnum):

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from artifact_store import utc_now
-from errors import InputError, NotFoundError, StorageError
+from errors import ConflictError, NotFoundError, StorageError
 from report_types import RunStatus, TestReport
 from run_queue import RunQueue, end_run, record_of
 from run_summary import summarise, trend_metrics
@@ -64,18 +64,29 @@ class Store(RunQueue):
         StorageError
             The report was written in a form that this program cannot read.
         """
-        with self._database.read() as connection:
-            row = connection.execute(sa.select(report).where(report.c.run_id == run_id)).first()
-        if row is None:
-            raise NotFoundError(_why_no_report(self.get_run(run_id)))
         try:
-            return TestReport.model_validate_json(gzip.decompress(row.body))
+            return TestReport.model_validate_json(self.get_report_json(run_id))
         except ValidationError as error:
             msg = (
-                f"The report of run {run_id} has schema version {row.schema_version} and cannot "
-                f"be read by this program: {error.error_count()} fields differ"
+                f"The report of run {run_id} was written by another version of this program and "
+                f"cannot be read: {error.error_count()} fields differ; run the test again"
             )
             raise StorageError(msg) from error
+
+    def get_report_json(self, run_id: str) -> bytes:
+        """Return the report of a finished run as JSON, byte for byte as it was stored.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or it has no report; the message says why.
+        """
+        statement = sa.select(report.c.body).where(report.c.run_id == run_id)
+        with self._database.read() as connection:
+            body = connection.scalar(statement)
+        if body is None:
+            raise NotFoundError(_why_no_report(self.get_run(run_id)))
+        return gzip.decompress(body)
 
     def list_runs(
         self,
@@ -150,12 +161,12 @@ class Store(RunQueue):
         ------
         NotFoundError
             There is no such run.
-        InputError
+        ConflictError
             It is still waiting or running.
         """
         if not self.get_run(run_id).status.is_final:
             msg = f"Run {run_id} has not ended yet; cancel it first"
-            raise InputError(msg)
+            raise ConflictError(msg)
         with self._database.write() as connection:
             used = sa.select(run_artifact.c.sha256).where(run_artifact.c.run_id == run_id)
             candidates = list(connection.execute(used).scalars())

@@ -22,6 +22,7 @@ from base_types import Estimate
 from database import MIGRATIONS
 from errors import (
     BusyError,
+    ConflictError,
     InputError,
     NotFoundError,
     StorageError,
@@ -317,7 +318,7 @@ def test_delete_takes_unshared_files(store: Store) -> None:
 def test_unfinished_run_is_not_deleted(store: Store) -> None:
     """A run that waits or goes on must be cancelled before it can be deleted."""
     run_id = store.create_run(request_for(store))
-    with pytest.raises(InputError, match="cancel it first"):
+    with pytest.raises(ConflictError, match="cancel it first"):
         store.delete_run(run_id)
 
 

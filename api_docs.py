@@ -1,0 +1,175 @@
+"""The page ``/docs``: every operation with its parameters, answers and a curl line.
+
+Owns: the page and the examples. It is made from the OpenAPI description, so it cannot disagree
+with the code, and loads nothing from anywhere else, so it works offline.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from formatting import escape_html
+from report_types import RunConfig
+
+router = APIRouter(include_in_schema=False)
+
+EXAMPLE_OPTIONS = {"n_rows": 500, "seed": 1}
+
+RUN_TESTS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "model": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "The model's file: .pkl, .joblib, .skops, XGBoost, ...",
+                        },
+                        "sample": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "Rows of its data: CSV, Parquet or JSON",
+                        },
+                        "target": {
+                            "type": "string",
+                            "description": "Column of the sample with the right answers",
+                        },
+                        "schema": {
+                            "type": "string",
+                            "description": "Schema of the input as JSON, as text or as a file",
+                        },
+                        "options": {
+                            "type": "string",
+                            "description": "JSON object with any of: "
+                            + ", ".join(sorted(RunConfig.model_fields)),
+                        },
+                        "labels": {
+                            "type": "string",
+                            "description": "JSON object of labels to find the run by",
+                        },
+                        "source": {"type": "string", "enum": ["api", "client"]},
+                    },
+                },
+                "example": {
+                    "model": "(the file's bytes)",
+                    "target": "species",
+                    "options": json.dumps(EXAMPLE_OPTIONS),
+                    "labels": '{"commit": "1a2b3c"}',
+                },
+            }
+        },
+    }
+}
+"""OpenAPI of the form, which is read as a stream and therefore unknown to the framework."""
+
+CURL_OF = {
+    "run_tests": "curl -F model=@model.pkl -F sample=@data.csv -F target=species "
+    f"-F options='{json.dumps(EXAMPLE_OPTIONS)}' BASE/run_tests",
+    "list_runs": "curl 'BASE/runs?verdict=fail&limit=10'",
+    "get_run": "curl 'BASE/runs/RUN_ID?wait=20'",
+    "get_report": "curl -o report.json BASE/runs/RUN_ID/report",
+    "get_report_html": "curl -o report.html BASE/runs/RUN_ID/report.html",
+    "cancel_run": "curl -X POST BASE/runs/RUN_ID/cancel",
+    "delete_run": "curl -X DELETE BASE/runs/RUN_ID",
+    "follow_run": "curl -N BASE/runs/RUN_ID/events",
+    "is_alive": "curl BASE/healthz",
+    "is_ready": "curl BASE/readyz",
+}
+
+_STYLE = """
+:root{color-scheme:light dark}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+pre{padding:.7rem;overflow-x:auto;border:1px solid #8886;border-radius:.4rem}
+section{border-top:1px solid #8886;margin-top:2rem}
+table{border-collapse:collapse;width:100%}
+td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0}
+.method{font-weight:700}
+"""
+
+
+@router.get("/docs", response_class=HTMLResponse)
+def show_docs(request: Request) -> HTMLResponse:
+    """Return the page."""
+    page = render_docs(request.app.openapi(), str(request.base_url).rstrip("/"))
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
+
+@router.get("/", response_class=HTMLResponse)
+def show_start(request: Request) -> HTMLResponse:
+    """Return the same page to whoever opens the bare address."""
+    return show_docs(request)
+
+
+def render_docs(openapi: dict[str, Any], base: str) -> str:
+    """Return the documentation page for an OpenAPI description."""
+    info = openapi["info"]
+    sections = [
+        _operation(method, path, operation, base)
+        for path, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    ]
+    title = escape_html(f"{info['title']} API {info['version']}")
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
+        f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style>"
+        f"<h1>{title}</h1><p>{escape_html(info['description'])} Errors are Problem Details "
+        "(RFC 9457). The machine-readable form of this page is <a href=/openapi.json>"
+        f"/openapi.json</a>.</p>{''.join(sections)}</html>"
+    )
+
+
+def _operation(method: str, path: str, operation: dict[str, Any], base: str) -> str:
+    name = operation["operationId"]
+    parts = [
+        f"<section id={escape_html(name)}><h2><span class=method>{method.upper()}</span> "
+        f"{escape_html(path)}</h2><p>{escape_html(operation.get('description', ''))}</p>",
+        f"<pre>{escape_html(CURL_OF[name].replace('BASE', base))}</pre>",
+        _table("Parameters", _parameters(operation)),
+        _table("Form", _form_fields(operation)),
+        _table("Answers", _answers(operation)),
+        "</section>",
+    ]
+    return "".join(parts)
+
+
+def _parameters(operation: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (f"{item['name']} ({item['in']})", item.get("description", ""))
+        for item in operation.get("parameters", [])
+    ]
+
+
+def _form_fields(operation: dict[str, Any]) -> list[tuple[str, str]]:
+    contents = operation.get("requestBody", {}).get("content", {}).values()
+    return [
+        (name, field.get("description", ""))
+        for content in contents
+        for name, field in content["schema"]["properties"].items()
+    ]
+
+
+def _answers(operation: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (str(status), answer.get("description", ""))
+        for status, answer in operation["responses"].items()
+    ]
+
+
+def _table(title: str, rows: list[tuple[str, str]]) -> str:
+    if not rows:
+        return ""
+    body = "".join(
+        f"<tr><td><code>{escape_html(name)}</code></td><td>{escape_html(text)}</td></tr>"
+        for name, text in rows
+    )
+    return f"<h3>{title}</h3><table>{body}</table>"

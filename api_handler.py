@@ -1,0 +1,211 @@
+"""The HTTP API: ``python -m api_handler``.
+
+Owns: the application, ``POST /run_tests`` and the health addresses. A failing *test* is no HTTP
+error but 200 with ``"verdict": "fail"``; only what cannot become a run is refused with a 4xx.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Header, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+import api_docs
+import api_runs
+import jobs
+from api_middleware import RequestGate
+from api_problems import add_handlers, documented
+from api_requests import FIELDS, submit_form
+from api_runs import MAX_WAIT_SECONDS, POLL_AGAIN_SECONDS, StoreOf, answer_for, wait_for_run
+from api_types import Problem, Readiness, RunAnswer
+from api_uploads import read_form
+from environment import PRODUCT_VERSION
+from errors import InputError, StorageError
+from settings import Settings, load_settings
+from storage import Store
+
+DEFAULT_WAIT_SECONDS = 30.0
+SHUTDOWN_SECONDS = 5
+"""How long open requests may take when the server is told to stop."""
+
+_WAIT = re.compile(r"\bwait\s*=\s*\"?(\d{1,6})")
+
+router = APIRouter()
+
+
+class _Api(FastAPI):
+    """The application, with the form of its errors in the description."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI description."""
+        description = super().openapi()
+        description["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        return description
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application over the store that the settings name.
+
+    Raises
+    ------
+    StorageError
+        The store cannot be opened.
+    """
+    store = Store.open(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(jobs.ensure_runner, settings)
+        yield
+        await run_in_threadpool(jobs.stop_runner, settings)
+        store.close()
+
+    app = _Api(
+        title="Model Monitor",
+        version=PRODUCT_VERSION,
+        description="Tests the machine-learning model in a file and says whether it is any good.",
+        lifespan=lifespan,
+        docs_url=None,  # these pages load scripts from elsewhere; ours works offline
+        redoc_url=None,
+    )
+    app.state.store = store
+    add_handlers(app)
+    for part in (router, api_runs.router):
+        app.include_router(part, responses=documented(400, 401, 422, 500))
+    app.include_router(api_docs.router)
+    app.add_middleware(RequestGate, settings=settings, store=store)
+    return app
+
+
+@router.post(
+    "/run_tests",
+    operation_id="run_tests",
+    tags=["runs"],
+    responses=documented(403, 409, 413, 415, 503)
+    | {202: {"model": RunAnswer, "description": "Not finished yet; see Location"}},
+    openapi_extra=api_docs.RUN_TESTS_BODY,
+)
+async def run_tests(
+    request: Request,
+    response: Response,
+    store: StoreOf,
+    prefer: Annotated[
+        str | None,
+        Header(
+            description="wait=N answers after N seconds at the latest (30 by default, at most 55); "
+            "respond-async answers at once"
+        ),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, Header(description="The same key and request give the same run again")
+    ] = None,
+) -> RunAnswer:
+    """Test a model: 200 with the summary once it is done, 202 with its address until then."""
+    settings = store.settings
+    known = store.find_by_key(idempotency_key) if idempotency_key else None
+    with await read_form(
+        request.stream(),
+        request.headers.get("content-type", ""),
+        store,
+        {"model": settings.max_model_bytes, "sample": settings.max_sample_bytes},
+        FIELDS,
+    ) as form:
+        run_id = await run_in_threadpool(submit_form, store, form, idempotency_key)
+    seconds = _seconds_to_wait(prefer)
+    record = await wait_for_run(store, run_id, seconds)
+    if not record.status.is_final:
+        response.status_code = 202
+        response.headers["Retry-After"] = str(POLL_AGAIN_SECONDS)
+    response.headers.update(_about(run_id, prefer, seconds, replayed=known == run_id))
+    return await answer_for(store, record, request)
+
+
+def _seconds_to_wait(prefer: str | None) -> float:
+    """Return how long the caller wants to wait (RFC 7240); what is not understood is ignored."""
+    text = (prefer or "").lower()
+    if "respond-async" in text:
+        return 0.0
+    wait = _WAIT.search(text)
+    return min(float(wait.group(1)), MAX_WAIT_SECONDS) if wait else DEFAULT_WAIT_SECONDS
+
+
+def _about(run_id: str, prefer: str | None, seconds: float, *, replayed: bool) -> dict[str, str]:
+    headers = {"Location": f"/runs/{run_id}"}
+    if prefer:
+        headers["Preference-Applied"] = f"wait={seconds:g}" if seconds else "respond-async"
+    if replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return headers
+
+
+@router.get("/healthz", operation_id="is_alive", tags=["health"])
+async def is_alive() -> Mapping[str, str]:
+    """Say that the server answers; touches nothing else."""
+    return {"status": "alive", "version": PRODUCT_VERSION}
+
+
+@router.get(
+    "/readyz",
+    operation_id="is_ready",
+    tags=["health"],
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "Runs cannot be taken now"}},
+)
+def is_ready(store: StoreOf) -> JSONResponse:
+    """Say whether runs can be taken: the store can be written, and somebody works on runs."""
+    readiness = _readiness(store)
+    status = 200 if readiness.status == "ready" else 503
+    return JSONResponse(readiness.model_dump(), status_code=status)
+
+
+def _readiness(store: Store) -> Readiness:
+    settings = store.settings
+    state: dict[str, Any] = {"store": "ok", "runner": "ok"}
+    try:
+        store.check_writable()
+        queue = store.queue_state()
+        state |= {"n_queued": queue.n_queued, "n_running": queue.n_running}
+    except StorageError as error:
+        state["store"] = str(error)
+    if not jobs.runner_alive(settings):
+        jobs.ensure_runner(settings)
+        state["runner"] = "no process works on runs; one is being started"
+    is_ready = state["store"] == state["runner"] == "ok"
+    return Readiness(
+        status="ready" if is_ready else "not ready",
+        slots=settings.slots,
+        model_policy=settings.model_policy,
+        **state,
+    )
+
+
+def main() -> int:
+    """Serve until Ctrl-C; return the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    try:
+        settings = load_settings()
+        app = create_app(settings)
+    except (InputError, StorageError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    uvicorn.run(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        server_header=False,
+        access_log=False,  # its lines hold query strings; refusals and defects are logged by us
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""What happens to a request before any route sees it.
+
+Owns: the request id, the checks of host, origin and token, and admission to ``POST /run_tests``.
+Pure ASGI: behind the usual decorator middleware a client that went away is never noticed, and a
+form would be read before anything could refuse it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api_problems import Where, error_response, problem_response
+from errors import BusyError, MonitorError, TooLargeError
+from settings import LOOPBACK_HOSTS, MIB, Settings
+from storage import Store
+
+log = logging.getLogger("api")
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+"""Answered without a token: they tell nothing about runs."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+DRAIN_SECONDS = 30.0
+"""How long a refused upload is read and thrown away, so that a client that sends everything before
+it listens gets its answer instead of a broken connection."""
+
+FORM_OVERHEAD_BYTES = 4 * MIB
+"""What a form may hold beside its two files."""
+
+_REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
+
+Refusal = Callable[[Scope, Headers], Awaitable[Response | None]]
+
+
+class RequestGate:
+    """Gives each request an id and refuses what must not come in, before its body is read.
+
+    Parameters
+    ----------
+    app : ASGIApp
+        The application behind the gate.
+    settings : Settings
+        Token, allowed hosts and limits.
+    store : Store
+        Asked for the length of the queue.
+    """
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, store: Store) -> None:
+        self._app = app
+        self._settings = settings
+        self._store = store
+        self._hosts = LOOPBACK_HOSTS | {settings.api_host.lower()} | _lower(settings.allowed_hosts)
+        # whoever knows the token need not come by a known name, unless names are configured
+        self._any_host = bool(settings.token) and not settings.allowed_hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        tagged = _with_request_id(send, request_id)
+        refusal = await self._refuse(scope, headers)
+        if refusal is None:
+            await self._app(scope, receive, tagged)
+        else:
+            waits = "expect" in headers  # such a client listens before it sends
+            await _answer(refusal, scope, tagged, None if waits else receive)
+
+    async def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
+        for check in (self._check_host, self._check_origin, self._check_token):
+            refusal = check(scope, headers)
+            if refusal is not None:
+                return refusal
+        if scope["path"] == "/run_tests" and scope["method"] == "POST":
+            return await self._admit(scope, headers)
+        return None
+
+    def _check_host(self, scope: Scope, headers: Headers) -> Response | None:
+        """Refuse foreign names: a web page may point its own name at this machine."""
+        host = _host_of("//" + headers.get("host", ""))
+        if self._any_host or host in self._hosts:
+            return None
+        detail = f"This server does not answer to the name {host!r}; see MONITOR_ALLOWED_HOSTS"
+        return _problem(scope, 400, detail, "unknown-host")
+
+    def _check_origin(self, scope: Scope, headers: Headers) -> Response | None:
+        """Refuse changes that a foreign web page asks for."""
+        origin = headers.get("origin")
+        if origin is None or scope["method"] in SAFE_METHODS or _host_of(origin) in self._hosts:
+            return None
+        return _problem(scope, 403, f"Pages of {origin[:200]!r} may not use this", "foreign-origin")
+
+    def _check_token(self, scope: Scope, headers: Headers) -> Response | None:
+        token = self._settings.token
+        if not token or scope["path"] in OPEN_PATHS:
+            return None
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        # bytes, because compare_digest refuses text beyond ASCII
+        right = hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.encode())
+        if kind.lower() == "bearer" and right:
+            return None
+        detail = "Send the header 'Authorization: Bearer <MONITOR_API_TOKEN>'"
+        challenge = {"WWW-Authenticate": "Bearer"}
+        return _problem(scope, 401, detail, "unauthorized", headers=challenge)
+
+    async def _admit(self, scope: Scope, headers: Headers) -> Response | None:
+        """Refuse an upload that cannot be taken, while it is still on the way."""
+        if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            detail = (
+                f"Found Content-Type {headers.get('content-type', 'none')[:100]!r}, expected "
+                "multipart/form-data with the file in the field 'model', as curl -F sends it"
+            )
+            return _problem(scope, 415, detail, "no-form")
+        try:
+            self._check_length(headers)
+            await run_in_threadpool(self._check_queue)
+        except MonitorError as error:
+            return error_response(error, Where.of(scope))
+        return None
+
+    def _check_length(self, headers: Headers) -> None:
+        length = headers.get("content-length", "")
+        limit = self._settings.max_model_bytes + self._settings.max_sample_bytes
+        if length.isdecimal() and int(length) > limit + FORM_OVERHEAD_BYTES:
+            msg = (
+                f"The upload has {int(length) / MIB:,.0f} MiB; the model may have "
+                f"{self._settings.max_model_mb} and the sample {self._settings.max_sample_mb} MiB"
+            )
+            raise TooLargeError(msg)
+
+    def _check_queue(self) -> None:
+        state = self._store.queue_state()
+        if state.n_queued >= self._settings.queue_limit:
+            msg = f"{state.n_queued} runs are waiting already; try again later"
+            raise BusyError(msg, state.retry_after_seconds(self._settings.slots))
+
+
+def _problem(
+    scope: Scope, status: int, detail: str, kind: str, headers: dict[str, str] | None = None
+) -> Response:
+    return problem_response(status, detail, kind=kind, where=Where.of(scope), headers=headers)
+
+
+async def _answer(response: Response, scope: Scope, send: Send, receive: Receive | None) -> None:
+    """Send an answer at once, then read what the client still sends before closing."""
+    start = {
+        "type": "http.response.start",
+        "status": response.status_code,
+        "headers": response.raw_headers,
+    }
+    log.info("%s %s refused with %d", scope["method"], scope["path"], response.status_code)
+    await send(start)
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    if receive is not None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_drain(receive), DRAIN_SECONDS)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _drain(receive: Receive) -> None:
+    message: Message = {"more_body": True}
+    while message.get("more_body"):
+        message = await receive()
+
+
+def _with_request_id(send: Send, request_id: str) -> Send:
+    started = time.perf_counter()
+
+    async def tagged(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            milliseconds = (time.perf_counter() - started) * 1000
+            headers["Server-Timing"] = f"total;dur={milliseconds:.1f}"
+        await send(message)
+
+    return tagged
+
+
+def _request_id(headers: Headers) -> str:
+    """Return the caller's id if it is harmless, else a fresh one."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _host_of(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _lower(names: list[str]) -> set[str]:
+    return {name.lower() for name in names}

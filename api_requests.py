@@ -1,0 +1,126 @@
+"""From the form of ``POST /run_tests`` to a queued run.
+
+Owns: the fields of the form, what each may hold, and the sentences for what it may not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+import jobs
+from api_uploads import Form, Upload
+from errors import InputError
+from model_file import display_name, inspect_file
+from report_types import RunConfig, RunRequest
+from schema_json import schema_from_json
+from storage import Store
+
+FIELDS = frozenset({"schema", "target", "options", "labels", "source"})
+MAX_KEY = 200
+"""Longest Idempotency-Key."""
+
+
+def submit_form(store: Store, form: Form, idempotency_key: str | None) -> str:
+    """Check a received form, keep its files, queue the run and return its id.
+
+    Raises
+    ------
+    InputError
+        A field is missing or wrong; the message names it.
+    UnsupportedFileError
+        The model file is no model that can be tested; the message says what it is.
+    BusyError
+        The queue is full.
+    """
+    model = form.files.get("model")
+    if model is None or model.incoming.size_bytes == 0:
+        msg = "There is no file in the field 'model'; send one, as curl -F model=@model.pkl does"
+        raise InputError(msg)
+    if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY:
+        msg = f"The Idempotency-Key has {len(idempotency_key)} characters; expected 1 to {MAX_KEY}"
+        raise InputError(msg)
+    values = _request_values(form.fields)
+    model.incoming.complete()
+    file = inspect_file(model.incoming.path, model.name)
+    sample = form.files.get("sample")
+    request = RunRequest(
+        model_sha256=_keep(store, model, "model"),
+        model_name=file.name,
+        sample_sha256=_keep(store, sample, "sample") if sample else None,
+        sample_name=display_name(sample.name) if sample else None,
+        **values,
+    )
+    return jobs.submit(store, request, idempotency_key=idempotency_key)
+
+
+def _keep(store: Store, upload: Upload, kind: str) -> str:
+    name = display_name(upload.name)
+    return store.keep_artifact(upload.incoming, kind=kind, name=name).sha256
+
+
+def _request_values(fields: Mapping[str, bytes]) -> dict[str, Any]:
+    schema = fields.get("schema", b"").strip()
+    return {
+        "config": _config(fields),
+        "json_schema": schema_from_json(schema) if schema else None,
+        "labels": _labels(fields),
+        "source": "client" if _text(fields, "source") == "client" else "api",
+    }
+
+
+def _config(fields: Mapping[str, bytes]) -> RunConfig:
+    options = _json_object(fields, "options")
+    target = _text(fields, "target")
+    if target:
+        options["target"] = target
+    try:
+        return RunConfig.model_validate(options)
+    except ValidationError as error:
+        raise InputError(_wrong_options(error)) from None
+
+
+def _wrong_options(error: ValidationError) -> str:
+    parts = []
+    for item in error.errors(include_url=False):
+        name = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            known = ", ".join(sorted(RunConfig.model_fields))
+            parts.append(f"unknown option {name!r}; there are {known}")
+        else:
+            parts.append(f"the option {name} is {item['input']!r:.80}: {item['msg']}")
+    return "In the field 'options': " + "; ".join(parts)
+
+
+def _labels(fields: Mapping[str, bytes]) -> dict[str, str]:
+    labels = _json_object(fields, "labels")
+    if len(labels) > 20 or any(len(f"{name}{value}") > 500 for name, value in labels.items()):
+        msg = "The field 'labels' holds at most 20 labels of 500 characters each"
+        raise InputError(msg)
+    return {name: str(value) for name, value in labels.items()}
+
+
+def _json_object(fields: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    text = _text(fields, name)
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        msg = f"The field {name!r} is no valid JSON ({error}); expected an object like {{}}"
+        raise InputError(msg) from error
+    if not isinstance(value, dict):
+        msg = f"The field {name!r} holds {text[:60]!r}; expected a JSON object like {{}}"
+        raise InputError(msg)
+    return value
+
+
+def _text(fields: Mapping[str, bytes], name: str) -> str:
+    try:
+        return fields.get(name, b"").decode().strip()
+    except UnicodeDecodeError as error:
+        msg = f"The field {name!r} is not UTF-8: {error.reason} at byte {error.start}"
+        raise InputError(msg) from error

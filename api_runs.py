@@ -1,0 +1,225 @@
+"""The addresses under ``/runs``: list, look, wait, read, cancel, delete.
+
+Owns: these routes, waiting without blocking the server, and the answer that tells of one run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+import jobs
+from api_problems import documented
+from api_types import RunAnswer, RunList, run_answer
+from report_types import RunStatus, TestReport, Verdict
+from run_types import RunFilter, RunItem, RunRecord, RunSort
+from storage import Store
+
+MAX_WAIT_SECONDS = 55.0
+"""Longest wait for a run in one request; many proxies cut connections at 60 s."""
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.03, 0.25
+RUNNER_CHECK_SECONDS = 2.0
+POLL_AGAIN_SECONDS = 2
+"""What a client is told to wait before it asks for an unfinished run again."""
+
+EVENT_SECONDS = 0.2
+
+router = APIRouter(tags=["runs"])
+
+
+def get_store(request: Request) -> Store:
+    """Return the application's store."""
+    store: Store = request.app.state.store
+    return store
+
+
+StoreOf = Annotated[Store, Depends(get_store)]
+RunId = Annotated[
+    str, Path(description="Id of the run", max_length=64, examples=["01kf2m9x3c8d7e6f5g4h3j2k1m"])
+]
+
+
+_PROGRESS = {"id", "status", "stage", "fraction", "message", "verdict", "error"}
+
+
+def _existing_run(run_id: RunId, store: StoreOf) -> RunRecord:
+    """Return the run before a stream begins, while an error can still be an answer."""
+    return store.get_run(run_id)
+
+
+@router.get("/runs", operation_id="list_runs", responses=documented(503))
+def list_runs(
+    store: StoreOf,
+    text: Annotated[str | None, Query(description="Words to find", max_length=200)] = None,
+    model_name: Annotated[str | None, Query(max_length=200)] = None,
+    model_sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
+    verdict: Verdict | None = None,
+    status: RunStatus | None = None,
+    source: Annotated[str | None, Query(max_length=20)] = None,
+    sort: RunSort = RunSort.CREATED,
+    descending: bool = True,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> RunList:
+    """List runs, the newest first unless sorted otherwise."""
+    where = RunFilter(
+        text=text,
+        model_name=model_name,
+        model_sha256=model_sha256,
+        verdict=verdict,
+        status=status,
+        source=source,
+    )
+    records, total = store.list_runs(
+        where, sort=sort, descending=descending, limit=limit, offset=offset
+    )
+    runs = [RunItem.model_validate(_item_values(record)) for record in records]
+    following = None
+    if offset + len(runs) < total:
+        query = where.model_dump(mode="json", exclude_none=True) | {
+            "sort": sort.value,
+            "descending": str(descending).lower(),
+            "limit": limit,
+            "offset": offset + limit,
+        }
+        following = f"/runs?{urlencode(query)}"
+    return RunList(runs=runs, total=total, limit=limit, offset=offset, next=following)
+
+
+def _item_values(record: RunRecord) -> dict[str, object]:
+    return {name: getattr(record, name) for name in RunItem.model_fields}
+
+
+@router.get("/runs/{run_id}", operation_id="get_run", responses=documented(404, 503))
+async def get_run(
+    run_id: RunId,
+    store: StoreOf,
+    request: Request,
+    response: Response,
+    wait: Annotated[
+        float,
+        Query(ge=0, le=MAX_WAIT_SECONDS, description="Wait so many seconds for its end"),
+    ] = 0.0,
+) -> RunAnswer:
+    """Say how far a run is, or what came out."""
+    record = await wait_for_run(store, run_id, wait)
+    if not record.status.is_final:
+        response.headers["Retry-After"] = str(POLL_AGAIN_SECONDS)
+    return await answer_for(store, record, request)
+
+
+@router.get(
+    "/runs/{run_id}/report",
+    operation_id="get_report",
+    response_model=TestReport,
+    responses=documented(404, 503),
+)
+def get_report(run_id: RunId, store: StoreOf) -> Response:
+    """Return the whole report as it was stored."""
+    return Response(store.get_report_json(run_id), media_type="application/json")
+
+
+@router.get(
+    "/runs/{run_id}/report.html",
+    operation_id="get_report_html",
+    response_class=Response,
+    responses=documented(404, 503) | {200: {"content": {"text/html": {}}}},
+)
+def get_report_html(run_id: RunId, store: StoreOf) -> Response:
+    """Return the report as one page with charts that needs nothing else."""
+    report = store.get_report(run_id)
+    import reports  # draws charts: a second of imports that nothing else here needs
+
+    return Response(reports.render_html(report), media_type="text/html")
+
+
+@router.post(
+    "/runs/{run_id}/cancel",
+    operation_id="cancel_run",
+    status_code=202,
+    responses=documented(404, 503),
+)
+async def cancel_run(run_id: RunId, store: StoreOf, request: Request) -> RunAnswer:
+    """Cancel a run: at once while it waits, within moments while it goes on."""
+    await run_in_threadpool(jobs.cancel, store, run_id)
+    record = await wait_for_run(store, run_id, 1.0)
+    return await answer_for(store, record, request)
+
+
+@router.delete(
+    "/runs/{run_id}",
+    operation_id="delete_run",
+    status_code=204,
+    responses=documented(404, 409, 503),
+)
+def delete_run(run_id: RunId, store: StoreOf) -> None:
+    """Delete a run that has ended, with its report and the files that no other run uses."""
+    store.delete_run(run_id)
+
+
+@router.get(
+    "/runs/{run_id}/events",
+    operation_id="follow_run",
+    response_class=EventSourceResponse,
+    responses=documented(404, 503),
+)
+async def follow_run(
+    record: Annotated[RunRecord, Depends(_existing_run)], store: StoreOf
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow a run as server-sent events: ``progress`` whenever it gets on, then ``end``."""
+    seen = None
+    while True:
+        progress = record.model_dump(mode="json", include=_PROGRESS)
+        if progress != seen:
+            seen = progress
+            name = "end" if record.status.is_final else "progress"
+            yield ServerSentEvent(event=name, data=progress)
+        if record.status.is_final:
+            return
+        await asyncio.sleep(EVENT_SECONDS)
+        record = await run_in_threadpool(store.get_run, record.id)
+
+
+async def wait_for_run(store: Store, run_id: str, seconds: float) -> RunRecord:
+    """Return the run as soon as it has ended, or as it is after ``seconds``.
+
+    Nothing here blocks the server: the store is asked in a thread, briefly, again and again.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run.
+    """
+    deadline = time.monotonic() + seconds
+    next_check = time.monotonic() + RUNNER_CHECK_SECONDS
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        record = await run_in_threadpool(store.get_run, run_id)
+        now = time.monotonic()
+        if record.status.is_final or now >= deadline:
+            return record
+        if now >= next_check:
+            next_check = now + RUNNER_CHECK_SECONDS
+            await run_in_threadpool(jobs.ensure_runner, store.settings)
+        await asyncio.sleep(min(pause, deadline - now))
+        pause = min(LONGEST_PAUSE_SECONDS, pause * 1.2)
+
+
+async def answer_for(store: Store, record: RunRecord, request: Request) -> RunAnswer:
+    """Return the answer that tells of one run."""
+    return await run_in_threadpool(_answer, store, record, str(request.base_url))
+
+
+def _answer(store: Store, record: RunRecord, base_url: str) -> RunAnswer:
+    report = None
+    if record.status is RunStatus.DONE:
+        report = store.get_report(record.id)
+    return run_answer(record, report, base_url, store.settings)
