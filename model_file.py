@@ -30,7 +30,7 @@ DATA_CLASSES = re.compile(
 )
 TRANSFORMERS = re.compile(
     r"sklearn\.(preprocessing|feature_extraction|impute|decomposition|compose|random_projection"
-    r"|kernel_approximation)\..*"
+    r"|kernel_approximation)\.(?!.*TransformedTargetRegressor$).*"
 )
 """Classes without ``predict``, by their full name."""
 

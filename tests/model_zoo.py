@@ -164,7 +164,9 @@ ZOO: dict[str, Callable[[], Specimen]] = {
         _iris,
     ),
     "gaussian process": lambda: _fit(GaussianProcessClassifier(), _iris),
-    "gaussian process regression": lambda: _fit(GaussianProcessRegressor(alpha=1.0), _diabetes),
+    "gaussian process regression": lambda: _fit(
+        GaussianProcessRegressor(alpha=1.0, optimizer=None), _diabetes
+    ),
     "mixed pipeline": lambda: _fit(make_pipeline(_preprocessing(), LogisticRegression()), _mixed),
     "mixed pipeline, boosting": lambda: _fit(
         make_pipeline(_preprocessing(), GradientBoostingClassifier(n_estimators=20)), _mixed
