@@ -84,6 +84,11 @@ def wrap(loaded: Fitted) -> BoosterModel | None:
     return BoosterModel(loaded)
 
 
+def unwrap(model: Fitted) -> Fitted:
+    """Return the bare booster that ``wrap`` was given, or the model itself."""
+    return model.booster if isinstance(model, BoosterModel) else model
+
+
 def read_booster(data: bytes, container: str) -> Fitted:
     """Return the booster in a file of its own format.
 
@@ -125,6 +130,15 @@ def booster_of(model: Fitted) -> Fitted:
     if root == "lightgbm":
         return getattr(model, "booster_", None)
     return model if root == "catboost" else None
+
+
+def n_targets(model: Fitted) -> int:
+    """Return how many numbers per row an xgboost model was trained to predict, else 1."""
+    booster = booster_of(model)
+    if booster is None or not type(booster).__module__.startswith("xgboost"):
+        return 1
+    parameters = json.loads(booster.save_config())["learner"]["learner_model_param"]
+    return int(parameters.get("num_target", 1))
 
 
 def feature_names(model: Fitted) -> list[str] | None:

@@ -62,8 +62,15 @@ def input_columns(estimator: Fitted) -> dict[str, Any]:
         "feature_names_known": known,
         "features": [_feature(n, column) for n, column in zip(facts.names, facts.columns)],
         "wants_frame": known,
-        "input_form": "frame" if known else "matrix",
+        "input_form": _input_form(known, first),
     }
+
+
+def _input_form(known: bool, first: Fitted) -> str:
+    """Return how rows are handed over; boosters want categories as pandas' own type."""
+    if known and any(told.get("categories") for told in model_boosters.column_facts(first)):
+        return "categories"
+    return "frame" if known else "matrix"
 
 
 def raw_names(estimator: Fitted) -> tuple[list[str] | None, int]:
@@ -159,6 +166,7 @@ def follow_predictor(model: Fitted, origins: Columns, facts: Facts) -> None:
         follow(one, origins, facts)
     if inner:
         return
+    follow(read(model, "_preprocessor"), origins, facts)  # histogram gradient boosting's encoder
     tell_learnt(model, origins, facts)
 
 

@@ -94,10 +94,11 @@ def describe(estimator: Fitted) -> dict[str, Any]:
     final = final_estimator(estimator)
     outputs = _outputs(estimator, final)
     columns = model_columns.input_columns(estimator)
+    outer, inner = (type(model_boosters.unwrap(one)) for one in (estimator, final))
     return {
-        "estimator": type(estimator).__name__,
-        "module": type(estimator).__module__,
-        "final_estimator": type(final).__name__,
+        "estimator": outer.__name__,
+        "module": outer.__module__,
+        "final_estimator": inner.__name__,
         "has_proba": outputs["task"] in CLASSIFICATION and hasattr(estimator, "predict_proba"),
         "has_score": hasattr(estimator, "decision_function"),
         "steps": _steps(estimator),
@@ -122,15 +123,17 @@ def final_estimator(estimator: Fitted) -> Fitted:
     return estimator
 
 
-def model_input(frame: Fitted, input_form: str) -> Fitted:
+def model_input(frame: Fitted, input_form: str, features: list[dict[str, Any]]) -> Fitted:
     """Return a table in the form the model was fitted on.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         The model's columns, in order.
-    input_form : {"frame", "matrix", "text", "records"}
+    input_form : {"frame", "categories", "matrix", "text", "records"}
         ``describe(...)["input_form"]``.
+    features : list of dict
+        ``describe(...)["features"]``, for the categories.
 
     Returns
     -------
@@ -138,6 +141,10 @@ def model_input(frame: Fitted, input_form: str) -> Fitted:
     """
     if input_form == "frame":
         return frame
+    if input_form == "categories":
+        known = {f["name"]: f["categories"] for f in features if f.get("categories")}
+        category = sys.modules["pandas"].CategoricalDtype
+        return frame.astype({name: category(labels) for name, labels in known.items()})
     if input_form == "text":
         return [str(text) for text in frame.iloc[:, 0]]
     if input_form == "records":
@@ -318,6 +325,8 @@ def _n_regression_outputs(final: Fitted) -> int:
     n_outputs = getattr(final, "n_outputs_", None) or getattr(final, "n_outputs", None)
     if isinstance(n_outputs, (int, np.integer)):
         return int(n_outputs)
+    if model_boosters.n_targets(final) > 1:
+        return model_boosters.n_targets(final)
     if class_names_of(final) & {"MultiOutputRegressor", "RegressorChain"}:
         return len(final.estimators_)
     for name in ("_y", "y_train_"):  # neighbours, Gaussian processes

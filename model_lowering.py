@@ -77,6 +77,8 @@ def unwrap(estimator: Any) -> tuple[list[Any], Any]:
 
 def _inner(estimator: Any) -> Any:
     """Return the estimator a wrapper hands its input to unchanged, or None."""
+    if type(estimator).__name__ == "BoosterModel":
+        return estimator.booster
     inner = getattr(estimator, "best_estimator_", None)
     thresholds = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
     if inner is None and type(estimator).__name__ in thresholds:

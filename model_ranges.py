@@ -47,7 +47,7 @@ def tell_learnt(model: Fitted, origins: list[Origin | None], facts: Facts) -> No
         Where its input columns come from.
     facts : Facts
     """
-    source = type(model).__name__
+    source = type(model_boosters.unwrap(model)).__name__
     for origin, told in zip(origins, model_boosters.column_facts(model)):
         facts.tell(origin, source, kind=told.get("kind"), categories=told.get("categories"))
         if "minimum" in told:

@@ -96,8 +96,10 @@ class ModelInfo(TypedModel):
     feature_names_known: bool = False
     features: list[ModelFeature] = Field(default_factory=list)
     wants_frame: bool = Field(default=False, description="Fitted on named columns (a DataFrame)")
-    input_form: Literal["matrix", "frame", "text", "records"] = Field(
-        default="matrix", description="What predict takes; text: one column of documents"
+    input_form: Literal["matrix", "frame", "categories", "text", "records"] = Field(
+        default="matrix",
+        description="What predict takes; categories: a frame with pandas' category columns; "
+        "text: one column of documents; records: one dict per row",
     )
     n_outputs: int = 1
     output_names: list[str] = Field(default_factory=list, description="One per output or label")

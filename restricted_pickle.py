@@ -1,10 +1,11 @@
-"""Loading a pickle or joblib file under a policy.
+"""Loading a model file under a policy.
 
-Owns: ``load`` and the unpickler behind the policy ``standard``: names of the allow-list only
-(``pickle_rules``), nothing called that the list does not let be called, no object of the process
-changed. It bounds what a file can *do*, not what it can cost or corrupt: malformed trees still
-crash the process and big claims still take memory, therefore it runs in a confined worker. Joblib's
-format is read by ourselves, so that no second, unrestricted unpickler lies behind an array.
+Owns: ``load`` (formats of boosters, pickle, joblib) and the unpickler behind the policy
+``standard``: names of the allow-list only (``pickle_rules``), nothing called that the list does not
+let be called, no object of the process changed. It bounds what a file can *do*, not what it can cost
+or corrupt: malformed trees still crash the process and big claims still take memory, therefore it
+runs in a confined worker. Joblib's format is read by ourselves, so that no second, unrestricted
+unpickler lies behind an array.
 
 This is the only module that unpickles anything, and ``_load_unrestricted`` the only place that does
 so without rules (policy ``custom``). Python 3.7 syntax, standard library and numpy.
@@ -18,6 +19,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+import file_kinds
+import model_boosters
 import pickle_rules
 import pickle_walk
 from pickle_stream import GIBIBYTE, Budget, Stream, StreamUnpickler, open_stream
@@ -46,12 +49,12 @@ class RefusedError(ValueError):
 
 
 def load(file: BinaryIO, *, policy: str = "standard", max_bytes: int = 2 * GIBIBYTE) -> Value:
-    """Load what a pickle or joblib file holds.
+    """Load what a model file holds.
 
     Parameters
     ----------
     file : binary file
-        Compressed by joblib or gzip, or not.
+        A booster in xgboost's or lightgbm's own format, or a pickle, compressed by joblib or not.
     policy : {"strict", "standard", "custom"}
         ``strict`` refuses every pickle, ``standard`` loads by the allow-list, ``custom`` runs
         whatever code the file asks for.
@@ -72,6 +75,11 @@ def load(file: BinaryIO, *, policy: str = "standard", max_bytes: int = 2 * GIBIB
     if policy not in POLICIES:
         message = f"unknown policy {policy!r}; known are {', '.join(POLICIES)}"
         raise ValueError(message)
+    file.seek(0)
+    container = file_kinds.recognise(file.read(file_kinds.HEAD))
+    if container not in (None, "pickle"):
+        file.seek(0)
+        return model_boosters.read_booster(file.read(max_bytes), container)
     if policy == "custom":
         return _load_unrestricted(file)
     if policy == "strict":

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-import model_columns
 import model_describe
+from model_facts import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ class Predictor:
 
     def inputs(self, frame: pd.DataFrame) -> Any:  # noqa: ANN401 - whatever the model takes
         """Return a table in the form the model was fitted on."""
-        rows = model_describe.model_input(frame, self.info["input_form"])
+        rows = model_describe.model_input(frame, self.info["input_form"], self.info["features"])
         return np.ascontiguousarray(rows) if isinstance(rows, np.ndarray) else rows
 
     def predict(self, frame: pd.DataFrame, *, proba: bool) -> dict[str, NDArray[Any]]:
@@ -140,10 +140,10 @@ def _code_table(labels: list[Any]) -> dict[Any, int]:
 def _encode(labels: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.int64]:
     """Return each label's place in the list of classes; -1 where it is not in there."""
     if labels.dtype.kind == "O":
-        found = [codes.get(model_columns.plain(label), -1) for label in labels.tolist()]
+        found = [codes.get(plain(label), -1) for label in labels.tolist()]
         return np.array(found, dtype=np.int64)
     distinct, places = np.unique(labels, return_inverse=True)
-    known = [codes.get(model_columns.plain(label), -1) for label in distinct]
+    known = [codes.get(plain(label), -1) for label in distinct]
     encoded: NDArray[np.int64] = np.array(known, dtype=np.int64)[places.reshape(-1)]
     return encoded
 

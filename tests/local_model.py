@@ -87,7 +87,8 @@ class LocalModel:
         columns = [feature.name for feature in self.info.features]
         if set(columns) <= set(frame.columns):  # else by position, as for models without names
             frame = frame[columns]
-        return model_describe.model_input(frame, self.info.input_form)
+        features = [feature.model_dump() for feature in self.info.features]
+        return model_describe.model_input(frame, self.info.input_form, features)
 
     def _proba(self, rows: Any) -> NDArray[np.float64] | None:
         if self.info.task is Task.MULTIOUTPUT:
