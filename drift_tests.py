@@ -69,14 +69,36 @@ class Merged:
         return np.asarray(self.reference / self.n - self.current / self.m)
 
     @cached_property
+    def reference_counts(self) -> Floats:
+        """How many reference values equal each distinct value, shape (k,)."""
+        return _steps(self.reference)
+
+    @cached_property
+    def current_counts(self) -> Floats:
+        """How many current values equal each distinct value, shape (k,)."""
+        return _steps(self.current)
+
+    @cached_property
     def ties(self) -> Floats:
         """How many pooled values share each distinct value, shape (k,)."""
-        return np.diff(self.reference + self.current, prepend=0.0)
+        return self.reference_counts + self.current_counts
+
+    @cached_property
+    def gaps(self) -> Floats:
+        """Distances between neighbouring distinct values, shape (k - 1,)."""
+        return np.diff(self.values)
 
     @cached_property
     def centred_ranks(self) -> Floats:
         """Mid-rank of each distinct value minus the mean rank (N + 1) / 2, shape (k,)."""
         return np.asarray(self.reference + self.current - (self.ties + self.total) / 2)
+
+
+def _steps(cumulative: Floats) -> Floats:
+    """Undo a cumulative sum (as np.diff with prepend, in a third of the time)."""
+    steps = cumulative.copy()
+    steps[1:] -= cumulative[:-1]
+    return steps
 
 
 def merge(reference: Floats, current: Floats) -> Merged:
@@ -112,7 +134,7 @@ def merge(reference: Floats, current: Floats) -> Merged:
     pooled = np.concatenate((reference, current))
     order = pooled.argsort(kind="stable")
     values = pooled[order]
-    below_current = np.cumsum(order >= len(reference), dtype=np.float64)
+    below_current = (order >= len(reference)).astype(np.float64).cumsum()
     below_reference = np.arange(1.0, len(pooled) + 1) - below_current
     last_of_ties = np.append(values[1:] != values[:-1], True)
     if last_of_ties.all():
@@ -154,8 +176,8 @@ def _exact_ks_p_value(merged: Merged) -> tuple[float, str]:
     from scipy import stats  # half a second to import, so only where the exact value is wanted
 
     reference, current = (
-        np.repeat(merged.values, np.diff(counts, prepend=0.0).astype(np.int64))
-        for counts in (merged.reference, merged.current)
+        np.repeat(merged.values, counts.astype(np.int64))
+        for counts in (merged.reference_counts, merged.current_counts)
     )
     # scipy warns and falls back where the exact sum loses its digits, which is near p = 1
     with warnings.catch_warnings(record=True) as caught:
@@ -166,16 +188,14 @@ def _exact_ks_p_value(merged: Merged) -> tuple[float, str]:
 
 def wasserstein(merged: Merged) -> TestResult:
     """Wasserstein-1 (earth mover's) distance in the column's own unit, ``∫ |F - G| dx``."""
-    gaps = np.diff(merged.values)
-    return TestResult(float(np.einsum("i,i->", np.abs(merged.difference[:-1]), gaps)))
+    area = np.einsum("i,i->", np.abs(merged.difference[:-1]), merged.gaps)
+    return TestResult(float(area))
 
 
 def energy_distance(merged: Merged) -> TestResult:
     """Energy distance ``sqrt(2 ∫ (F - G)² dx)`` (Székely & Rizzo 2013), in root units."""
     inner = merged.difference[:-1]
-    return TestResult(
-        float(np.sqrt(2 * np.einsum("i,i,i->", inner, inner, np.diff(merged.values))))
-    )
+    return TestResult(float(np.sqrt(2 * np.einsum("i,i,i->", inner, inner, merged.gaps))))
 
 
 def cramer_von_mises(merged: Merged) -> TestResult:
@@ -189,7 +209,8 @@ def cramer_von_mises(merged: Merged) -> TestResult:
     """
     n, m, total = merged.n, merged.m, merged.total
     ranks = merged.centred_ranks + (total + 1) / 2
-    u = n * _rank_gap(merged.reference, ranks) + m * _rank_gap(merged.current, ranks)
+    u = n * _rank_gap(merged.reference, merged.reference_counts, ranks)
+    u += m * _rank_gap(merged.current, merged.current_counts, ranks)
     statistic = u / (n * m * total) - (4 * n * m - 1) / (6 * total)
     expected = (1 + 1 / total) / 6
     variance = (total + 1) * (4 * n * m * total - 3 * (n**2 + m**2) - 2 * n * m)
@@ -198,11 +219,11 @@ def cramer_von_mises(merged: Merged) -> TestResult:
     return TestResult(float(statistic), _cramer_von_mises_p(float(limit)), "asymptotic")
 
 
-def _rank_gap(cumulative: Floats, ranks: Floats) -> float:
+def _rank_gap(cumulative: Floats, counts: Floats, ranks: Floats) -> float:
     """Sum of (pooled mid-rank - own rank)² over one sample, ties in closed form."""
-    counts = np.diff(cumulative, prepend=0.0)
-    own_mid = cumulative - (counts - 1) / 2
-    return float(np.einsum("i,i->", counts, (ranks - own_mid) ** 2 + (counts**2 - 1) / 12))
+    gap = ranks - cumulative + (counts - 1) / 2
+    within_ties = float(np.einsum("i,i,i->", counts, counts, counts) - counts.sum()) / 12
+    return float(np.einsum("i,i,i->", counts, gap, gap)) + within_ties
 
 
 def _cramer_von_mises_p(x: float) -> float:
@@ -232,19 +253,19 @@ def anderson_darling(merged: Merged) -> TestResult:
     total = merged.total
     below = merged.reference + merged.current - merged.ties / 2
     weight = merged.ties / (below * (total - below) - total * merged.ties / 4)
-    terms = [
-        np.einsum("i,i->", weight, (total * _mid_counts(counts) - below * size) ** 2) / size
-        for counts, size in ((merged.reference, merged.n), (merged.current, merged.m))
-    ]
+    samples = (
+        (merged.reference, merged.reference_counts, merged.n),
+        (merged.current, merged.current_counts, merged.m),
+    )
+    terms = []
+    for cumulative, counts, size in samples:
+        gap = total * (cumulative - counts / 2) - below * size
+        terms.append(np.einsum("i,i,i->", weight, gap, gap) / size)
     raw = (total - 1) / total**2 * float(sum(terms))
     deviation = _anderson_darling_std(int(merged.n), int(merged.m))
     standard = (raw - 1) / deviation
     limit_std = np.sqrt(2 * (np.pi**2 - 9) / 3)
     return TestResult(standard, _anderson_darling_p(1 + standard * limit_std), "asymptotic")
-
-
-def _mid_counts(cumulative: Floats) -> Floats:
-    return np.asarray(cumulative - np.diff(cumulative, prepend=0.0) / 2)
 
 
 @lru_cache(maxsize=64)
@@ -303,12 +324,11 @@ def rank_scale(merged: Merged) -> TestResult:
 
 def _rank_score_test(merged: Merged, scores: Floats) -> TestResult:
     """Test the sum of centred scores in the current sample by its permutation mean and variance."""
-    counts = np.diff(merged.current, prepend=0.0)
     spread = float(np.einsum("i,i,i->", merged.ties, scores, scores))
     if spread <= 1e-9 * merged.total:
         return TestResult(0.0, 1.0, "constant in both samples")
     variance = merged.n * merged.m / (merged.total * (merged.total - 1)) * spread
-    z = float(np.einsum("i,i->", counts, scores)) / np.sqrt(variance)
+    z = float(np.einsum("i,i->", merged.current_counts, scores)) / np.sqrt(variance)
     return TestResult(float(z), float(special.erfc(abs(z) / np.sqrt(2))), "normal approximation")
 
 
