@@ -1,6 +1,9 @@
-"""What a worker process may do: limits on resources and the end of its parent.
+"""What a worker process takes away from itself before it touches a model.
 
-Owns: everything a freshly forked worker takes away from itself before it touches a model.
+Owns: the order of the layers and the limits on resources. Files are ``landlock_rules``, system
+calls ``syscall_rules``; whether all that holds on this machine is tried out by ``isolation``. A
+layer that the machine does not offer is left out; a layer that it offers must take hold, or the
+worker ends.
 """
 
 from __future__ import annotations
@@ -10,8 +13,13 @@ import os
 import resource
 import signal
 from dataclasses import dataclass
+from pathlib import Path
+
+import landlock_rules
+import syscall_rules
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+CAPABILITY_VERSION = 0x20080522
 MAX_OPEN_FILES = 256
 MIB = 1 << 20
 
@@ -29,14 +37,71 @@ class Rules:
     memory_mb: int
 
 
-def confine(rules: Rules) -> None:
-    """Give up everything this process does not need; there is no way back."""
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # the parent ended before that took hold
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What this machine offers, found once by the warm parent.
+
+    Parameters
+    ----------
+    landlock : int
+        Version of Landlock; 0 for none.
+    paths : list of str
+        What stays readable.
+    program : bytes or None
+        The system call filter.
+    """
+
+    landlock: int
+    paths: list[str]
+    program: bytes | None
+
+
+def prepare() -> Layers:
+    """Find out what this machine offers and do all work that need not be done per worker."""
+    return Layers(
+        landlock=landlock_rules.version(),
+        paths=landlock_rules.readable_paths(Path(__file__).parent),
+        program=syscall_rules.compile_program(),
+    )
+
+
+def confine(rules: Rules, layers: Layers, parent_pid: int) -> None:
+    """Give up everything this process does not need; there is no way back.
+
+    Parameters
+    ----------
+    rules : Rules
+        What it is held to.
+    layers : Layers
+        From ``prepare``.
+    parent_pid : int
+        The warm parent, without which this process must not live.
+
+    Raises
+    ------
+    OSError
+        If a layer does not take hold.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    _checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+    if os.getppid() != parent_pid:  # it ended before that took hold
         os._exit(1)
-    _prctl(PR_SET_DUMPABLE, 0)
-    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+    _checked(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+    _checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     _limit_resources(rules)
+    if os.geteuid() == 0:
+        _drop_capabilities(libc)
+    if layers.landlock:
+        landlock_rules.restrict(layers.landlock, layers.paths)
+    if layers.program is not None:
+        syscall_rules.install(layers.program)
+
+
+def memory_in_use() -> dict[str, int]:
+    """Return the sizes in ``/proc/self/status`` in bytes, by field name."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:  # noqa: PTH123
+        lines = [line.split() for line in file if line.startswith("Vm")]
+    return {name.rstrip(":"): int(size) * 1024 for name, size, _ in lines}
 
 
 def _limit_resources(rules: Rules) -> None:
@@ -56,15 +121,13 @@ def _limit_resources(rules: Rules) -> None:
         resource.setrlimit(which, (bound, bound))
 
 
-def memory_in_use() -> dict[str, int]:
-    """Return the sizes in ``/proc/self/status`` in bytes, by field name."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:  # noqa: PTH123
-        lines = [line.split() for line in file if line.startswith("Vm")]
-    return {name.rstrip(":"): int(size) * 1024 for name, size, _ in lines}
+def _drop_capabilities(libc: ctypes.CDLL) -> None:
+    """Keep the user id of root without its powers."""
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    _checked(libc.capset(header, (ctypes.c_uint32 * 6)()))
 
 
-def _prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, value, 0, 0, 0) != 0:
+def _checked(result: int) -> None:
+    if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

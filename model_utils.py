@@ -17,8 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+import isolation
 from base_types import Label
 from errors import ModelError, ModelLoadError, ModelProtocolError, ModelRaisedError
+from isolation import IsolationReport
 from model_types import (
     Lowered,
     ModelFeature,
@@ -74,10 +76,12 @@ def open_model(
     ------
     ModelLoadError
         If the file cannot be loaded, or holds no fitted model, or was made with library versions
-        under which it loads but cannot predict.
+        under which it loads but cannot predict, or might run code where isolation is not full.
     ModelCrashedError, ModelTimeoutError, ModelProtocolError
         If the process died, gave no answer or lied.
     """
+    if policy == "custom":
+        _refuse_without_full_isolation(file_info, isolation.self_test(workers))
     handle = ModelHandle(path, file_info, workers, limits or Limits(), policy)
     try:
         handle.load()
@@ -130,7 +134,7 @@ class ModelHandle:
     @property
     def isolation(self) -> str:
         """How the model's process is held: "full", or "partial" with what is missing."""
-        return "partial: own process, clean environment, limits"
+        return isolation.self_test(self._workers).summary
 
     def close(self) -> None:
         """End the model's process."""
@@ -284,6 +288,18 @@ class ModelHandle:
         self._restarts += 1
         self.load()
         return self._worker  # type: ignore[return-value]
+
+
+def _refuse_without_full_isolation(file_info: ModelFileInfo, held: IsolationReport) -> None:
+    """Raise unless a file that may run code can do no harm."""
+    if held.level != "full":
+        message = (
+            f"{file_info.name} was not loaded: the policy custom lets a file run code, and that "
+            f"needs full isolation; here it is {held.summary}. Use Linux 5.13 or later with "
+            "Landlock and libseccomp, or save the model with library classes only and use the "
+            "policy standard."
+        )
+        raise ModelLoadError(message)
 
 
 def probe_row(info: ModelInfo) -> pd.DataFrame | None:

@@ -84,6 +84,7 @@ class WorkerParent:
     """
 
     def __init__(self) -> None:
+        self.isolation: Any = None  # kept here for ``isolation.self_test``
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()

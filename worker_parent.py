@@ -34,6 +34,8 @@ import sys
 import traceback
 from typing import Any, NamedTuple, NoReturn
 
+import confinement
+
 STATUS = struct.Struct("<iq")
 """What is written to a status pipe: exit code or minus the signal, peak resident KiB."""
 HELLO = struct.Struct("<i")
@@ -52,7 +54,7 @@ PRELOADED = (
     *("sklearn.multioutput", "sklearn.naive_bayes", "sklearn.neighbors", "sklearn.neural_network"),
     *("sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm", "sklearn.tree"),
     *("xgboost", "lightgbm", "skops.io"),
-    *("confinement", "model_worker", "model_lowering", "restricted_pickle"),
+    *("model_worker", "model_lowering", "isolation_probe"),
 )
 """Modules imported before the first fork; those that are not installed are left out."""
 
@@ -71,15 +73,19 @@ class _Worker(NamedTuple):
 def main(control_fd: int) -> None:
     """Import the libraries, then serve fork requests until the control socket closes."""
     _preload()
-    parent = _Parent(socket.socket(fileno=control_fd))
+    parent = _Parent(socket.socket(fileno=control_fd), confinement.prepare())
+    gc.collect()
+    gc.freeze()
     parent.run()
 
 
 class _Parent:
     """The loop: fork on request, report every end, kill what nobody waits for."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, layers: confinement.Layers) -> None:
         self._control = control
+        self._layers = layers
+        self._pid = os.getpid()
         self._workers: dict[int, _Worker] = {}  # by pidfd
         self._by_status: dict[int, _Worker] = {}
         self._poll = select.poll()
@@ -118,7 +124,7 @@ class _Parent:
             _close_all(fds)
             return
         if pid == 0:
-            _become_worker(options, data_fd, model_fd, error_fd)
+            self._become_worker(options, data_fd, model_fd, error_fd)
         worker = _Worker(pid, os.pidfd_open(pid), status_fd)
         with socket.socket(fileno=data_fd) as data, contextlib.suppress(OSError):
             # a job that is gone already: its status pipe says so in the next round
@@ -128,6 +134,22 @@ class _Parent:
         self._by_status[status_fd] = worker
         self._poll.register(worker.pidfd, select.POLLIN)
         self._poll.register(status_fd, 0)  # POLLERR comes unasked
+
+    def _become_worker(
+        self, options: dict[str, Any], data_fd: int, model_fd: int, error_fd: int
+    ) -> NoReturn:
+        """Turn the forked child into a worker; never returns."""
+        code = 1
+        try:
+            _arrange_descriptors(data_fd, model_fd, error_fd)
+            confinement.confine(confinement.Rules(**options), self._layers, self._pid)
+            worker = sys.modules["model_worker"]
+            worker.serve(worker.FileChannel(DATA_FD), MODEL_FD)
+            code = 0
+        except BaseException:  # noqa: BLE001 - a child must never return into the parent's loop
+            traceback.print_exc()
+        finally:
+            os._exit(code)
 
     def _reap(self, worker: _Worker) -> None:
         _, status, usage = os.wait4(worker.pid, 0)
@@ -157,24 +179,6 @@ def _preload() -> None:
         codecs.lookup(name)
     sys.modules["joblib"].cpu_count(only_physical_cores=True)  # reads files a worker may not
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    gc.collect()
-    gc.freeze()
-
-
-def _become_worker(options: dict[str, Any], data_fd: int, model_fd: int, error_fd: int) -> NoReturn:
-    """Turn the forked child into a worker; never returns."""
-    code = 1
-    try:
-        _arrange_descriptors(data_fd, model_fd, error_fd)
-        confinement = importlib.import_module("confinement")
-        confinement.confine(confinement.Rules(**options))
-        worker = importlib.import_module("model_worker")
-        worker.serve(socket.socket(fileno=DATA_FD), MODEL_FD)
-        code = 0
-    except BaseException:  # noqa: BLE001 - a child must never return into the parent's loop
-        traceback.print_exc()
-    finally:
-        os._exit(code)
 
 
 def _arrange_descriptors(data_fd: int, model_fd: int, error_fd: int) -> None:

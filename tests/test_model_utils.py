@@ -111,8 +111,10 @@ def test_answers_are_those_of_the_model(case: str, workers: WorkerParent, tmp_pa
     else:
         np.testing.assert_array_equal(answer.y_pred, predicted)
     if model.info.has_proba and model.info.task is not Task.MULTIOUTPUT:
+        assert answer.y_proba is not None
         np.testing.assert_allclose(answer.y_proba, expected_proba(estimator, rows), rtol=1e-12)
     elif model.info.has_score:
+        assert answer.y_score is not None
         np.testing.assert_allclose(answer.y_score, estimator.decision_function(rows), rtol=1e-9)
     assert not model.warnings
 
