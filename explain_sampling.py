@@ -163,11 +163,16 @@ def enumerate_coalitions(box: BlackBox, request: Request) -> Contributions:
 
 @dataclass(slots=True)
 class _Sums:
-    """Running sums over pairs, (n, p, K) each."""
+    """Running sums over pairs, (n, p, K) each.
+
+    ``squares`` holds half the squared differences of pairs whose background rows are neighbours
+    in output: what the even draw over the background leaves as variance.
+    """
 
     first: Floats
-    second: Floats
+    squares: Floats
     pairs: int = 0
+    differences: int = 0
 
 
 def sample_pairs(box: BlackBox, request: Request, *, rows_per_second: float) -> Contributions:
@@ -229,13 +234,15 @@ def _add_pairs(
     n_rows = len(sums.first)
     ranked = np.argsort(box.background[:, 0], kind="stable")
     turns = (offsets[:, None] + GOLDEN * np.arange(sums.pairs, sums.pairs + pairs)) % 1.0
+    turns.sort(axis=1)
     others = box.n_rows + ranked[(turns * len(ranked)).astype(np.int64)]
     rows = np.repeat(np.arange(n_rows), pairs)
     deltas = _walk(box, rows, others.ravel(), rng)
     shaped = deltas.reshape(n_rows, pairs, *deltas.shape[1:])
     sums.first += shaped.sum(axis=1)
-    sums.second += (shaped**2).sum(axis=1)
+    sums.squares += (np.diff(shaped, axis=1) ** 2).sum(axis=1) / 2
     sums.pairs += pairs
+    sums.differences += pairs - 1
 
 
 def _walk(box: BlackBox, rows: Integers, others: Integers, rng: np.random.Generator) -> Floats:
@@ -273,11 +280,12 @@ def _walk_batch(box: BlackBox, rows: Integers, others: Integers, rank: Integers)
 def _estimate(box: BlackBox, sums: _Sums) -> Contributions:
     """Return mean and standard error, the sums made to agree with the model.
 
-    What the mean over the drawn background rows differs from the whole background is spread over
-    the columns in proportion to their variance.
+    The variance of an evenly spread draw comes from differences of neighbours (Wolter, 2007,
+    section 8.2). What the mean over the drawn background rows differs from the whole background
+    is spread over the columns in proportion to their variance.
     """
     mean = sums.first / sums.pairs
-    variance = np.maximum(sums.second / sums.pairs - mean**2, 0) / max(sums.pairs - 1, 1)
+    variance = sums.squares / sums.differences / sums.pairs
     goal = box.outputs[: len(mean)] - box.background.mean(axis=0)
     missing = goal - mean.sum(axis=1)
     total = variance.sum(axis=1, keepdims=True)

@@ -53,9 +53,7 @@ def shapley_by_definition(
 
 def _mixed(row: pd.DataFrame, background: pd.DataFrame, members: tuple[int, ...]) -> pd.DataFrame:
     others = background.reset_index(drop=True)
-    columns = [
-        (row if at in members else others).iloc[:, at] for at in range(background.shape[1])
-    ]
+    columns = [(row if at in members else others).iloc[:, at] for at in range(background.shape[1])]
     return pd.concat(columns, axis=1)
 
 

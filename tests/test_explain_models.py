@@ -156,9 +156,7 @@ def kinds() -> dict[str, Kind]:
     linear = {
         "logistic": Kind(LR(), "yes", "linear", "log-odds", decision),
         "logistic of three": Kind(LR(), "three", "linear", "log-odds", decision),
-        "discriminant": Kind(
-            LinearDiscriminantAnalysis(), "yes", "linear", "log-odds", decision
-        ),
+        "discriminant": Kind(LinearDiscriminantAnalysis(), "yes", "linear", "log-odds", decision),
         "sgd of three": Kind(
             linear_model.SGDClassifier(loss="log_loss", random_state=0),
             "three",
@@ -206,9 +204,7 @@ def kinds() -> dict[str, Kind]:
         "gradient boosting, exponential": Kind(
             GB(**FEW, loss="exponential"), "yes", "tree", "log-odds", log_odds
         ),
-        "histogram": Kind(
-            HGB(max_iter=6), "yes", "tree", "log-odds", decision
-        ),
+        "histogram": Kind(HGB(max_iter=6), "yes", "tree", "log-odds", decision),
         "histogram, missing": Kind(
             make_pipeline(FunctionTransformer(_numbers_only), HGB(max_iter=6)),
             "three",
@@ -224,9 +220,7 @@ def kinds() -> dict[str, Kind]:
             "log(prediction)",
             log_prediction,
         ),
-        "xgboost": Kind(
-            xgboost.XGBClassifier(**XGB), "three", "tree", "log-odds", xgb_margin
-        ),
+        "xgboost": Kind(xgboost.XGBClassifier(**XGB), "three", "tree", "log-odds", xgb_margin),
         "xgboost, counts": Kind(
             xgboost.XGBRegressor(**XGB, objective="count:poisson"),
             "count",
@@ -244,9 +238,7 @@ def kinds() -> dict[str, Kind]:
             "prediction",
             prediction,
         ),
-        "lightgbm": Kind(
-            lightgbm.LGBMClassifier(**LGB), "three", "tree", "log-odds", lgb_margin
-        ),
+        "lightgbm": Kind(lightgbm.LGBMClassifier(**LGB), "three", "tree", "log-odds", lgb_margin),
         "lightgbm forest": Kind(
             lightgbm.LGBMRegressor(**LGB, boosting_type="rf", subsample=0.7, subsample_freq=1),
             "number",
@@ -326,9 +318,7 @@ def kinds() -> dict[str, Kind]:
         "labels apart": Kind(
             MultiOutputClassifier(LR()), "labels", "enumerated", "probability", chances
         ),
-        "chain": Kind(
-            ClassifierChain(LR()), "labels", "enumerated", "probability", probabilities
-        ),
+        "chain": Kind(ClassifierChain(LR()), "labels", "enumerated", "probability", probabilities),
         "mixed columns": Kind(
             make_pipeline(PCA(2), LR()), "yes", "enumerated", "probability", probability
         ),
@@ -340,9 +330,7 @@ def kinds() -> dict[str, Kind]:
             probability,
             mixed=True,
         ),
-        "isolation": Kind(
-            ensemble.IsolationForest(**FEW), "none", "enumerated", "score", decision
-        ),
+        "isolation": Kind(ensemble.IsolationForest(**FEW), "none", "enumerated", "score", decision),
         "clusters": Kind(
             KMeans(2, n_init=1, random_state=0), "none", "enumerated", "label indicator", cluster
         ),

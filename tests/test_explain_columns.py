@@ -1,0 +1,113 @@
+"""Mixed rows keep every cell as it was; the column map finds which column moves what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+from explain_columns import HybridPool, column_map, varying_columns
+
+EVERY_TYPE = pd.DataFrame(
+    {
+        "number": [1.5, np.nan, 3.0],
+        "whole": np.array([1, 2, 3], dtype="int8"),
+        "flag": [True, False, True],
+        "word": pd.Series(["x", None, "z"], dtype="str"),
+        "object": pd.Series([None, "b", 3], dtype="object"),
+        "category": pd.Categorical(["u", "v", None], ordered=True),
+        "nullable": pd.array([1, None, 3], dtype="Int64"),
+        "day": pd.to_datetime(["2026-01-01", "NaT", "2026-01-03"]),
+    }
+)
+
+
+@pytest.mark.parametrize("column", EVERY_TYPE.columns)
+def test_cells_and_types_survive(column: str) -> None:
+    """Taking the same row for all columns gives back the row, of the same types."""
+    pool = HybridPool(EVERY_TYPE)
+    order = np.array([2, 0, 1, 1])
+    taken = pool.take(np.repeat(order[:, None], EVERY_TYPE.shape[1], axis=1))
+    expected = EVERY_TYPE[column].iloc[order].reset_index(drop=True)
+    pd.testing.assert_series_equal(taken[column], expected)
+
+
+def test_none_in_an_object_column_stays_none() -> None:
+    """A missing object is not turned into NaN, which an imputer may not know."""
+    pool = HybridPool(EVERY_TYPE)
+    assert pool.take(np.zeros((1, 8), dtype=int))["object"].iloc[0] is None
+
+
+def test_mix_takes_cells_by_mask() -> None:
+    """True shows the first row, False the other one."""
+    pool = HybridPool(pd.DataFrame({"a": [1, 2], "b": [3, 4]}, index=[7, 7]))
+    mixed = pool.mix(np.array([[True, False]]), np.array([0]), np.array([1]))
+    assert mixed.to_dict("list") == {"a": [1], "b": [4]}
+
+
+def test_varying_columns_count_missing_as_a_value() -> None:
+    """A constant column with one gap varies, a constant one does not."""
+    frame = pd.DataFrame({"constant": [1, 1], "gap": [1.0, np.nan], "word": ["a", "b"]})
+    assert varying_columns(frame).tolist() == [1, 2]
+
+
+def people(n_rows: int = 40) -> pd.DataFrame:
+    """Return numbers with gaps, a constant and words, one of them rare."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"age": rng.normal(size=n_rows), "fixed": 1.0})
+    frame["city"] = pd.Series(["bern", "oslo"] * (n_rows // 2), dtype="str")
+    frame.loc[n_rows // 2, "city"] = "rare"
+    frame["size"] = rng.normal(size=n_rows)
+    frame.loc[3, "size"] = np.nan
+    return frame
+
+
+def mapped(step: Any, frame: pd.DataFrame) -> list[int] | None:
+    """Return the column map of one transformer."""
+    step.fit(frame)
+
+    def transform(table: pd.DataFrame) -> Any:
+        return np.asarray(step.transform(table), dtype=float)
+
+    groups = column_map(HybridPool(frame), transform, transform(frame))
+    return None if groups is None else groups.tolist()
+
+
+def test_encoded_columns_map_to_their_source() -> None:
+    """One-hot columns (the rare one too) and missing flags belong to their raw column."""
+    step = ColumnTransformer(
+        [
+            ("words", OneHotEncoder(sparse_output=False), ["city"]),
+            ("numbers", SimpleImputer(add_indicator=True), ["size", "age"]),
+            ("rest", StandardScaler(), ["fixed"]),
+        ]
+    )
+    assert mapped(step, people()) == [2, 2, 2, 3, 0, 3, -1]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        PCA(2),
+        FunctionTransformer(lambda frame: frame[["age"]].to_numpy() * frame[["size"]].to_numpy()),
+    ],
+)
+def test_mixing_transformers_have_no_map(step: Any) -> None:
+    """Components and products belong to no single column."""
+    assert mapped(step, people()[["age", "size"]].fillna(0.0)) is None
+
+
+def test_a_column_that_no_swap_moves_is_refused() -> None:
+    """A transformer that depends on the row's place has no map."""
+
+    def transform(table: pd.DataFrame) -> Any:
+        return np.arange(len(table), dtype=float)[:, None] % 40
+
+    frame = people()
+    assert column_map(HybridPool(frame), transform, transform(frame)) is None

@@ -1,0 +1,287 @@
+"""The routes and the section: gate, positive class, time, failures and the comparison with shap."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from local_model import LocalModel
+from numpy.typing import NDArray
+from shapley_reference import FunctionModel, shapley_by_definition
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.svm import SVR
+
+from base_types import Status
+from errors import DataError, ModelRaisedError, RunCancelledError
+from explainability import explain, explain_section
+from explanation import Explanation
+from model_types import Lowered
+
+
+def cancer(n_columns: int = 5) -> tuple[pd.DataFrame, Any]:
+    """Return a few columns of the breast cancer data, with words as classes."""
+    bunch = load_breast_cancer(as_frame=True)
+    return bunch.data.iloc[:, :n_columns], np.where(bunch.target == 1, "benign", "malignant")
+
+
+def fitted(estimator: Any, n_columns: int = 5) -> tuple[LocalModel, pd.DataFrame]:
+    """Return a model on the breast cancer data and its table."""
+    table, target = cancer(n_columns)
+    return LocalModel(estimator.fit(table, target)), table
+
+
+def forest() -> RandomForestClassifier:
+    return RandomForestClassifier(10, random_state=0)
+
+
+class Tampered(LocalModel):
+    """A model whose copy is wrong in the last leaf."""
+
+    def lower(self) -> Lowered | None:
+        """Return the right copy with one number changed."""
+        copy = super().lower()
+        assert copy is not None
+        name = "value" if "value" in copy.arrays else "coef"
+        changed = copy.arrays[name].copy()
+        changed *= 1.001
+        return replace(copy, arrays={**copy.arrays, name: changed})
+
+
+@pytest.mark.parametrize("estimator", [forest(), LogisticRegression(max_iter=5000)])
+def test_a_wrong_copy_is_never_used(estimator: Any) -> None:
+    """A copy off by a thousandth is refused with a note and the model itself is asked."""
+    table, target = cancer(4)
+    model = Tampered(estimator.fit(table, target))
+    found = explain(model, table.iloc[:3], table.iloc[50:60], seconds=20)
+    expected = shapley_by_definition(
+        lambda frame: estimator.predict_proba(frame)[:, 1], table.iloc[:3], table.iloc[50:60]
+    )
+    assert found.method == "enumerated"
+    assert "does not answer as the model does" in found.notes[0]
+    np.testing.assert_allclose(found.values, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("estimator", [forest(), GradientBoostingClassifier(n_estimators=5)])
+def test_the_other_class_has_the_opposite_values(estimator: Any) -> None:
+    """Explaining the first class turns every value around and names that class."""
+    model, table = fitted(estimator)
+    rows, background = table.iloc[:5], table.iloc[50:90]
+    usual = explain(model, rows, background)
+    other = explain(model, rows, background, positive_class="benign")
+    assert (usual.outputs, other.outputs) == (("malignant",), ("benign",))
+    np.testing.assert_allclose(other.values, -usual.values)
+    assert other.additivity_gap < 1e-9
+
+
+def test_base_is_the_mean_output_of_the_background() -> None:
+    """The base value is what the model answers on average for the background."""
+    model, table = fitted(forest())
+    found = explain(model, table.iloc[:5], table.iloc[50:120])
+    expected = model.estimator.predict_proba(table.iloc[50:120])[:, 1].mean()
+    assert found.base[0] == pytest.approx(expected)
+    assert found.background_rows == 70
+
+
+def test_linear_values_are_coefficient_times_deviation() -> None:
+    """The closed form of Štrumbelj and Kononenko."""
+    table = cancer()[0]
+    estimator = LinearRegression().fit(table, table.sum(axis=1) ** 0.5)
+    found = explain(LocalModel(estimator), table.iloc[:9], table.iloc[50:90])
+    expected = estimator.coef_ * (table.iloc[:9] - table.iloc[50:90].mean())
+    np.testing.assert_allclose(found.values[:, :, 0], expected, rtol=1e-9)
+
+
+def symmetric(frame: pd.DataFrame) -> NDArray[np.float64]:
+    """A function in which the first two columns play the same part."""
+    cells = frame.to_numpy()
+    return np.asarray(np.maximum(cells[:, 0], cells[:, 1]) * cells[:, 2])
+
+
+def test_equal_parts_get_equal_values() -> None:
+    """Symmetry: columns that can be exchanged share their joint effect evenly."""
+    cells = np.random.default_rng(0).normal(size=(40, 4))
+    cells[:, 1] = cells[:, 0]
+    table = pd.DataFrame(cells, columns=list("abcd"))
+    found = explain(FunctionModel(symmetric), table.iloc[:10], table.iloc[10:])
+    np.testing.assert_allclose(found.values[:, 0], found.values[:, 1], atol=1e-12)
+    assert np.abs(found.values[:, 3]).max() < 1e-12
+
+
+@pytest.mark.parametrize("estimator", [SVR(), KNeighborsRegressor(3)])
+def test_column_order_does_not_matter(estimator: Any) -> None:
+    """A model fitted on reordered columns has the same values under the same names."""
+    table = cancer(4)[0]
+    target = table.iloc[:, 0] * table.iloc[:, 1]
+    turned = table[table.columns[::-1]]
+    first = explain(LocalModel(estimator.fit(table, target)), table[:4], table[30:50])
+    second = explain(LocalModel(estimator.fit(turned, target)), turned[:4], turned[30:50])
+    pd.testing.assert_frame_equal(first.to_frame(), second.to_frame()[table.columns])
+
+
+def test_the_same_seed_gives_the_same_section() -> None:
+    """Two runs agree in everything but the time they took."""
+    model, table = fitted(forest())
+    first, second = (explain_section(model, table, table, seed=3, max_rows=20) for _ in range(2))
+    untimed = {"seconds_used": 0.0}
+    assert first.model_copy(update=untimed) == second.model_copy(update=untimed)
+
+
+def test_section_holds_drawn_rows_in_table_order() -> None:
+    """At most ``max_rows`` rows, drawn over the whole table, with their numbers."""
+    model, table = fitted(forest())
+    section = explain_section(model, table, table, max_rows=30)
+    assert section.status is Status.OK
+    assert section.exact
+    assert section.row_numbers == sorted(set(section.row_numbers))
+    assert len(section.row_numbers) == 30
+    assert section.row_numbers[-1] > 300
+    first = table.iloc[section.row_numbers[0]]
+    assert section.rows[0] == first.to_dict()
+
+
+def test_section_values_sum_to_predictions() -> None:
+    """Base and values of each stored row add up to the stored prediction."""
+    model, table = fitted(forest())
+    output = explain_section(model, table, table, max_rows=30).outputs[0]
+    total = output.base_value + np.sum(output.values, axis=1)
+    np.testing.assert_allclose(total, output.predictions, atol=1e-8)
+
+
+def test_the_column_that_decides_comes_first() -> None:
+    """A model of one column has it on top, with share 1 and the direction of its effect."""
+    table = cancer()[0]
+    estimator = LinearRegression().fit(table, -3 * table["mean area"])
+    top = explain_section(LocalModel(estimator), table, table).outputs[0].importance[0]
+    assert top.feature == "mean area"
+    assert top.share == pytest.approx(1)
+    assert top.direction == pytest.approx(-1)
+
+
+def test_constant_columns_are_not_tried() -> None:
+    """Where nothing varies every value is zero and the model is hardly asked."""
+    table = pd.DataFrame({"a": [1.0] * 30, "b": ["x"] * 30})
+    model = FunctionModel(lambda frame: np.ones(len(frame)))
+    found = explain(model, table, table)
+    assert not found.values.any()
+    assert found.exact
+
+
+NO_TREES = ("AttributeError", "no trees")
+REFUSAL = ("ValueError", "not today")
+
+
+class Broken(LocalModel):
+    """A model that cannot be lowered and raises when asked."""
+
+    def lower(self) -> Lowered | None:
+        """Fail like a worker whose library lacks an attribute."""
+        raise ModelRaisedError(*NO_TREES)
+
+    def predict(self, frame: pd.DataFrame, *, proba: bool = True) -> Any:
+        """Refuse everything."""
+        raise ModelRaisedError(*REFUSAL)
+
+
+def test_a_model_that_raises_fails_the_section_with_its_words() -> None:
+    """The reason repeats what the model said."""
+    table, target = cancer()
+    section = explain_section(Broken(forest().fit(table, target)), table, table)
+    assert section.status is Status.FAILED
+    assert section.reason == "The model failed: ValueError: not today"
+
+
+def test_a_model_too_slow_skips_the_section() -> None:
+    """A model of twenty rows a second is not explained in half a second; the reason says so."""
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 15)))
+    model = FunctionModel(lambda frame: frame.sum(axis=1), seconds_per_row=0.01)
+    section = explain_section(model, table, table, seconds=0.5)
+    assert section.status is Status.SKIPPED
+    assert section.reason is not None
+    assert "too slow" in section.reason
+
+
+@pytest.mark.parametrize("columns", [4, 15])
+def test_explanations_keep_to_the_time(columns: int) -> None:
+    """Neither enumeration nor sampling takes much longer than allowed."""
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(300, columns)))
+    model = FunctionModel(lambda frame: np.sin(frame).sum(axis=1), seconds_per_row=2e-5)
+    start = time.perf_counter()
+    section = explain_section(model, table, table, seconds=0.8)
+    assert section.status is Status.OK
+    assert time.perf_counter() - start < 1.2
+
+
+def test_cancelling_ends_the_explanation() -> None:
+    """Whatever the progress callback raises comes out unchanged."""
+
+    def cancel(fraction: float, message: str) -> None:
+        raise RunCancelledError(message)
+
+    model, table = fitted(forest())
+    with pytest.raises(RunCancelledError):
+        explain_section(model, table, table, progress=cancel)
+
+
+def test_progress_grows_to_one() -> None:
+    """Fractions never fall and end at 1."""
+    told: list[float] = []
+    model, table = fitted(forest())
+    explain_section(model, table, table, progress=lambda fraction, _: told.append(fraction))
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+def test_no_rows_and_lacking_columns_are_refused() -> None:
+    """The message names what is missing."""
+    model, table = fitted(forest())
+    with pytest.raises(DataError, match="0 rows"):
+        explain(model, table.iloc[:0], table)
+    with pytest.raises(DataError, match="mean area"):
+        explain(model, table, table.drop(columns="mean area"))
+
+
+@pytest.fixture(scope="module")
+def reference() -> tuple[Explanation, RandomForestClassifier, pd.DataFrame]:
+    """A forest on eight columns, explained by us."""
+    table, target = cancer(8)
+    estimator = RandomForestClassifier(30, max_depth=6, random_state=0).fit(
+        table.astype(np.float32), target
+    )
+    rows = table.astype(np.float32)
+    return explain(LocalModel(estimator), rows.iloc[:40], rows.iloc[100:180]), estimator, rows
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_forest_agrees_with_shap(
+    reference: tuple[Explanation, RandomForestClassifier, pd.DataFrame],
+) -> None:
+    """The interventional values of shap's tree explainer, and an explanation it can plot."""
+    shap = pytest.importorskip("shap")
+    ours, estimator, table = reference
+    explainer = shap.TreeExplainer(estimator, table.iloc[100:180])
+    expected = explainer.shap_values(table.iloc[:40], check_additivity=False)[:, :, 1]
+    np.testing.assert_allclose(ours.values[:, :, 0], expected, atol=1e-6)
+    exported = ours.to_shap()
+    assert exported.values.shape == (40, 8)
+    assert exported.feature_names == list(table.columns)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_logistic_regression_agrees_with_shap() -> None:
+    """The values of shap's linear explainer against independent columns."""
+    shap = pytest.importorskip("shap")
+    table, target = cancer(8)
+    estimator = LogisticRegression(max_iter=9000).fit(table, target)
+    masker = shap.maskers.Independent(table.iloc[100:180], max_samples=80)
+    expected = shap.LinearExplainer(estimator, masker).shap_values(table.iloc[:40])
+    ours = explain(LocalModel(estimator), table.iloc[:40], table.iloc[100:180])
+    np.testing.assert_allclose(ours.values[:, :, 0], expected, atol=1e-6)
