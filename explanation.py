@@ -1,0 +1,267 @@
+"""One explanation: contributions of raw columns to outputs, and what is read off them.
+
+Owns: ``Explanation``, the importance of its columns and its form in the report. Nothing here
+calls a model.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from explain_outputs import Space
+from report_types import Cell, ExplanationSection, FeatureImportance, OutputExplanation
+
+Floats = NDArray[np.float64]
+Method = Literal["linear", "tree", "enumerated", "sampled"]
+
+MAX_COLUMNS = 50
+MAX_OUTPUTS = 10
+CLEAR_STANDARD_ERRORS = 2.0
+DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Shapley values of raw columns against a background.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, columns, outputs)
+        In the unit of ``space``; they sum over the columns to ``predictions - base``.
+    base : ndarray, shape (outputs,)
+        Mean output over the background.
+    predictions : ndarray, shape (rows, outputs)
+        The explained outputs.
+    error : ndarray or None
+        Standard error of each value; None when exact.
+    columns, outputs : tuple of str
+    rows : DataFrame
+        The explained raw rows.
+    row_numbers : ndarray of int, shape (rows,)
+        Their positions in the table given.
+    space : str
+        ``probability``, ``log-odds``, ``score``, ``prediction``, ``log(prediction)`` or
+        ``label indicator``.
+    method : str
+        ``linear``, ``tree``, ``enumerated`` (all exact) or ``sampled``.
+    background_rows, evaluations, seed : int
+    seconds : float
+    notes : tuple of str
+        Why this route was taken and what was left out.
+    """
+
+    values: Floats
+    base: Floats
+    predictions: Floats
+    error: Floats | None
+    columns: tuple[str, ...]
+    outputs: tuple[str, ...]
+    rows: pd.DataFrame
+    row_numbers: NDArray[np.int64]
+    space: Space
+    method: Method
+    background_rows: int
+    evaluations: int = 0
+    seconds: float = 0.0
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether the values carry no sampling error."""
+        return self.error is None
+
+    @property
+    def relative_error(self) -> float | None:
+        """Mean standard error over mean absolute value; None when exact."""
+        size = float(np.abs(self.values).mean())
+        if self.error is None:
+            return None
+        return float(self.error.mean()) / size if size > 0 else 0.0
+
+    @property
+    def additivity_gap(self) -> float:
+        """Largest |base + sum of values - output| over the largest |output|."""
+        gap = np.abs(self.base + self.values.sum(axis=1) - self.predictions).max(initial=0.0)
+        scale = max(float(np.abs(self.predictions).max(initial=0.0)), 1e-12)
+        return float(gap) / scale
+
+    def output(self, name: str) -> Explanation:
+        """Return the explanation of one output.
+
+        Raises
+        ------
+        KeyError
+            If there is no such output.
+        """
+        if name not in self.outputs:
+            message = f"No output named {name!r}; there are {', '.join(self.outputs)}"
+            raise KeyError(message)
+        at = [self.outputs.index(name)]
+        return replace(
+            self,
+            values=self.values[:, :, at],
+            base=self.base[at],
+            predictions=self.predictions[:, at],
+            error=None if self.error is None else self.error[:, :, at],
+            outputs=(name,),
+        )
+
+    def to_frame(self, output: str | None = None) -> pd.DataFrame:
+        """Return the values of one output (the first by default), (rows, columns)."""
+        chosen = self.output(output or self.outputs[0])
+        return pd.DataFrame(chosen.values[:, :, 0], columns=list(self.columns)).set_axis(
+            self.rows.index
+        )
+
+    def to_shap(self) -> Any:
+        """Return a ``shap.Explanation`` for shap's own plots.
+
+        Raises
+        ------
+        ImportError
+            If shap is not installed; nothing else needs it.
+        """
+        try:
+            import shap  # noqa: PLC0415 - seconds to import, only needed here
+        except ImportError as error:
+            message = "shap is not installed; run `pip install shap` to use its plots"
+            raise ImportError(message) from error
+        single = len(self.outputs) == 1
+        return shap.Explanation(
+            values=self.values[:, :, 0] if single else self.values,
+            base_values=np.tile(self.base[0] if single else self.base, (len(self.rows), 1))[:, 0]
+            if single
+            else np.tile(self.base, (len(self.rows), 1)),
+            data=self.rows.to_numpy(),
+            feature_names=list(self.columns),
+            output_names=None if single else list(self.outputs),
+        )
+
+    def to_section(self) -> ExplanationSection:
+        """Return the explanation as the report holds it, cut to its limits with a note."""
+        notes = list(self.notes)
+        columns = _largest(np.abs(self.values).mean(axis=0).max(axis=1), MAX_COLUMNS)
+        outputs = _largest(np.abs(self.values).mean(axis=(0, 1)), MAX_OUTPUTS)
+        if len(columns) < len(self.columns):
+            notes.append(
+                f"Values per row are kept for the {MAX_COLUMNS} most important of "
+                f"{len(self.columns)} columns."
+            )
+        if len(outputs) < len(self.outputs):
+            notes.append(f"{MAX_OUTPUTS} of {len(self.outputs)} outputs are kept.")
+        return ExplanationSection(
+            method=self.method,
+            exact=self.exact,
+            space=self.space,
+            columns=[self.columns[at] for at in columns],
+            rows=_cells(self.rows.iloc[:, columns]),
+            row_numbers=[int(number) for number in self.row_numbers],
+            outputs=[self._output_section(at, columns) for at in outputs],
+            background_rows=self.background_rows,
+            n_model_calls=self.evaluations,
+            seconds_used=self.seconds,
+            relative_error=self.relative_error,
+            additivity_gap=self.additivity_gap,
+            notes=notes,
+        )
+
+    def _output_section(self, at: int, columns: list[int]) -> OutputExplanation:
+        errors = None if self.error is None else _rounded(self.error[:, columns, at])
+        return OutputExplanation(
+            output=self.outputs[at],
+            base_value=float(self.base[at]),
+            importance=importance(self, self.outputs[at]),
+            values=_rounded(self.values[:, columns, at]).tolist(),
+            predictions=_rounded(self.predictions[:, at]).tolist(),
+            errors=None if errors is None else errors.tolist(),
+        )
+
+
+def importance(explanation: Explanation, output: str | None = None) -> list[FeatureImportance]:
+    """Return mean |contribution| per column, most important first.
+
+    ``error`` is the standard error of that mean by sampling (None when exact), ``tied_with_next``
+    tells whether the next column lies within two standard errors of the difference, ``clear``
+    whether the importance is more than two standard errors above zero, ``direction`` is
+    Spearman's rank correlation of cell and contribution for numeric columns.
+    """
+    chosen = explanation.output(output or explanation.outputs[0])
+    values = chosen.values[:, :, 0]
+    size = np.abs(values).mean(axis=0)
+    errors = np.zeros_like(size)
+    if chosen.error is not None:
+        errors = np.sqrt((chosen.error[:, :, 0] ** 2).sum(axis=0)) / len(values)
+    order = np.argsort(-size, kind="stable")
+    total = float(size.sum())
+    tiny = 1e-12 * max(total, float(np.abs(chosen.base).max(initial=0.0)))
+    return [
+        FeatureImportance(
+            feature=chosen.columns[at],
+            importance=float(size[at]),
+            error=None if chosen.exact else float(errors[at]),
+            share=float(size[at]) / total if total > 0 else 0.0,
+            direction=_direction(chosen.rows.iloc[:, at], values[:, at], tiny),
+            rank=rank + 1,
+            tied_with_next=_tied(size, errors, order[rank : rank + 2]),
+            clear=bool(size[at] > CLEAR_STANDARD_ERRORS * errors[at] + tiny),
+        )
+        for rank, at in enumerate(order)
+    ]
+
+
+def _tied(size: Floats, errors: Floats, pair: NDArray[np.int64]) -> bool:
+    """Tell whether two importances lie within two standard errors of their difference."""
+    if len(pair) < 2:
+        return False
+    allowed = CLEAR_STANDARD_ERRORS * math.hypot(*errors[pair]) + 1e-9 * float(size[pair[0]])
+    return bool(size[pair[0]] - size[pair[1]] <= allowed)
+
+
+def _direction(cells: pd.Series, values: Floats, tiny: float) -> float | None:
+    """Return Spearman's correlation of a numeric column and its contributions, or None."""
+    if not pd.api.types.is_numeric_dtype(cells.dtype) or np.ptp(values) <= tiny:
+        return None
+    numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+    known = np.isfinite(numbers)
+    if known.sum() < 3 or np.ptp(numbers[known]) == 0 or np.ptp(values[known]) <= tiny:
+        return None
+    ranks = [pd.Series(part[known]).rank() for part in (numbers, values)]
+    return float(np.clip(ranks[0].corr(ranks[1]), -1, 1))
+
+
+def _largest(size: Floats, count: int) -> list[int]:
+    """Return the positions of the largest entries, in their own order."""
+    return sorted(int(at) for at in np.argsort(-size, kind="stable")[:count])
+
+
+def _rounded(values: Floats) -> Floats:
+    """Round to ``DIGITS`` significant digits of the largest value, for short JSON."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest == 0 or not math.isfinite(largest):
+        return values
+    return np.round(values, DIGITS - 1 - math.floor(math.log10(largest)))
+
+
+def _cells(frame: pd.DataFrame) -> list[dict[str, Cell]]:
+    """Return rows as JSON carries them, missing as None."""
+    names = [str(name) for name in frame.columns]
+    columns = [[_cell(value) for value in frame.iloc[:, at]] for at in range(len(names))]
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _cell(value: Any) -> Cell:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float):
+        return plain if math.isfinite(plain) else None
+    if isinstance(plain, (bool, int, str)):
+        return plain
+    return plain.isoformat() if hasattr(plain, "isoformat") else str(plain)
