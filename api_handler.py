@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI, Header, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
 
 import api_docs
 import api_runs
@@ -42,7 +43,12 @@ router = APIRouter()
 
 
 class _Api(FastAPI):
-    """The application, with the form of its errors in the description."""
+    """The application behind its gate, with the form of its errors in the description."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the gate outermost, so that even the answer to a defect passes it."""
+        store: Store = self.state.store
+        return RequestGate(super().build_middleware_stack(), settings=store.settings, store=store)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI description."""
@@ -81,7 +87,6 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (router, api_runs.router):
         app.include_router(part, responses=documented(400, 401, 422, 500))
     app.include_router(api_docs.router)
-    app.add_middleware(RequestGate, settings=settings, store=store)
     return app
 
 

@@ -179,8 +179,9 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     )
 
 
-async def _on_defect(request: Request, error: Exception) -> Response:
-    """Answer without a word about our insides; the log has the traceback."""
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+async def _on_defect(request: Request, _error: Exception) -> Response:
+    """Answer without a word about our insides; the server logs the traceback after this line."""
+    where = Where.of(request.scope)
+    log.error("%s %s failed in request %s", request.method, where.instance, where.request_id)
     detail = "The server made a mistake; it was logged. Try again, and report it if it stays"
-    return problem_response(500, detail, kind="defect", where=Where.of(request.scope))
+    return problem_response(500, detail, kind="defect", where=where)
