@@ -29,6 +29,8 @@ MAX_SERIES = 6
 """More lines than this cannot be told apart."""
 LABEL_LENGTH = 24
 """Longer names are cut on an axis; the full name stands in the hover text."""
+KEY_LENGTH = 44
+"""Characters of one line of a key at the width of a telephone."""
 MAX_NAMES = 30
 """With more names on an axis only some are written."""
 MAX_POINTS = 5000
@@ -142,6 +144,7 @@ def _template(theme: Theme) -> go.layout.Template:
         "zeroline": False,
         "showline": True,
         "automargin": True,
+        "ticklabelstandoff": 4,
         "ticks": "",
         "title": {"standoff": 8, "font": {"size": 12, "color": colours.muted}},
         "tickfont": {"size": 12, "color": colours.muted},
@@ -161,20 +164,12 @@ def _template(theme: Theme) -> go.layout.Template:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "colorway": list(colours.series),
-        "margin": {"l": 8, "r": 16, "t": 56, "b": 8},
+        "margin": {"l": 8, "r": 16, "t": 46, "b": 8},
         "hoverlabel": {
             "bgcolor": colours.surface,
             "bordercolor": colours.muted,
             "font": {"color": colours.text, "size": 13, "family": FONT},
             "align": "left",
-        },
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1,
-            "yanchor": "bottom",
-            "font": {"size": 12, "color": colours.text},
         },
         "bargap": 0.04,
         "xaxis": axis,
@@ -199,14 +194,61 @@ def new_figure(
     return figure
 
 
-def add_legend(figure: go.Figure, *, rows: int = 1) -> None:
-    """Show the legend between title and plot; ``rows`` is what a telephone needs."""
-    figure.update_layout(showlegend=True, margin_t=60 + 22 * rows)
+class Key(NamedTuple):
+    """One entry of a chart's key: what a mark of this shape and colour stands for."""
+
+    symbol: str
+    colour: str
+    words: str
+
+
+LINE_SYMBOLS = ("━━", "╍╍", "┉┉", "━╍", "━┉", "╍┉")
+"""Same order as ``DASHES``."""
+
+
+def add_key(figure: go.Figure, theme: Theme, *entries: Key) -> None:
+    """Write the key above the plot, to the right, in as many lines as a telephone needs.
+
+    Plotly's own legend moves the margins by its content and covers the title when it wraps.
+    """
+    lines = _wrap(entries)
+    texts = (
+        "   ".join(
+            f'<span style="color:{each.colour}">{each.symbol}</span> {each.words}'.strip()
+            for each in line
+        )
+        for line in lines
+    )
+    figure.add_annotation(
+        text="<br>".join(texts),
+        xref="paper",
+        yref="paper",
+        x=1,
+        y=1,
+        xanchor="right",
+        yanchor="bottom",
+        yshift=2,
+        align="right",
+        showarrow=False,
+        font={"size": 12, "color": PALETTES[theme].text},
+    )
+    figure.update_layout(margin_t=40 + 17 * len(lines))
+
+
+def _wrap(entries: Sequence[Key]) -> list[list[Key]]:
+    lines: list[list[Key]] = [[]]
+    for entry in entries:
+        used = sum(len(each.words) + 5 for each in lines[-1])
+        if lines[-1] and used + len(entry.words) > KEY_LENGTH:
+            lines.append([])
+        lines[-1].append(entry)
+    return lines
 
 
 def text_on_chart(text: object, limit: int = LABEL_LENGTH) -> str:
     """Return user text that Plotly draws as it is: cut, on one line, its pseudo-HTML escaped."""
-    return html.escape(plain_text(text, limit), quote=False)
+    escaped = html.escape(plain_text(text, limit), quote=False)
+    return escaped.replace("$", "&#36;")  # a pair of dollars would be read as a formula
 
 
 def name_axis(axis: go.layout.XAxis | go.layout.YAxis, names: Sequence[str]) -> None:
@@ -232,10 +274,9 @@ def threshold_line(
         "line": {"color": colours.text, "width": 1.2, "dash": "dash"},
         "annotation_text": text_on_chart(label, 60),
         "annotation_font": {"size": 11, "color": colours.text},
-        "annotation_bgcolor": colours.surface,
     }
     if axis == "y":
-        figure.add_hline(y=value, annotation_position="top right", **options)
+        figure.add_hline(y=value, annotation_position="top left", **options)
     else:
         figure.add_vline(x=value, annotation_position="top right", **options)
 
@@ -248,19 +289,14 @@ def failing_side(figure: go.Figure, start: float, end: float, theme: Theme) -> N
 
 
 def note(figure: go.Figure, text: str, theme: Theme) -> None:
-    """Write a remark at the top right of the plot area."""
-    figure.add_annotation(
-        text=text,
-        xref="paper",
-        yref="paper",
-        x=1,
-        y=1,
-        xanchor="right",
-        yanchor="top",
-        showarrow=False,
-        font={"size": 11, "color": PALETTES[theme].muted},
-        bgcolor=PALETTES[theme].surface,
-    )
+    """Write a remark where the key would be."""
+    add_key(figure, theme, Key("", PALETTES[theme].muted, text))
+
+
+def hatched(colour: str, theme: Theme) -> dict[str, Any]:
+    """Return the fill of bars that must be told from plain ones without their colour."""
+    pattern = {"shape": "/", "bgcolor": colour, "fgcolor": PALETTES[theme].surface, "size": 6}
+    return {"color": colour, "pattern": pattern | {"solidity": 0.3}}
 
 
 def soft_line(colour: str, *, width: float = 1.2) -> dict[str, Any]:

@@ -17,7 +17,14 @@ from figures_drift import (
     harm_ranking,
     scenario_chart,
 )
-from figures_explain import beeswarm, column_histogram, dependence, importance_bars, waterfall
+from figures_explain import (
+    beeswarm,
+    column_histogram,
+    dependence,
+    importance_bars,
+    telling_row,
+    waterfall,
+)
 from figures_history import TrendPoint, history_trend, run_comparison
 from figures_performance import (
     batch_cost,
@@ -78,6 +85,7 @@ __all__ = [
     "scenario_chart",
     "section_charts",
     "slice_dots",
+    "telling_row",
     "threshold_curve",
     "waterfall",
 ]
@@ -158,7 +166,7 @@ def _explanations(report: TestReport, theme: Theme) -> _Named:
                 f"dependence_{number}_{item.rank}",
                 dependence(section, output, item.feature, theme),
             )
-        yield f"waterfall_{number}", waterfall(section, output, 0, theme)
+        yield f"waterfall_{number}", waterfall(section, output, telling_row(output), theme)
 
 
 def main_outputs(section: ExplanationSection) -> list[OutputExplanation]:

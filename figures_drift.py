@@ -13,19 +13,22 @@ from base_types import Histogram
 from figure_style import (
     PALETTES,
     Chart,
+    Key,
     Theme,
-    add_legend,
+    add_key,
     bin_labels,
     centres,
     has_bins,
+    hatched,
     name_axis,
     new_figure,
+    note,
     shares,
     text_on_chart,
     threshold_line,
     widths,
 )
-from formatting import number, percent, plain_text
+from formatting import look, number, percent, plain_text
 from glossary import title
 from report_types import (
     DriftReport,
@@ -44,6 +47,11 @@ HARM_LIMIT = 0.05
 """Harm from which ``ScenarioResult.harm_severity`` counts; drawn as the threshold."""
 
 _MAX_BARS = 20
+# Heights in pixels of a scenario's chart: harm above, one row per test beneath, margins around.
+_HARM_PANEL = 190
+_ALARM_ROW = 24
+_GAP = 16
+_FRAME = 120
 
 
 def harm_of(point: SeverityPoint) -> float | None:
@@ -79,14 +87,7 @@ def drift_heat_map(section: DriftSection, theme: Theme = "light") -> Chart | Non
         hoverongaps=False,
     )
     _write_harms(figure, harms, scenarios, severities, theme)
-    figure.add_scatter(
-        x=[None],
-        y=[None],
-        mode="markers",
-        name="◆ first severity at which the alarm rings",
-        marker={"symbol": "diamond", "size": 1, "color": colours.text},
-    )
-    add_legend(figure)
+    note(figure, "◆ the alarm first rings", theme)
     name_axis(figure.layout.xaxis, [number(severity) for severity in severities])
     name_axis(figure.layout.yaxis, [scenario.title for scenario in scenarios])
     figure.update_layout(yaxis_range=[-0.5, len(scenarios) - 0.5])
@@ -148,25 +149,29 @@ def scenario_chart(scenario: ScenarioResult, theme: Theme = "light") -> Chart | 
         return None
     tests = list(dict.fromkeys(name for point in scenario.points for name in point.tests_noticed))
     tests.sort(key=lambda name: name != DEFAULT_VERDICT, reverse=True)
+    height = _HARM_PANEL + _ALARM_ROW * len(tests)
     figure = new_figure(
-        theme, text_on_chart(scenario.title, 40), "Severity", "", height=260 + 24 * len(tests)
+        theme, text_on_chart(scenario.title, 40), "Severity", "", height=height + _FRAME
     )
     _add_harm_line(figure, scenario.points, theme)
     if tests:
-        split = min(0.6, 0.12 * len(tests))
+        split = _ALARM_ROW * len(tests) / height
         figure.update_layout(
-            yaxis={"domain": [split + 0.1, 1]},
+            yaxis={"domain": [split + _GAP / height, 1]},
             yaxis2={"domain": [0, split], "anchor": "x", "range": [-0.6, len(tests) - 0.4]},
         )
         _add_alarms(figure, scenario.points, tests, theme)
         name_axis(figure.layout.yaxis2, [title(name) for name in tests])
-    ticks = [point.severity for point in scenario.points]
-    figure.update_xaxes(tickmode="array", tickvals=ticks, anchor="y2" if tests else "y")
+    name_axis(figure.layout.xaxis, [number(point.severity) for point in scenario.points])
+    figure.update_xaxes(anchor="y2" if tests else "y", range=[-0.3, len(scenario.points) - 0.7])
     figure.update_layout(
         yaxis={"title": {"text": "Changed answers"}, "tickformat": ".0%", "rangemode": "tozero"}
     )
     threshold_line(figure, HARM_LIMIT, f"harm above {HARM_LIMIT:.0%}", theme)
-    add_legend(figure)
+    if tests:
+        colours = PALETTES[theme]
+        keys = (Key("◆", colours.reference, "notices"), Key("○", colours.muted, "silent"))
+        add_key(figure, theme, *keys)
     return Chart(figure, f"{plain_text(scenario.title)}: {_alarm_or_damage(scenario)}")
 
 
@@ -189,7 +194,7 @@ def _add_harm_line(figure: go.Figure, points: Sequence[SeverityPoint], theme: Th
     colour = PALETTES[theme].current
     harms = [harm_of(point) for point in points]
     figure.add_scatter(
-        x=[point.severity for point in points],
+        x=list(range(len(points))),
         y=harms,
         mode="lines+markers",
         name="Harm",
@@ -197,10 +202,10 @@ def _add_harm_line(figure: go.Figure, points: Sequence[SeverityPoint], theme: Th
         line={"color": colour, "width": 2.5},
         marker={"color": colour, "size": 8},
         customdata=[
-            (percent(harm), number(point.quality_change))
+            (percent(harm), number(point.quality_change), number(point.severity))
             for harm, point in zip(harms, points, strict=True)
         ],
-        hovertemplate="severity %{x:g}<br>changed answers %{customdata[0]}"
+        hovertemplate="severity %{customdata[2]}<br>changed answers %{customdata[0]}"
         "<br>change of quality %{customdata[1]}<extra></extra>",
     )
 
@@ -212,13 +217,13 @@ def _add_alarms(
     colours = PALETTES[theme]
     for noticed, name, symbol in ((True, "notices", "diamond"), (False, "silent", "circle-open")):
         hits = [
-            (point.severity, row, title(test))
+            (column, row, f"{title(test)} {name}<br>at severity {number(point.severity)}")
             for row, test in enumerate(tests)
-            for point in points
+            for column, point in enumerate(points)
             if point.tests_noticed.get(test) is noticed
         ]
         figure.add_scatter(
-            x=[severity for severity, _, _ in hits],
+            x=[column for column, _, _ in hits],
             y=[row for _, row, _ in hits],
             yaxis="y2",
             mode="markers",
@@ -228,8 +233,8 @@ def _add_alarms(
                 "size": 11 if noticed else 8,
                 "symbol": symbol,
             },
-            customdata=[test for _, _, test in hits],
-            hovertemplate=f"%{{customdata}} {name}<br>at severity %{{x:g}}<extra></extra>",
+            customdata=[text for _, _, text in hits],
+            hovertemplate="%{customdata}<extra></extra>",
         )
 
 
@@ -242,9 +247,9 @@ def harm_ranking(ranking: Sequence[FeatureHarm], theme: Theme = "light") -> Char
         theme, "Whose drift hurts most", "Changed answers", "", height=120 + 26 * len(shown)
     )
     colours = PALETTES[theme]
-    for noticed, name, colour, pattern in (
-        (True, "Noticed", colours.reference, ""),
-        (False, "Not noticed", colours.current, "/"),
+    for noticed, name, marker in (
+        (True, "Noticed", {"color": colours.reference}),
+        (False, "Not noticed", hatched(colours.current, theme)),
     ):
         rows = [(row, item) for row, item in enumerate(shown) if item.noticed is noticed]
         if not rows:
@@ -255,7 +260,7 @@ def harm_ranking(ranking: Sequence[FeatureHarm], theme: Theme = "light") -> Char
             orientation="h",
             width=0.7,
             name=name,
-            marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": colours.surface}},
+            marker=marker,
             customdata=[_harm_hover(item) for _, item in rows],
             hovertemplate="%{customdata}<extra></extra>",
         )
@@ -263,7 +268,8 @@ def harm_ranking(ranking: Sequence[FeatureHarm], theme: Theme = "light") -> Char
     figure.update_layout(
         yaxis_range=[-0.6, len(shown) - 0.4], xaxis_tickformat=".0%", barmode="overlay"
     )
-    add_legend(figure)
+    keys = (Key("■", colours.reference, "noticed"), Key("▨", colours.current, "not noticed"))
+    add_key(figure, theme, *keys)
     worst = shown[-1]
     words = f"{plain_text(worst.feature, 60)} with {percent(worst.harm)} changed answers"
     return Chart(figure, f"Harm by drift of single columns; the largest is {words}.")
@@ -291,7 +297,10 @@ def feature_overlay(drift: FeatureDrift, theme: Theme = "light") -> Chart | None
     else:
         _add_number_pair(figure, drift.reference, drift.current, theme)
     figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"})
-    add_legend(figure)
+    colours = PALETTES[theme]
+    symbol = "▨" if drift.current.labels else "━━"
+    keys = (Key("■", colours.reference, "reference"), Key(symbol, colours.current, "current"))
+    add_key(figure, theme, *keys)
     alt = f"{plain_text(drift.feature, 60)}, reference against current: {drift.verdict.value}. "
     return Chart(figure, alt + plain_text(drift.why, 200))
 
@@ -304,15 +313,15 @@ def _add_category_pair(
 ) -> None:
     colours = PALETTES[theme]
     names = list(dict.fromkeys([*reference.labels, *current.labels]))
-    for each, name, colour, pattern in (
-        (reference, "Reference", colours.reference, ""),
-        (current, "Current", colours.current, "/"),
+    for each, name, marker in (
+        (reference, "Reference", {"color": colours.reference}),
+        (current, "Current", hatched(colours.current, theme)),
     ):
         figure.add_bar(
             x=[names.index(label) for label in each.labels],
             y=shares(each),
             name=name,
-            marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": colours.surface}},
+            marker=marker,
             customdata=bin_labels(each),
             hovertemplate=_PAIR_HOVER,
         )
@@ -354,22 +363,24 @@ def drift_overview(report: DriftReport, theme: Theme = "light") -> Chart | None:
         theme, "Drift by column", "Largest effect size", "", height=130 + 26 * len(columns)
     )
     colours = PALETTES[theme]
-    for verdict, colour, pattern in (
-        (DriftVerdict.DRIFT, colours.fail, ""),
-        (DriftVerdict.POSSIBLE, colours.warn, "/"),
-        (DriftVerdict.NONE, colours.good, "."),
-        (DriftVerdict.UNKNOWN, colours.neutral, "x"),
+    keys = []
+    for verdict, marker in (
+        (DriftVerdict.DRIFT, {"color": colours.fail}),
+        (DriftVerdict.POSSIBLE, hatched(colours.warn, theme)),
+        (DriftVerdict.NONE, {"color": colours.good}),
+        (DriftVerdict.UNKNOWN, {"color": colours.neutral}),
     ):
         rows = [(row, item) for row, item in enumerate(columns) if item.verdict is verdict]
         if not rows:
             continue
+        keys.append(Key(look(verdict).symbol, str(marker["color"]), look(verdict).word))
         figure.add_bar(
             y=[row for row, _ in rows],
             x=[_effect(item) for _, item in rows],
             orientation="h",
             width=0.7,
-            name=verdict.value.capitalize(),
-            marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": colours.surface}},
+            name=look(verdict).word,
+            marker=marker,
             customdata=[
                 (text_on_chart(item.feature, 80), text_on_chart(item.why, 120)) for _, item in rows
             ],
@@ -378,7 +389,7 @@ def drift_overview(report: DriftReport, theme: Theme = "light") -> Chart | None:
         )
     name_axis(figure.layout.yaxis, [item.feature for item in columns])
     figure.update_layout(yaxis_range=[-0.6, len(columns) - 0.4], barmode="overlay")
-    add_legend(figure, rows=2)
+    add_key(figure, theme, *keys)
     return Chart(figure, f"{report.n_drifted} of {len(report.features)} columns have drifted.")
 
 

@@ -13,12 +13,15 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from base_types import Histogram
 from figure_style import (
     MAX_POINTS,
     PALETTES,
     Chart,
+    Key,
     Theme,
     add_histogram,
+    add_key,
     has_bins,
     name_axis,
     new_figure,
@@ -38,6 +41,8 @@ from report_types import (
 _MAX_BARS = 15
 _MAX_SWARMS = 10
 _MAX_STEPS = 9
+_MAX_CATEGORIES = 5
+_MAX_DEPENDENCE_POINTS = 2000
 _SWARM_HALF_HEIGHT = 0.38
 _SWARM_BINS = 60
 
@@ -82,17 +87,7 @@ def importance_bars(
     name_axis(figure.layout.yaxis, [item.feature for item in shown])
     figure.update_layout(yaxis_range=[-0.6, len(shown) - 0.4], xaxis_rangemode="tozero")
     if any(not item.clear for item in shown):
-        figure.add_annotation(
-            text="pale: not clearly above 0",
-            xref="paper",
-            yref="paper",
-            x=1,
-            y=0,
-            xanchor="right",
-            yanchor="bottom",
-            showarrow=False,
-            font={"size": 11, "color": colours.muted},
-        )
+        note(figure, "pale: not clearly above 0", theme)
     top = ", ".join(
         f"{plain_text(item.feature, 40)} {percent(item.share)}" for item in shown[:-4:-1]
     )
@@ -150,11 +145,11 @@ def beeswarm(
         _add_swarm(figure, position, contributions, cells, theme)
     figure.add_vline(x=0, line=soft_line(PALETTES[theme].muted, width=1))
     name_axis(figure.layout.yaxis, [item.feature for item in shown])
-    figure.update_layout(yaxis_range=[-0.6, len(shown) - 0.4], margin_t=74)
+    figure.update_layout(yaxis_range=[-0.6, len(shown) - 0.4])
     _add_colour_key(figure, theme)
     total = len(output.values)
     if len(rows) < total:
-        note(figure, f"{number(len(rows))} of {count(total, 'row')}", theme)
+        figure.layout.title.text += f" ({number(len(rows))} of {count(total, 'row')})"
     return Chart(
         figure,
         f"Contributions of {count(len(rows), 'row')} to {plain_text(output.output, 40)}, "
@@ -233,22 +228,8 @@ def _offsets(contributions: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _add_colour_key(figure: go.Figure, theme: Theme) -> None:
     colours = PALETTES[theme]
-    words = (
-        f'<span style="color:{colours.low}">●</span> low value  '
-        f'<span style="color:{colours.high}">●</span> high value  '
-        f'<span style="color:{colours.neutral}">●</span> text'
-    )
-    figure.add_annotation(
-        text=words,
-        xref="paper",
-        yref="paper",
-        x=0,
-        y=1,
-        xanchor="left",
-        yanchor="bottom",
-        showarrow=False,
-        font={"size": 12, "color": colours.muted},
-    )
+    keys = ((colours.low, "low value"), (colours.high, "high"), (colours.neutral, "text"))
+    add_key(figure, theme, *(Key("●", colour, word) for colour, word in keys))
 
 
 def _cell_text(cell: Cell) -> str:
@@ -267,7 +248,7 @@ def dependence(
     """Draw one column's contribution against its value."""
     if feature not in section.columns or not output.values:
         return None
-    rows = _sample(len(output.values), MAX_POINTS)
+    rows = _sample(len(output.values), _MAX_DEPENDENCE_POINTS)
     column = section.columns.index(feature)
     contributions = np.array([output.values[row][column] for row in rows], dtype=np.float64)
     cells = [section.rows[row].get(feature) for row in rows]
@@ -328,7 +309,7 @@ def waterfall(
     prediction = output.predictions[index]
     figure = new_figure(
         theme,
-        _titled("Why this answer", section, output),
+        f"Why this answer: {_row_name(section, index)}",
         text_on_chart(_with_space(output.output, section.space), 40),
         "",
         height=150 + 30 * len(steps),
@@ -353,15 +334,21 @@ def waterfall(
     figure.update_xaxes(range=_waterfall_range(output.base_value, steps))
     _mark_ends(figure, output.base_value, prediction, theme)
     figure.update_layout(yaxis_range=[-0.8, len(steps) - 0.2], margin_t=84)
-    return Chart(
-        figure,
-        f"From the base value {number(output.base_value)} to {number(prediction)}: "
-        + ", ".join(
-            f"{plain_text(name, 60)} {signed(step)}"
-            for name, step in list(zip(names, steps, strict=True))[::-1][:3]
-        )
-        + ".",
-    )
+    largest = list(zip(names, steps, strict=True))[:-4:-1]
+    words = ", ".join(f"{plain_text(name, 60)} {signed(step)}" for name, step in largest)
+    ends = f"from the base value {number(output.base_value)} to {number(prediction)}"
+    return Chart(figure, f"{_row_name(section, index).capitalize()}, {ends}: {words}.")
+
+
+def telling_row(output: OutputExplanation) -> int:
+    """Return the explained row whose answer lies farthest from the base value."""
+    distances = [abs(answer - output.base_value) for answer in output.predictions]
+    return distances.index(max(distances)) if distances else 0
+
+
+def _row_name(section: ExplanationSection, index: int) -> str:
+    rows = section.row_numbers
+    return f"row {number(rows[index] if index < len(rows) else index)}"
 
 
 def _steps(
@@ -414,14 +401,36 @@ def _mark_ends(figure: go.Figure, base: float, prediction: float, theme: Theme) 
 
 
 def column_histogram(column: ColumnSummary, theme: Theme = "light") -> Chart | None:
-    """Draw a small histogram of one column of the data."""
+    """Draw a small histogram of one column of the data; categories as horizontal bars."""
     if not has_bins(column.histogram):
         return None
-    figure = new_figure(theme, text_on_chart(column.name, 32), "", "Rows", height=200)
+    figure = new_figure(theme, text_on_chart(column.name, 32), "Value", "Rows", height=210)
     hover = "%{customdata[0]}<br>%{y:,} rows (%{customdata[1]:.1%})<extra></extra>"
-    add_histogram(figure, column.histogram, PALETTES[theme].reference, hovertemplate=hover)
-    figure.update_layout(margin={"t": 40})
-    figure.update_xaxes(title_text="Category" if column.histogram.labels else "Value")
+    if column.histogram.labels:
+        _add_categories(figure, column.histogram, theme)
+    else:
+        add_histogram(figure, column.histogram, PALETTES[theme].reference, hovertemplate=hover)
     rows = count(sum(column.histogram.counts), "row")
     missing = f", {number(column.n_missing)} missing" if column.n_missing else ""
     return Chart(figure, f"Distribution of {plain_text(column.name, 60)}: {rows}{missing}.")
+
+
+def _add_categories(figure: go.Figure, histogram: Histogram, theme: Theme) -> None:
+    """Draw the most frequent categories by name and all others together."""
+    ordered = sorted(zip(histogram.counts, histogram.labels, strict=True), reverse=True)
+    shown, rest = ordered[:_MAX_CATEGORIES], ordered[_MAX_CATEGORIES:]
+    if rest:
+        total = sum(amount for amount, _ in rest)
+        shown.append((total, count(len(rest), "other category", "other categories")))
+    shown.reverse()
+    figure.add_bar(
+        y=list(range(len(shown))),
+        x=[amount for amount, _ in shown],
+        orientation="h",
+        width=0.7,
+        marker={"color": PALETTES[theme].reference},
+        customdata=[text_on_chart(label, 80) for _, label in shown],
+        hovertemplate="%{customdata}<br>%{x:,} rows<extra></extra>",
+    )
+    name_axis(figure.layout.yaxis, [label for _, label in shown])
+    figure.update_layout(xaxis_title_text="Rows", yaxis_title_text="")

@@ -15,9 +15,10 @@ from base_types import Histogram
 from figure_style import (
     PALETTES,
     Chart,
+    Key,
     Theme,
     add_histogram,
-    add_legend,
+    add_key,
     bin_labels,
     centres,
     has_bins,
@@ -95,7 +96,7 @@ def _add_durations(
 def _log_ticks(low: float, high: float) -> list[float]:
     """Return 1, 2, 5 times powers of ten from ``low`` to ``high``; only the powers if many."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if len(decades) <= 3 else (1,)
+    steps = (1, 2, 5) if high / low < 300 else (1,)
     ticks = [step * 10.0**decade for decade in decades for step in steps]
     return [tick for tick in ticks if low <= tick <= high]
 
@@ -200,13 +201,13 @@ def behaviour_summary(section: BehaviourSection, theme: Theme = "light") -> Char
         return None
     groups = list(dict.fromkeys(case.group for case in section.cases))[::-1]
     figure = new_figure(
-        theme, "What odd input leads to", "Cases", "", height=120 + 44 * len(groups)
+        theme, "What odd input leads to", "Cases", "", height=130 + 40 * len(groups)
     )
     for verdict in BehaviourVerdict:
         _add_verdict_bar(figure, section.cases, groups, verdict, theme)
     name_axis(figure.layout.yaxis, [group.capitalize() for group in groups])
     figure.update_layout(barmode="stack", bargap=0.35, xaxis_dtick=_whole_step(section.cases))
-    add_legend(figure, rows=2)
+    add_key(figure, theme, *_verdict_keys(section.cases, theme))
     totals = Counter(case.verdict for case in section.cases)
     words = ", ".join(f"{amount} {verdict.value}" for verdict, amount in totals.items())
     return Chart(figure, f"Outcome of {count(len(section.cases), 'odd input')}: {words}.")
@@ -228,28 +229,43 @@ def _add_verdict_bar(
         return
     shown = look(verdict)
     colours = PALETTES[theme]
+    amounts = [counts[group] for group in groups]
+    figure.add_bar(
+        y=list(range(len(groups))),
+        x=amounts,
+        orientation="h",
+        name=shown.word,
+        marker={
+            "color": _verdict_colour(verdict, theme),
+            "line": {"color": colours.surface, "width": 1},
+        },
+        text=[f"{shown.symbol} {amount}" if amount else "" for amount in amounts],
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        textfont={"color": colours.surface},
+        hovertemplate=f"{shown.word}: %{{x}} cases<extra></extra>",
+    )
+
+
+def _verdict_colour(verdict: BehaviourVerdict, theme: Theme) -> str:
+    colours = PALETTES[theme]
     roles = {
         BehaviourVerdict.HANDLED: colours.good,
         BehaviourVerdict.CLEAR_ERROR: colours.fifth,
         BehaviourVerdict.SILENT: colours.warn,
         BehaviourVerdict.BROKEN: colours.fail,
     }
-    amounts = [counts[group] for group in groups]
-    figure.add_bar(
-        y=list(range(len(groups))),
-        x=amounts,
-        orientation="h",
-        name=f"{shown.symbol} {shown.word}",
-        marker={
-            "color": roles.get(verdict, colours.neutral),
-            "line": {"color": colours.surface, "width": 1},
-        },
-        text=[f"{shown.symbol} {amount}" if amount else "" for amount in amounts],
-        textposition="inside",
-        insidetextanchor="middle",
-        textfont={"color": colours.surface},
-        hovertemplate=f"{shown.word}: %{{x}} cases<extra></extra>",
-    )
+    return roles.get(verdict, colours.neutral)
+
+
+def _verdict_keys(cases: Sequence[BehaviourCase], theme: Theme) -> list[Key]:
+    present = {case.verdict for case in cases}
+    return [
+        Key(look(verdict).symbol, _verdict_colour(verdict, theme), look(verdict).word)
+        for verdict in BehaviourVerdict
+        if verdict in present
+    ]
 
 
 def noise_robustness(section: BehaviourSection, theme: Theme = "light") -> Chart | None:

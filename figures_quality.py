@@ -12,18 +12,20 @@ import plotly.graph_objects as go
 from base_types import Estimate
 from figure_style import (
     DASHES,
+    LINE_SYMBOLS,
     MAX_SERIES,
     PALETTES,
     Chart,
+    Key,
     Theme,
     add_histogram,
-    add_legend,
+    add_key,
     bin_labels,
     centres,
     has_bins,
+    hatched,
     name_axis,
     new_figure,
-    note,
     shares,
     soft_line,
     text_on_chart,
@@ -87,8 +89,11 @@ def _dots(metrics: Sequence[Metric], heading: str, x_title: str, theme: Theme) -
     _add_dots(figure, [metric.estimate for metric in known], colours.current, texts)
     figure.data[-1].name = "This model"
     name_axis(figure.layout.yaxis, [title(metric.name) for metric in known])
-    figure.update_layout(yaxis_range=[-0.6, len(known) - 0.4], xaxis_rangemode="normal")
-    add_legend(figure)
+    figure.update_layout(yaxis_range=[-0.6, len(known) - 0.4])
+    keys = [Key("●", colours.current, "this model")]
+    if any(metric.baseline is not None for metric in known):
+        keys.append(Key("◇", colours.reference, "trivial baseline"))
+    add_key(figure, theme, *keys)
     words = ", ".join(f"{title(metric.name)} {number(metric.estimate.value)}" for metric in known)
     return Chart(figure, f"{heading}: {words}.")
 
@@ -241,10 +246,13 @@ def _add_curves(figure: go.Figure, curves: Sequence[Curve], theme: Theme, hover:
             + "<extra>%{fullData.name}</extra>",
         )
     _unit_square(figure)
-    if len(shown) > 1 or len(figure.data) > 1:
-        add_legend(figure, rows=1 + len(shown) // 3)
+    keys = [
+        Key(LINE_SYMBOLS[index], PALETTES[theme].series[index], text_on_chart(curve.name))
+        for index, curve in enumerate(shown)
+    ]
+    add_key(figure, theme, *keys)
     if len(curves) > MAX_SERIES:
-        note(figure, f"first {MAX_SERIES} of {len(curves)} classes", theme)
+        figure.layout.title.text += f" ({MAX_SERIES} of {len(curves)} classes)"
 
 
 def _unit_square(figure: go.Figure) -> None:
@@ -287,7 +295,12 @@ def calibration_curve(section: QualitySection, theme: Theme = "light") -> Chart 
         hovertemplate="predicted %{x:.1%}<br>observed %{y:.1%}<br>%{customdata}<extra></extra>",
     )
     _unit_square(figure)
-    add_legend(figure)
+    add_key(
+        figure,
+        theme,
+        Key("●", colours.current, "this model, 95 % interval"),
+        Key("╌╌", colours.muted, "perfect"),
+    )
     error = number(section.expected_calibration_error)
     return Chart(figure, f"Calibration over {len(bins)} bins; calibration error {error}.")
 
@@ -317,7 +330,11 @@ def threshold_curve(section: QualitySection, theme: Theme = "light") -> Chart | 
         )
     _unit_square(figure)
     figure.update_xaxes(tickformat=".2f")
-    add_legend(figure, rows=2)
+    keys = [
+        Key(LINE_SYMBOLS[index], PALETTES[theme].series[index], name)
+        for index, (_, name) in enumerate(_THRESHOLD_LINES)
+    ]
+    add_key(figure, theme, *keys)
     best = max(points, key=lambda point: point.f1 or 0)
     alt = f"Precision, recall and F1 by threshold; F1 is highest ({number(best.f1)}) at "
     return Chart(figure, f"{alt}{number(best.threshold)}.")
@@ -371,11 +388,11 @@ def predicted_vs_actual(section: QualitySection, theme: Theme = "light") -> Char
         line=soft_line(colours.text),
         hoverinfo="skip",
     )
-    add_legend(figure)
+    add_key(figure, theme, Key("●", colours.current, "rows"), Key("╌╌", colours.text, "perfect"))
     shown = count(len(pairs), "row")
     if section.n_rows > len(pairs):
         shown = f"{number(len(pairs))} of {count(section.n_rows, 'row')}"
-        note(figure, shown, theme)
+        figure.layout.title.text += f" ({shown})"
     return Chart(figure, f"Predicted against true values, {shown}.")
 
 
@@ -395,17 +412,15 @@ def prediction_distribution(section: QualitySection, theme: Theme = "light") -> 
     series = [("Predicted", histogram, colours.current)]
     if actual is not None and has_bins(actual) and bool(actual.labels) == bool(histogram.labels):
         series.insert(0, ("True", actual, colours.reference))
-        add_legend(figure)
+        keys = (Key("▨", colours.reference, "true"), Key("■", colours.current, "predicted"))
+        add_key(figure, theme, *keys)
     names = list(dict.fromkeys(label for _, each, _ in series for label in each.labels))
     for name, each, colour in series:
         figure.add_bar(
             x=[names.index(label) for label in each.labels] or centres(each.edges),
             y=shares(each),
             name=name,
-            marker={
-                "color": colour,
-                "pattern": {"shape": "/" if name == "True" else "", "fgcolor": colours.surface},
-            },
+            marker=hatched(colour, theme) if name == "True" else {"color": colour},
             customdata=bin_labels(each),
             hovertemplate=hover,
         )
@@ -458,7 +473,12 @@ def slice_dots(section: QualitySection, theme: Theme = "light") -> Chart | None:
     figure.data[-1].update(name="Slice (hollow: unconfirmed)", marker_symbol=symbols)
     name_axis(figure.layout.yaxis, [item.description for item in slices])
     figure.update_layout(yaxis_range=[-0.6, len(slices) - 0.4])
-    add_legend(figure)
+    add_key(
+        figure,
+        theme,
+        Key("●", colours.current, "slice (hollow: may be chance)"),
+        Key("◇", colours.reference, "other rows"),
+    )
     worst = slices[-1]
     words = f"{plain_text(worst.description, 60)} with {metric} {number(worst.value.value)}"
     return Chart(figure, f"{count(len(slices), 'weak slice')}; the weakest is {words}.")
