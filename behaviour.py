@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 
 from base_types import Estimate, Status
 from behaviour_cases import (
+    FAR_OUT,
     MAX_COLUMNS,
     Bench,
+    column_frames,
     column_order,
     empty_table,
     extra_column,
-    magnitude,
+    judge_column_case,
+    judge_magnitude,
+    magnitude_frame,
     missing_column,
     numbers_as_text,
     run_column_case,
@@ -35,7 +39,8 @@ NOISE_LEVELS = (0.01, 0.05, 0.1, 0.2)
 """Sizes of the noise, in standard deviations of each numeric column."""
 MAX_ROWS = 200
 MAX_CELLS = 400_000
-N_ALONE = 3
+N_ALONE = 2
+MAGNITUDES = (1e30, 1e-30)
 
 Progress = Callable[[float, str], None]
 
@@ -127,8 +132,6 @@ def _all_cases(
         yield run_column_case(bench, case, columns)
     report(0.8, "Trying misshapen tables")
     yield [numbers_as_text(bench)]
-    yield [magnitude(bench, 1e30)]
-    yield [magnitude(bench, 1e-30)]
     for structure in (column_order, extra_column, missing_column, empty_table):
         report(0.9, "Trying misshapen tables")
         yield [structure(bench)]
@@ -179,11 +182,13 @@ def _alone(bench: Bench) -> list[BehaviourCase]:
 def _together(
     bench: Bench, section: BehaviourSection, rng: np.random.Generator
 ) -> list[BehaviourCase]:
-    """Ask shuffled, doubled and noisy rows in one call."""
+    """Ask shuffled, doubled, noisy and far-out rows in one call."""
     order = rng.permutation(len(bench.frame))
     frames = {"order": bench.frame.iloc[order], "twice": bench.frame}
     frames |= {f"noise {level}": _noisy(bench, level, rng) for level in NOISE_LEVELS}
-    answers = bench.prober.ask_many(frames)
+    frames |= {f"size {size}": magnitude_frame(bench, size) for size in MAGNITUDES}
+    far_out = column_frames(bench, FAR_OUT, bench.numeric())
+    answers = bench.prober.ask_many(frames | {f"far {name}": far_out[name] for name in far_out})
     if bench.numeric():
         pairs = ((level, answers[f"noise {level}"]) for level in NOISE_LEVELS)
         section.noise = [_noise_point(bench, level, answer) for level, answer in pairs]
@@ -205,6 +210,8 @@ def _together(
             (bench.ordinary, answers["twice"]),
             ("Equal rows of one table get equal answers.", "Equal rows get different answers."),
         ),
+        *judge_column_case(bench, FAR_OUT, {name: answers[f"far {name}"] for name in far_out}),
+        *(judge_magnitude(bench, size, answers[f"size {size}"]) for size in MAGNITUDES),
     ]
 
 
