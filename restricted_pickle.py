@@ -2,9 +2,9 @@
 
 Owns: ``load`` (formats of boosters, pickle, joblib) and the unpickler behind the policy
 ``standard``: names of the allow-list only (``pickle_rules``), nothing called that the list does not
-let be called, no object of the process changed. It bounds what a file can *do*, not what it can cost
-or corrupt: malformed trees still crash the process and big claims still take memory, therefore it
-runs in a confined worker. Joblib's format is read by ourselves, so that no second, unrestricted
+let be called, no object of the process changed. It bounds what a file can *do*, not what it can
+cost or corrupt: malformed trees still crash the process and big claims still take memory, therefore
+it runs in a confined worker. Joblib's format is read by ourselves, so that no second, unrestricted
 unpickler lies behind an array.
 
 This is the only module that unpickles anything, and ``_load_unrestricted`` the only place that does
