@@ -35,6 +35,11 @@ def number_histogram(
     -------
     Histogram
         Empty when no finite value is left.
+
+    Examples
+    --------
+    >>> number_histogram([1.0, 2.0, float("nan")], edges=np.array([0.0, 1.5, 3.0])).counts
+    [1, 1]
     """
     numbers = np.asarray(values, dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
@@ -42,7 +47,8 @@ def number_histogram(
     if finite.size == 0:
         return Histogram(n_missing=n_missing)
     if edges is None:
-        edges = _equal_edges(finite, max_bins)
+        with np.errstate(over="ignore", invalid="ignore"):  # a range beyond floats: one bin
+            edges = _equal_edges(finite, max_bins)
     counts, _ = np.histogram(finite, bins=edges)
     return Histogram(edges=edges.tolist(), counts=counts.tolist(), n_missing=n_missing)
 
@@ -70,6 +76,11 @@ def label_histogram(codes: NDArray[np.int64], labels: Sequence[Label | str]) -> 
         Positions in ``labels``.
     labels : sequence, length k
         In the order to show; beyond ``MAX_LABELS`` the rarest are counted as ``(other)``.
+
+    Examples
+    --------
+    >>> label_histogram(np.array([0, 1, 1, -1]), ["no", "yes"]).counts
+    [1, 2]
     """
     counts = np.bincount(codes[codes >= 0], minlength=len(labels))
     names = [str(label) for label in labels]

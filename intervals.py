@@ -62,6 +62,11 @@ def share_estimate(events: int, n: int, *, confidence: float = 0.95) -> Estimate
     -------
     Estimate
         Without value, but with a reason, when ``n`` is 0.
+
+    Examples
+    --------
+    >>> round(share_estimate(0, 1000).high, 4)
+    0.003
     """
     if n == 0:
         return Estimate(n=0, confidence=confidence, reason="No rows to count on.")

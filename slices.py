@@ -146,8 +146,9 @@ def find_slices(
         return [], "Every row has the same error: no part is worse than another."
     first = np.zeros(n, dtype=np.bool_)
     first[np.random.default_rng(seed).permutation(n)[: n // 2]] = True
-    columns = [_coded(frame[name], str(name)) for name in frame.columns]
-    proposed, n_conditions = _propose(columns, loss, first, smallest)
+    columns = [_coded(frame.iloc[:, i], str(name)) for i, name in enumerate(frame.columns)]
+    with np.errstate(over="ignore", invalid="ignore"):  # errors too large to square: no score
+        proposed, n_conditions = _propose(columns, loss, first, smallest)
     found = _confirm(proposed, loss, ~first, metric)
     note = (
         f"{n_conditions:,} conditions of single columns compared on one half of the {n:,} rows; "

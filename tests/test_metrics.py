@@ -214,6 +214,7 @@ def test_outlier_detector_is_scored_as_two_classes(outlier: Any, inlier: Any) ->
 # --- intervals and baselines -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_intervals_equal_those_of_a_plain_bootstrap(n_classes: int) -> None:
     """A loop that resamples rows and calls scikit-learn gives the same bounds.

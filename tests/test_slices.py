@@ -137,3 +137,10 @@ def test_same_seed_gives_the_same_slices() -> None:
     frame = table(rng, 2000)
     loss = (rng.random(2000) < np.where(frame["member"], 0.4, 0.1)).astype(float)
     assert find_slices(frame, loss, seed=7) == find_slices(frame, loss, seed=7)
+
+
+def test_errors_too_large_to_square_give_no_slice() -> None:
+    """Absolute errors near the largest float neither warn nor invent a slice."""
+    loss = np.random.default_rng(0).choice([0.0, 1e300], 200)
+    found, _ = find_slices(pd.DataFrame({"x": np.arange(200)}), loss, metric="mean_absolute_error")
+    assert found == []
