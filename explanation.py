@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,7 @@ class Explanation:
             self.rows.index
         )
 
-    def to_shap(self) -> Any:
+    def to_shap(self) -> object:
         """Return a ``shap.Explanation`` for shap's own plots.
 
         Raises
@@ -129,20 +129,20 @@ class Explanation:
             If shap is not installed; nothing else needs it.
         """
         try:
-            import shap  # noqa: PLC0415 - seconds to import, only needed here
+            import shap  # takes seconds, and nothing else needs it
         except ImportError as error:
             message = "shap is not installed; run `pip install shap` to use its plots"
             raise ImportError(message) from error
         single = len(self.outputs) == 1
-        return shap.Explanation(
+        bases = np.tile(self.base, (len(self.rows), 1))
+        exported: object = shap.Explanation(
             values=self.values[:, :, 0] if single else self.values,
-            base_values=np.tile(self.base[0] if single else self.base, (len(self.rows), 1))[:, 0]
-            if single
-            else np.tile(self.base, (len(self.rows), 1)),
+            base_values=bases[:, 0] if single else bases,
             data=self.rows.to_numpy(),
             feature_names=list(self.columns),
             output_names=None if single else list(self.outputs),
         )
+        return exported
 
     def to_section(self) -> ExplanationSection:
         """Return the explanation as the report holds it, cut to its limits with a note."""
@@ -256,7 +256,7 @@ def _cells(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
-def _cell(value: Any) -> Cell:
+def _cell(value: object) -> Cell:
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     plain = value.item() if isinstance(value, np.generic) else value

@@ -192,8 +192,9 @@ def _xgboost_facts(booster: Fitted) -> list[dict[str, Any]]:
 def _xgboost_categories(booster: Fitted) -> dict[int, list[Any]]:
     """Return the categories of categorical columns (kept by xgboost 3.1 and later)."""
     get_categories = getattr(booster, "get_categories", None)
-    if get_categories is None:
-        return {}
+    config = json.loads(booster.save_config())
+    if get_categories is None or config["learner"]["gradient_booster"]["name"] == "gblinear":
+        return {}  # linear boosters refuse the question
     exported = get_categories(export_to_arrow=True).to_arrow()
     pairs = enumerate(exported or [])
     return {i: values.to_pylist() for i, (_, values) in pairs if values is not None}

@@ -142,9 +142,9 @@ def targets(table: pd.DataFrame) -> dict[str, Any]:
 
 
 GB, HGB = ensemble.GradientBoostingClassifier, ensemble.HistGradientBoostingClassifier
-FEW = {"n_estimators": 6, "random_state": 0}
-LGB = {**FEW, "verbose": -1, "min_child_samples": 5, "n_jobs": 1}
-XGB = {**FEW, "n_jobs": 1}
+FEW: dict[str, Any] = {"n_estimators": 6, "random_state": 0}
+LGB: dict[str, Any] = {**FEW, "verbose": -1, "min_child_samples": 5, "n_jobs": 1}
+XGB: dict[str, Any] = {**FEW, "n_jobs": 1}
 LR = linear_model.LogisticRegression
 
 

@@ -69,7 +69,7 @@ def random_game(seed: int) -> TreeGame:
     rng = np.random.default_rng(seed)
     target = np.column_stack([np.nansum(cells, axis=1), rng.random(len(cells))])
     forest = ensemble.RandomForestRegressor(4, max_depth=6, random_state=seed).fit(cells, target)
-    groups = rng.integers(-1, 4, cells.shape[1])
+    groups = rng.integers(-1, 4, size=cells.shape[1], dtype=np.int64)
     cells[:, groups < 0] = cells[0, groups < 0]
     return TreeGame(lowered(forest), groups, 4, cells[:5], cells[5:12])
 
@@ -144,8 +144,8 @@ def test_too_many_groups_on_a_path_are_refused() -> None:
     assert shapley_values(TreeGame(trees, np.arange(80), 80, cells[:2], cells[2:4])) is None
 
 
-QUICK = {"n_estimators": 8, "random_state": 0}
-BOOSTED = {**QUICK, "n_jobs": 1, "verbosity": 0}
+QUICK: dict[str, Any] = {"n_estimators": 8, "random_state": 0}
+BOOSTED: dict[str, Any] = {**QUICK, "n_jobs": 1, "verbosity": 0}
 REGRESSORS: dict[str, Any] = {
     "forest": ensemble.RandomForestRegressor(**QUICK),
     "extra trees": ensemble.ExtraTreesRegressor(**QUICK),

@@ -269,7 +269,7 @@ def test_forest_agrees_with_shap(
     explainer = shap.TreeExplainer(estimator, table.iloc[100:180])
     expected = explainer.shap_values(table.iloc[:40], check_additivity=False)[:, :, 1]
     np.testing.assert_allclose(ours.values[:, :, 0], expected, atol=1e-6)
-    exported = ours.to_shap()
+    exported: Any = ours.to_shap()
     assert exported.values.shape == (40, 8)
     assert exported.feature_names == list(table.columns)
 
