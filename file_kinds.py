@@ -126,7 +126,7 @@ def why_unsupported(head: bytes, file: BinaryIO) -> str | None:
         return _why_archive(file)
     if head[257:262] == b"ustar":
         return "This is a tar archive. Unpack it and upload the model file inside."
-    if head[0] == 8 and 0 < head[1] < 20 and head[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42"):
+    if re.match(rb"\x08[\x01-\x14][\x12\x1a\x3a\x42]", head):  # IR version, then producer or graph
         return ONNX
     text = as_text(head)
     return None if text is None else why_text(text)

@@ -245,6 +245,15 @@ def may_be_called(module: str, name: str) -> bool:
     return module.startswith("sklearn.") and bool(_CYTHON_LOADER.fullmatch(name))
 
 
+def might_be_callable(module: str, name: str) -> bool:
+    """Whether an allowed name might be callable, by its text; ``is_callable`` decides in the end.
+
+    Of the packages allowed by rule only scikit-learn has compiled classes.
+    """
+    is_class = re.fullmatch(LIBRARIES["sklearn"], name) is not None
+    return may_be_called(module, name) or (module.startswith("sklearn.") and is_class)
+
+
 def _allowed_by_rule(root: str, module: str, name: str) -> bool:
     """Whether a name looks like a class of a model library, or a function kept by one."""
     pattern = LIBRARIES.get(root)

@@ -27,6 +27,7 @@ MAX_FRAME = 256 << 20
 MAX_INSTRUCTIONS = 6_000_000
 MAX_KEPT = 256 << 20
 MAX_DEPTH = 20
+MAX_OPEN = 10_000
 MAX_LZMA_MEMORY = 256 << 20
 GIBIBYTE = 1 << 30
 
@@ -358,6 +359,12 @@ class StreamUnpickler(_internals._Unpickler):  # type: ignore[misc]
             raise LimitError(message)
         self._unframer.load_frame(size)
 
+    def _load_mark(self) -> None:
+        if len(self.metastack) > MAX_OPEN:
+            message = f"More than {MAX_OPEN} values are open inside one another."
+            raise LimitError(message)
+        super().load_mark()
+
     def _load_bytearray(self) -> None:
         size = int.from_bytes(self.read(8), "little")
         self.append(bytearray(self.read(size)))  # the original allocates whatever size is claimed
@@ -365,4 +372,5 @@ class StreamUnpickler(_internals._Unpickler):  # type: ignore[misc]
     dispatch[pickle.BUILD[0]] = _load_build
     dispatch[pickle.PROTO[0]] = _load_proto
     dispatch[pickle.FRAME[0]] = _load_frame
+    dispatch[pickle.MARK[0]] = _load_mark
     dispatch[0x96] = _load_bytearray  # BYTEARRAY8, protocol 5

@@ -175,9 +175,10 @@ def _bytes_of(value: Value) -> Value:
 
 
 def _judge_calls(found: Walk) -> None:
-    """Add a problem for every function that is allowed as a value but would be called."""
+    """Add a problem for every name that is allowed as a value but would be called."""
     for module, name in found.called:
-        if name in pickle_rules.REFERENCES.get(module, "").split():
+        allowed = pickle_rules.judge(module, name) == pickle_rules.ALLOWED
+        if allowed and not pickle_rules.might_be_callable(module, name):
             found.problems[f"it calls {module}.{name} while loading"] = None
 
 
