@@ -145,7 +145,7 @@ class TimedCalls:
     disturbed : ndarray of bool, shape (n_calls,)
         Whether the host preempted the call (involuntary context switch), where the platform tells.
     cold_ns : int or None
-        Duration of the very first prediction of this worker, if this request made it.
+        Duration of the very first prediction of this worker: one row, tried after loading.
     warmup_calls : int
         Calls made before timing and thrown away.
     """

@@ -76,13 +76,13 @@ def open_model(
     ------
     ModelLoadError
         If the file cannot be loaded, or holds no fitted model, or was made with library versions
-        under which it loads but cannot predict, or might run code where isolation is not full.
+        under which it loads but cannot predict, or if isolation is weaker than demanded.
     ModelCrashedError, ModelTimeoutError, ModelProtocolError
         If the process died, gave no answer or lied.
     """
-    if policy == "custom":
-        _refuse_without_full_isolation(file_info, isolation.self_test(workers))
-    handle = ModelHandle(path, file_info, workers, limits or Limits(), policy)
+    limits = limits or Limits()
+    _refuse_weak_isolation(file_info.name, policy, limits.isolation, isolation.self_test(workers))
+    handle = ModelHandle(path, file_info, workers, limits, policy)
     try:
         handle.load()
         handle.try_one_row()
@@ -290,16 +290,20 @@ class ModelHandle:
         return self._worker  # type: ignore[return-value]
 
 
-def _refuse_without_full_isolation(file_info: ModelFileInfo, held: IsolationReport) -> None:
-    """Raise unless a file that may run code can do no harm."""
-    if held.level != "full":
-        message = (
-            f"{file_info.name} was not loaded: the policy custom lets a file run code, and that "
-            f"needs full isolation; here it is {held.summary}. Use Linux 5.13 or later with "
-            "Landlock and libseccomp, or save the model with library classes only and use the "
-            "policy standard."
-        )
-        raise ModelLoadError(message)
+def _refuse_weak_isolation(name: str, policy: str, required: str, held: IsolationReport) -> None:
+    """Raise unless the model is held as firmly as the policy and the operator demand."""
+    if policy == "custom" and not held.reaches("full"):
+        why = "the policy custom lets a file run code, and that needs full isolation"
+    elif not held.reaches(required):
+        why = f"{required} isolation is required"
+    else:
+        return
+    message = (
+        f"{name} was not loaded: {why}; here it is {held.summary}. Use Linux 5.13 or later with "
+        "Landlock and libseccomp, or save the model with library classes only, use the policy "
+        "standard and require less isolation."
+    )
+    raise ModelLoadError(message)
 
 
 def probe_row(info: ModelInfo) -> pd.DataFrame | None:

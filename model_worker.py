@@ -19,6 +19,7 @@ import warnings
 from typing import Any
 
 import file_kinds
+import model_boosters
 import model_describe
 import restricted_pickle
 import worker_protocol
@@ -102,7 +103,8 @@ class Session:
 
     def _transform(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         transform = _lowering("transform")
-        return {}, {"matrix": transform(self.predictor.estimator, request.frame())}
+        rows = self.predictor.inputs(request.frame())
+        return {}, {"matrix": transform(self.predictor.estimator, rows)}
 
     def _lower(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         lowered = _lowering("lower")(self.predictor.estimator)
@@ -133,13 +135,8 @@ def load_model(file: Any, policy: str) -> Any:  # noqa: ANN401 - whatever the fi
     head = file.read(file_kinds.HEAD)
     file.seek(0)
     kind = file_kinds.recognise(head)
-    if kind in ("xgboost-json", "xgboost-ubj"):
-        booster = importlib.import_module("xgboost").Booster()
-        booster.load_model(bytearray(file.read()))
-        return booster
-    if kind == "lightgbm-text":
-        text = file.read().decode("utf-8")
-        return importlib.import_module("lightgbm").Booster(model_str=text)
+    if kind is not None and kind != "pickle":
+        return model_boosters.read_booster(file.read(), kind)
     return restricted_pickle.load(file, policy=policy)
 
 

@@ -67,11 +67,14 @@ class Limits:
         Memory beyond the libraries' own, MiB.
     load_seconds, call_seconds : float
         Wall time for loading and for one request after that.
+    isolation : {"none", "partial", "full"}
+        Weakest isolation under which a model may be loaded; see ``isolation.self_test``.
     """
 
     memory_mb: int = 2048
     load_seconds: float = 30.0
     call_seconds: float = 60.0
+    isolation: str = "none"
 
 
 class WorkerParent:

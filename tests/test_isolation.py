@@ -226,6 +226,8 @@ def test_custom_needs_full_isolation(
     path = file_that_calls(tmp_path / "m.pkl", print)
     with pytest.raises(ModelLoadError, match=r"could connect by TCP.*policy standard"):
         open_model(path, INFO, workers=workers, policy="custom")
+    with pytest.raises(ModelLoadError, match="full isolation is required"):
+        open_model(path, INFO, workers=workers, limits=Limits(isolation="full"))
 
 
 def test_standard_runs_no_code(workers: WorkerParent, tmp_path: Path) -> None:

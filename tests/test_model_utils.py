@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMRegressor
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris, make_multilabel_classification
@@ -24,10 +25,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
+from xgboost import XGBClassifier
 
 import model_utils
 from errors import (
     ModelCrashedError,
+    ModelError,
     ModelLoadError,
     ModelProtocolError,
     ModelRaisedError,
@@ -131,6 +134,45 @@ def test_text_columns_reach_a_pipeline(workers: WorkerParent, tmp_path: Path) ->
         np.testing.assert_array_equal(
             model.predict(shuffled).y_proba, estimator.predict_proba(shuffled)
         )
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.ubj"])
+def test_xgboost_files_are_loaded_by_content(
+    workers: WorkerParent, tmp_path: Path, name: str
+) -> None:
+    """A model in xgboost's own formats predicts, whatever its file is called."""
+    estimator = XGBClassifier(n_estimators=3).fit(IRIS, SPECIES)
+    estimator.save_model(tmp_path / name)
+    path = (tmp_path / name).rename(tmp_path / "upload")
+    with opened(workers, path, policy="strict") as model:
+        answer = model.predict(IRIS)
+    assert answer.y_proba is not None
+    np.testing.assert_allclose(answer.y_proba, estimator.predict_proba(IRIS), rtol=1e-6)
+
+
+def test_lightgbm_text_is_loaded_by_content(workers: WorkerParent, tmp_path: Path) -> None:
+    """A model in lightgbm's text format predicts; a damaged one ends its process only."""
+    estimator = LGBMRegressor(n_estimators=3, verbose=-1).fit(IRIS.to_numpy(), SPECIES)
+    text = estimator.booster_.model_to_string()
+    (tmp_path / "good").write_text(text)
+    (tmp_path / "cut").write_text(text[: len(text) // 2])
+    with opened(workers, tmp_path / "good", policy="strict") as model:
+        np.testing.assert_allclose(
+            model.predict(as_frame(IRIS.to_numpy())).y_pred,
+            np.asarray(estimator.predict(IRIS.to_numpy())),
+        )
+    with pytest.raises(ModelError):
+        opened(workers, tmp_path / "cut", policy="strict")
+
+
+def test_a_linear_model_comes_as_arrays(workers: WorkerParent, tmp_path: Path) -> None:
+    """The arrays of a lowered model are the estimator's coefficients."""
+    estimator = LinearRegression().fit(IRIS, SPECIES)
+    with opened(workers, saved(estimator, tmp_path)) as model:
+        lowered = model.lower()
+    assert lowered is not None
+    assert lowered.meta["kind"] == "linear"
+    np.testing.assert_array_equal(lowered.arrays["coef"].ravel(), estimator.coef_)
 
 
 def test_timing_returns_one_duration_per_call(workers: WorkerParent, tmp_path: Path) -> None:
