@@ -129,6 +129,7 @@ def measure_performance(
     if failures.good.size:
         rows = frame if failures.good.size == len(frame) else frame.iloc[failures.good]
         _fill_timings(section, _time_blocks(model, rows, config, tell), len(rows))
+        _fill_threads(section, model.info.parameters.get("n_jobs", "None"))
     section.peak_memory_mb = model.peak_memory_bytes() / 2**20
     tell(1.0, "Performance measured")
     return section
@@ -216,7 +217,7 @@ def _time_slot(model: Model, frame: pd.DataFrame, part: _Series) -> TimedCalls:
     """Time one block's share of the calls of one batch size, at least one call."""
     single = part.batch_size == 1
     return model.time_calls(
-        _rows_to_send(frame, part.batch_size),
+        _rows_to_send(frame, part.batch_size, part.durations_ms.size),
         batch_size=part.batch_size,
         max_calls=MAX_CALLS // N_BLOCKS,
         max_seconds=part.budget_seconds / N_BLOCKS,
@@ -224,14 +225,17 @@ def _time_slot(model: Model, frame: pd.DataFrame, part: _Series) -> TimedCalls:
     )
 
 
-def _rows_to_send(frame: pd.DataFrame, batch_size: int) -> pd.DataFrame:
-    """Return ``MAX_BATCHES`` different batches at most, spread over the frame, at least one."""
+def _rows_to_send(frame: pd.DataFrame, batch_size: int, calls_made: int) -> pd.DataFrame:
+    """Return ``MAX_BATCHES`` different batches at most, spread over the frame, at least one.
+
+    They begin where the calls made so far ended, so that a slow model sees different rows too.
+    """
     n = len(frame)
     if n < batch_size:
         return frame.iloc[np.arange(batch_size) % n]
-    if n <= MAX_BATCHES * batch_size:
-        return frame
-    return frame.iloc[np.linspace(0, n - 1, MAX_BATCHES * batch_size).astype(np.int64)]
+    n_sent = min(n, MAX_BATCHES * batch_size)
+    positions = np.linspace(0, n - 1, n_sent).astype(np.int64)
+    return frame.iloc[np.roll(positions, -calls_made * batch_size)]
 
 
 def _is_stable(durations: NDArray[np.float64]) -> bool:
@@ -256,9 +260,19 @@ def _fill_timings(section: PerformanceSection, series: list[_Series], n_rows: in
     section.single_row_histogram = _latency_histogram(durations)
     section.batches = [_batch_point(part) for part in series if part.calls]
     section.best_rows_per_second = max(point.rows_per_second for point in section.batches)
-    section.threads = 1
-    section.protocol = _protocol(section, min(n_rows, MAX_BATCHES))
+    section.protocol = _protocol(section, min(n_rows, MAX_BATCHES, section.n_calls))
     section.notes += _timing_notes(section, series, n_rows)
+
+
+def _fill_threads(section: PerformanceSection, n_jobs: str) -> None:
+    """State the threads: one, unless the model starts its own."""
+    if n_jobs in ("None", "1"):
+        section.threads = 1
+        return
+    section.notes.append(
+        f"The model itself asks for n_jobs={n_jobs}: the threads it starts are not limited, and on "
+        "single rows they usually cost more than they save."
+    )
 
 
 def _percentiles(sorted_ms: NDArray[np.float64]) -> dict[str, Estimate]:
@@ -324,8 +338,9 @@ def _protocol(section: PerformanceSection, n_rows: int) -> str:
         f"{section.n_calls:,} single-row calls rotating over {n_rows:,} different rows in up to "
         f"{N_BLOCKS} blocks interleaved with the other batch sizes, after "
         f"{section.warmup_calls} warm-up calls, each timed inside the model's process by a "
-        "nanosecond clock with one thread; percentiles are observed calls (nearest rank) with "
-        "exact binomial intervals; a closed loop, so waiting in a queue is not included."
+        "nanosecond clock with numerical libraries held to one thread; percentiles are observed "
+        "calls (nearest rank) with exact binomial intervals; a closed loop, so waiting in a queue "
+        "is not included."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,6 +149,30 @@ def test_budget_bounds_the_time_spent() -> None:
     spent = sum(point.n_calls * point.p50_ms for point in section.batches)
     assert spent <= 600
     assert section.percentiles_ms["p95"].low is not None
+
+
+def test_a_slow_model_sees_different_rows_in_every_block() -> None:
+    """Blocks go on where the last one ended: 13 calls per block start 13 rows later each time."""
+    starts: list[int] = []
+
+    class Watcher(StubModel):
+        def time_calls(self, frame: pd.DataFrame, **plan: Any) -> TimedCalls:
+            if plan["batch_size"] == 1:
+                starts.append(int(frame["row"].iloc[0]))
+            return super().time_calls(frame, **plan)
+
+    measure_performance(Watcher(call_ns=5 * MS), rows(100), RunConfig())
+    assert starts[1:] == [0, 13, 26, 39, 52]  # the first is the cold call
+
+
+@pytest.mark.parametrize(("n_jobs", "threads"), [("None", 1), ("1", 1), ("-1", None)])
+def test_threads_of_the_model_itself_are_told(n_jobs: str, threads: int | None) -> None:
+    """One thread is claimed only where the model starts none of its own."""
+    model = StubModel()
+    model.info.parameters["n_jobs"] = n_jobs
+    section = measure_performance(model, rows(20), RunConfig())
+    assert section.threads == threads
+    assert any("n_jobs=-1" in note for note in section.notes) == (threads is None)
 
 
 def test_preempted_calls_are_told_apart() -> None:
