@@ -178,11 +178,9 @@ def _examine(
         if point.prediction_drift is not None:
             point.prediction_drift = _brief(point.prediction_drift)
     result.first_noticed = _first_noticed(result.points)
-    harms = {
-        key[1]: harm
-        for key, point in zip(keys, result.points, strict=True)
-        if (harm := _harm(scenario, data, answers[key], point)) is not None
-    }
+    for key, point in zip(keys, result.points, strict=True):
+        point.harm = _harm(scenario, data, answers[key])
+    harms = {point.severity: point.harm for point in result.points if point.harm is not None}
     result.harm = max(harms.values(), default=None)
     result.harm_severity = next((s for s, harm in harms.items() if harm >= HARM_LIMIT), None)
     return result
@@ -236,14 +234,10 @@ def _add_impact(
             point.quality_change = point.quality.value - old
 
 
-def _harm(
-    scenario: Scenario, data: Halves, answer: Predictions | ModelError, point: SeverityPoint
-) -> float | None:
-    """Return the harm to the same rows; of left-out rows the distance of the predictions."""
-    if isinstance(answer, ModelError) or point.prediction is None:
+def _harm(scenario: Scenario, data: Halves, answer: Predictions | ModelError) -> float | None:
+    """Return the harm to the same rows; left-out rows change no answer, so there is none."""
+    if isinstance(answer, ModelError) or scenario.thins:
         return None
-    if scenario.thins:
-        return min(1.0, point.prediction.distance or 0.0)
     return harm_of(take(data.predictions, data.model_rows), answer, data.info)
 
 

@@ -54,16 +54,6 @@ _GAP = 16
 _FRAME = 120
 
 
-def harm_of(point: SeverityPoint) -> float | None:
-    """Return how much the answers change at a severity: flipped share, else |mean change|."""
-    change = point.prediction
-    if change is None:
-        return None
-    if change.flipped_share is not None:
-        return change.flipped_share
-    return None if change.mean_change is None else abs(change.mean_change)
-
-
 def drift_heat_map(section: DriftSection, theme: Theme = "light") -> Chart | None:
     """Draw the harm of every scenario at every severity, and where the alarm first rings."""
     scenarios = [scenario for scenario in section.scenarios if scenario.points][::-1]
@@ -97,7 +87,7 @@ def drift_heat_map(section: DriftSection, theme: Theme = "light") -> Chart | Non
 
 
 def _harm_row(scenario: ScenarioResult, severities: Sequence[float]) -> list[float | None]:
-    by_severity = {point.severity: harm_of(point) for point in scenario.points}
+    by_severity = {point.severity: point.harm for point in scenario.points}
     return [by_severity.get(severity) for severity in severities]
 
 
@@ -109,7 +99,7 @@ def _heat_hover(scenario: ScenarioResult, severity: float) -> str:
     if point.error:
         return "<br>".join([*lines, f"the model failed: {text_on_chart(point.error, 80)}"])
     flagged = point.tests_noticed.get(DEFAULT_VERDICT, point.n_columns_flagged > 0)
-    lines.append(f"harm {percent(harm_of(point))}")
+    lines.append(f"harm {percent(point.harm)}")
     lines.append("the alarm rings" if flagged else "the alarm is silent")
     return "<br>".join(lines)
 
@@ -192,7 +182,7 @@ def _alarm_or_damage(scenario: ScenarioResult) -> str:
 
 def _add_harm_line(figure: go.Figure, points: Sequence[SeverityPoint], theme: Theme) -> None:
     colour = PALETTES[theme].current
-    harms = [harm_of(point) for point in points]
+    harms = [point.harm for point in points]
     figure.add_scatter(
         x=list(range(len(points))),
         y=harms,

@@ -411,6 +411,11 @@ class SeverityPoint(TypedModel):
     features: list[FeatureDrift] = Field(default_factory=list, description="Touched columns only")
     tests_noticed: dict[str, bool] = Field(default_factory=dict, description="By test name")
     n_columns_flagged: int = 0
+    harm: float | None = Field(
+        default=None,
+        description="How much the answers change, 0..1: share of other labels, or mean |change| "
+        "in standard deviations of the predictions; None where rows are exchanged, not changed",
+    )
     prediction: PredictionChange | None = None
     prediction_drift: FeatureDrift | None = None
     quality: Estimate | None = None

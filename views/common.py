@@ -24,7 +24,7 @@ from storage import Store
 STYLE = """
 <style>
   .block-container {max-width: 1240px; padding-top: 3.2rem;}
-  [data-testid="stMetric"] {background: transparent;}
+  [data-testid="stMetricValue"] {font-size: 1.55rem;}
   [data-testid="stMetricLabel"] p {font-size: .86rem;}
   h1 {font-size: 1.9rem !important; letter-spacing: -.01em;}
   h3 {font-size: 1.15rem !important;}
@@ -97,7 +97,8 @@ def show_tile(label: str, value: str, below: str | None, tooltip: str = "") -> N
     st.metric(
         label,
         value,
-        delta=below,
+        delta=below or "\u00a0",
+        height="stretch",
         delta_color="off",
         delta_arrow="off",
         help=tooltip or None,

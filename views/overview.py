@@ -12,6 +12,7 @@ from views.common import badge, keep_runner_alive, open_store, settings, when
 from views.start import start_example
 
 RECENT = 6
+PER_LINE = 4
 
 
 def show() -> None:
@@ -39,15 +40,18 @@ def _show_examples() -> None:
     ready = examples.is_ready(settings().data_dir)
     if not ready:
         st.info("The examples are being trained; that takes some seconds the first time.")
-    with st.grid(4):
-        for example in examples.EXAMPLES:
-            with st.container(border=True, height="stretch"):
-                st.markdown(f"**{example.title}**  \n{example.description}")
-                st.caption(example.lesson)
-                if st.button(
-                    "Run this", key=f"over.run.{example.id}", icon=":material/play_arrow:"
-                ):
-                    start_example(example)
+    for start in range(0, len(examples.EXAMPLES), PER_LINE):
+        line = examples.EXAMPLES[start : start + PER_LINE]
+        for column, example in zip(st.columns(PER_LINE), line, strict=False):
+            with column.container(border=True, height="stretch"):
+                _show_example(example)
+
+
+def _show_example(example: examples.Example) -> None:
+    st.markdown(f"**{example.title}**  \n{example.description}")
+    st.caption(example.lesson)
+    if st.button("Run this", key=f"over.run.{example.id}", icon=":material/play_arrow:"):
+        start_example(example)
 
 
 @st.fragment(run_every="2s")
@@ -64,14 +68,14 @@ def _show_recent() -> None:
 
 
 def _show_run(run: RunRecord) -> None:
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        state = (
-            run.verdict.value if run.verdict and run.status is RunStatus.DONE else run.status.value
-        )
-        st.markdown(badge(state), width=110)
-        st.markdown(f"**{escape_markdown(run.model_name)}**  \n{_describe(run)}", width="stretch")
-        st.caption(f"{when(run.created_at)} · {run.source}", width=260)
-        if st.button("Open", key=f"over.open.{run.id}"):
+    done = run.verdict is not None and run.status is RunStatus.DONE
+    state = run.verdict.value if done and run.verdict else run.status.value
+    with st.container(border=True):
+        mark, text, time, action = st.columns([1.2, 4.6, 2.6, 0.9], vertical_alignment="center")
+        mark.markdown(badge(state))
+        text.markdown(f"**{escape_markdown(run.model_name)}**  \n{_describe(run)}")
+        time.caption(f"{when(run.created_at)} · {run.source}")
+        if action.button("Open", key=f"over.open.{run.id}"):
             st.switch_page("views/run.py", query_params={"run": run.id})
 
 

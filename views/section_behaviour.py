@@ -49,12 +49,11 @@ def _severity(case: BehaviourCase) -> int:
 
 
 def _show_case(case: BehaviourCase) -> None:
-    with st.container(horizontal=True, vertical_alignment="top"):
-        st.markdown(badge(case.verdict.value), width=140)
-        share = f" ({percent(case.affected_share)} of rows changed)" if case.affected_share else ""
-        st.markdown(
-            f"**{escape_markdown(case.title)}**: {escape_markdown(case.sent)}  \n"
-            f"{escape_markdown(case.came_back)}{share}",
-            width="stretch",
-        )
-        st.caption(escape_markdown(case.why), width=380)
+    mark, what, why = st.columns([1.2, 5, 2.8])
+    mark.markdown(badge(case.verdict.value))
+    share = f" ({percent(case.affected_share)} of rows changed)" if case.affected_share else ""
+    what.markdown(
+        f"**{escape_markdown(case.title)}**: {escape_markdown(case.sent)}  \n"
+        f"{escape_markdown(case.came_back)}{share}"
+    )
+    why.caption(escape_markdown(case.why))

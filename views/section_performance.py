@@ -30,11 +30,11 @@ def show(report: TestReport) -> None:
 
 
 def _show_tiles(section: PerformanceSection) -> None:
-    with st.grid(4):
+    with st.grid(4, min_column_width=180):
         for name in ("p50", "p95", "p99", "max"):
             if name in section.percentiles_ms:
                 value = section.percentiles_ms[name]
-                below = value.reason or value.interval_reason
+                below = "too few calls for an interval" if name != "max" else "slowest call"
                 if value.low is not None and value.high is not None:
                     below = f"{duration_ms(value.low)} to {duration_ms(value.high)}"
                 show_tile(f"{name}, one row", duration_ms(value.value), below, explain(name))

@@ -8,10 +8,10 @@ from base_types import Estimate
 from formatting import (
     duration_ms,
     escape_markdown,
-    interval,
     number,
     percent,
     rows_per_second,
+    shorten,
     with_unit,
 )
 from glossary import explain, title
@@ -39,7 +39,7 @@ def show(report: TestReport) -> None:
 
 def _show_numbers(report: TestReport) -> None:
     speed, metric = report.performance, main_metric(report)
-    with st.grid(4):
+    with st.grid(5, min_column_width=150):
         if metric is not None:
             show_tile(
                 title(metric.name),
@@ -67,7 +67,7 @@ def _show_numbers(report: TestReport) -> None:
             first = report.explanations.outputs[0].importance[0]
             show_tile(
                 "Strongest column",
-                escape_markdown(first.feature[:28]),
+                escape_markdown(shorten(first.feature, 20)),
                 f"{percent(first.share)} of the importance",
                 explain("importance"),
             )
@@ -89,7 +89,7 @@ def _show_harm(report: TestReport) -> None:
 def _range(value: Estimate) -> str:
     if value.low is None or value.high is None:
         return value.interval_reason or "no interval"
-    return f"95 % interval {interval(None, value.low, value.high)}"
+    return f"95 % interval {number(value.low, digits=3)} – {number(value.high, digits=3)}"
 
 
 def _show_checks(checks: list[Check]) -> None:
@@ -104,14 +104,12 @@ def _show_checks(checks: list[Check]) -> None:
 
 
 def _show_check(check: Check) -> None:
-    with st.container(horizontal=True, vertical_alignment="top"):
-        st.markdown(badge(check.verdict.value), width=120)
-        st.markdown(
-            f"**{escape_markdown(check.title)}**  \n{escape_markdown(check.reason)}",
-            width="stretch",
+    mark, text, limit = st.columns([1.1, 6.2, 1.7])
+    mark.markdown(badge(check.verdict.value))
+    text.markdown(f"**{escape_markdown(check.title)}**  \n{escape_markdown(check.reason)}")
+    if check.threshold and check.value is not None and check.comparison:
+        sign = {"<=": "≤", ">=": "≥"}.get(check.comparison, check.comparison)
+        limit.caption(
+            f"limit {sign} {with_unit(check.threshold, check.unit)}",
+            help=check.threshold_source or None,
         )
-        limit = ""
-        if check.value is not None and check.threshold is not None and check.comparison:
-            sign = {"<=": "≤", ">=": "≥"}.get(check.comparison, check.comparison)
-            limit = f"limit {sign} {with_unit(check.threshold, check.unit)}"
-        st.caption(limit, width=170, help=check.threshold_source or None)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import streamlit as st
-from model_file import display_name
 
 import examples
 import jobs
 from errors import MonitorError
 from examples import Example
 from formatting import escape_markdown
+from model_file import display_name
 from report_types import RunConfig, RunRequest
 from storage import Store
 from views.common import keep_runner_alive, open_store, settings
