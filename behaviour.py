@@ -40,6 +40,7 @@ NOISE_LEVELS = (0.01, 0.05, 0.1, 0.2)
 MAX_ROWS = 200
 MAX_CELLS = 400_000
 N_ALONE = 2
+_GROUPS = ("consistency", "values", "robustness", "structure")
 MAGNITUDES = (1e30, 1e-30)
 
 Progress = Callable[[float, str], None]
@@ -95,6 +96,7 @@ def examine_behaviour(
         section.notes.append(
             "The model's process died repeatedly; the remaining cases were not tried."
         )
+    section.cases.sort(key=lambda case: _GROUPS.index(case.group))
     report(1.0, "Behaviour examined")
     return section
 

@@ -182,7 +182,7 @@ def _with_column(bench: Bench, case: ColumnCase, name: str) -> pd.DataFrame:
 def _judge_column(bench: Bench, case: ColumnCase, name: str, answer: Answer) -> Judged:
     """Judge the outcome in one column."""
     if answer.error is not None:
-        return Judged(*judge_error(answer.error, (*case.hints, name)))
+        return Judged(*judge_error(answer.error, case.hints, name))
     return case.judge(bench, name, answer)
 
 
@@ -353,7 +353,7 @@ UNSEEN = ColumnCase(
     "unseen_category",
     "values",
     "Category never seen in training",
-    f"{NEW_TEXT!r} (or {NEW_NUMBER})",
+    "a new category",
     _unseen,
     ("categor", "unknown", "unseen", "convert", NEW_TEXT, str(NEW_NUMBER)),
     _judge_unseen,
@@ -364,7 +364,7 @@ INFINITE = ColumnCase(
     "Infinite numbers",
     "infinity and minus infinity",
     _infinite,
-    ("infin", "inf", "too large", "finite"),
+    ("infin", "too large", "finite"),
     _judge_silent("It answers as if infinity were an ordinary number."),
 )
 WRONG_TYPE = ColumnCase(
@@ -495,7 +495,7 @@ def missing_column(bench: Bench) -> BehaviourCase:
     name = str(bench.frame.columns[-1])
     answer = bench.prober.ask(bench.block.drop(columns=name))
     if answer.error is not None:
-        judged = Judged(*judge_error(answer.error, ("feature", "column", "shape", name)))
+        judged = Judged(*judge_error(answer.error, ("feature", "column", "shape"), name))
     else:
         judged = Judged(BehaviourVerdict.SILENT, "It answers although an input is missing.")
     sent = f"{len(bench.block)} rows without {name!r}"

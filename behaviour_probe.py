@@ -166,7 +166,8 @@ def quote(answer: Answer, *, limit: int = 180) -> str:
         return "no rows"
     first = [_shown(value) for value in y_pred[:3]]
     more = ", …" if len(y_pred) > 3 else ""
-    return f"{len(y_pred)} answers: {', '.join(first)}{more}"
+    count = "1 answer" if len(y_pred) == 1 else f"{len(y_pred)} answers"
+    return f"{count}: {', '.join(first)}{more}"
 
 
 def _shown(value: object) -> str:
@@ -184,7 +185,16 @@ def not_finite(answer: Answer) -> bool:
     return y_pred.dtype.kind == "f" and not bool(np.isfinite(y_pred.astype(np.float64)).all())
 
 
-def judge_error(error: ModelError, hints: Sequence[str]) -> tuple[BehaviourVerdict, str]:
+def _names(message: str, column: str) -> bool:
+    """Whether a message names a column: as a word of its own, a short name in quotes."""
+    if len(column) < 3:
+        return any(f"{mark}{column}{mark}" in message for mark in "'\"`")
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", message) is not None
+
+
+def judge_error(
+    error: ModelError, hints: Sequence[str], column: str | None = None
+) -> tuple[BehaviourVerdict, str]:
     """Judge whether an exception lets the caller see what was wrong.
 
     Parameters
@@ -192,7 +202,9 @@ def judge_error(error: ModelError, hints: Sequence[str]) -> tuple[BehaviourVerdi
     error : ModelError
         What the model raised, or how its process ended.
     hints : sequence of str
-        Words of which a clear message has one: the column's name, "NaN", "feature" …
+        Words of which a clear message has one, such as "NaN" or "feature".
+    column : str, optional
+        The column that was odd; a message that names it is clear too.
 
     Returns
     -------
@@ -209,7 +221,9 @@ def judge_error(error: ModelError, hints: Sequence[str]) -> tuple[BehaviourVerdi
         return BehaviourVerdict.BROKEN, "The answer had not the form that was promised."
     message = error.message if isinstance(error, ModelRaisedError) else str(error)
     kind = error.exception_type if isinstance(error, ModelRaisedError) else type(error).__name__
-    found = next((hint for hint in hints if hint and hint.lower() in message.lower()), None)
+    found = next((hint for hint in hints if hint.lower() in message.lower()), None)
+    if found is None and column is not None and _names(message, column):
+        found = column
     if found is not None and kind not in _OBSCURE:
         return BehaviourVerdict.CLEAR_ERROR, f"The message lets a caller see the cause ({found!r})."
     return BehaviourVerdict.BROKEN, (

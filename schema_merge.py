@@ -305,8 +305,8 @@ def _warn_of_others(names: Sequence[str], layers: Sequence[_Layer], warnings: li
         extra = [name for name in theirs if name not in used]
         if extra:
             warnings.append(
-                f"{_called(layer.name, capital=True)} has {len(extra)} columns that the model does "
-                f"not take; they are left out: {_listed(extra)}."
+                f"{_called(layer.name, capital=True)} has columns that the model does not take; "
+                f"{len(extra)} left out: {_listed(extra)}."
             )
         missing = [name for name, found in matched.items() if found is None]
         if missing and layer.name == "sample":

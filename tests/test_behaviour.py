@@ -16,12 +16,14 @@ from sklearn.ensemble import (
     IsolationForest,
     RandomForestClassifier,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import model_describe
 from base_types import Status
 from behaviour import NOISE_LEVELS, examine_behaviour
 from behaviour_cases import spread
@@ -63,7 +65,8 @@ class StrictModel(LocalModel):
             raise ModelRaisedError(type(error).__name__, str(error)) from error
 
     def _input(self, frame: pd.DataFrame) -> Any:
-        return frame if self.info.input_form == "frame" else frame.to_numpy()
+        features = [feature.model_dump() for feature in self.info.features]
+        return model_describe.model_input(frame, self.info.input_form, features)
 
 
 def examine(model: LocalModel, frame: pd.DataFrame, **options: Any) -> BehaviourSection:
@@ -99,7 +102,7 @@ def logistic() -> dict[str, BehaviourCase]:
         ("alone", HANDLED, "0%"),
         ("row_order", HANDLED, "0%"),
         ("duplicates", HANDLED, "0%"),
-        ("one_row", HANDLED, "1 answers"),
+        ("one_row", HANDLED, "1 answer:"),
         ("missing_values", CLEAR, "ValueError: Input X contains NaN"),
         ("unseen_category", SKIPPED, ""),
         ("infinity", CLEAR, "ValueError: Input X contains infinity"),
@@ -151,6 +154,24 @@ def test_missing_values_are_judged_column_by_column() -> None:
     assert "'city'" in verdicts[CLEAR].sent
 
 
+def test_a_text_model_is_examined() -> None:
+    """A pipeline that takes one column of raw text gets a verdict for every case."""
+    texts = pd.DataFrame(
+        {"text": ["win a free prize now please", "see you at the office then"] * 20}
+    )
+    target = ["spam", "ham"] * 20
+    model = StrictModel(
+        make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts["text"], target)
+    )
+    frame = texts.set_axis([feature.name for feature in model.info.features], axis=1)
+    section = examine(model, frame)
+    assert section.status is Status.OK
+    found = cases(section)
+    assert found["deterministic"].verdict is HANDLED
+    assert found["infinity"].verdict is found["column_order"].verdict is SKIPPED
+    assert section.noise == []
+
+
 def test_boosting_handles_missing_values_by_itself() -> None:
     """A library that knows missing values is believed; a forest that merely answers is not."""
     boosted = HistGradientBoostingClassifier(max_iter=5).fit(NUMBERS, LABELS)
@@ -181,7 +202,6 @@ def test_every_task_is_examined(estimator: Any) -> None:
 
 def test_an_outlier_detector_should_call_far_out_rows_outliers() -> None:
     """Ten ranges out in one column, the answer -1 counts as handled, +1 as silent."""
-
     refusal = ("TypeError", "the columns are no numbers")
 
     class Guard(LocalModel):
@@ -261,6 +281,7 @@ def test_a_model_that_fails_on_ordinary_rows() -> None:
         ("ValueError", "Input X contains NaN.", CLEAR),
         ("KeyError", "'age'", CLEAR),
         ("KeyError", "0", BROKEN),
+        ("ValueError", "the manager is not available", BROKEN),
         ("IndexError", "index 4 is out of bounds for age", BROKEN),
         ("AttributeError", "'NoneType' object has no attribute 'age'", BROKEN),
         ("TypeError", "", BROKEN),
@@ -270,7 +291,7 @@ def test_errors_are_judged_by_what_they_say(
     kind: str, message: str, verdict: BehaviourVerdict
 ) -> None:
     """A message that names cause or column is clear; internals of Python are not."""
-    assert judge_error(ModelRaisedError(kind, message), ("nan", "age"))[0] is verdict
+    assert judge_error(ModelRaisedError(kind, message), ("nan",), "age")[0] is verdict
 
 
 def test_cancelling_works() -> None:

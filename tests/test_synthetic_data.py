@@ -150,8 +150,8 @@ def test_outliers_lie_one_to_three_widths_outside() -> None:
 def test_correlation_is_kept_and_the_marginals_too() -> None:
     """A Gaussian copula gives rank correlation 6/pi asin(r/2) and leaves each distribution."""
     features = [
-        Feature(name="a", distribution="normal", parameters={"mean": 5, "std": 2}),  # type: ignore[arg-type]
-        Feature(name="b", distribution="exponential", parameters={"scale": 1}),  # type: ignore[arg-type]
+        Feature(name="a", distribution="normal", parameters={"mean": 5, "std": 2}),
+        Feature(name="b", distribution="exponential", parameters={"scale": 1}),
     ]
     matrix = [[1.0, 0.7], [0.7, 1.0]]
     schema = Schema(features=features, correlation=matrix, correlation_names=["b", "a"])
