@@ -189,14 +189,14 @@ def _why_not(loaded: Fitted) -> str:
         return f"The {name} was made with refit=False and cannot predict. Save its best model."
     if name == "LocalOutlierFactor":
         return "This LocalOutlierFactor cannot predict new rows. Fit it with novelty=True."
+    if name in ("DataFrame", "Series", "ndarray", "csr_matrix"):
+        shape = "×".join(str(size) for size in loaded.shape)
+        return f"The file holds data (a {name} of {shape}), not a model. Upload the fitted model."
     if hasattr(loaded, "transform"):
         return (
             f"The file holds a {name}, which transforms data but does not predict. Upload the "
             "model, or a Pipeline of both."
         )
-    if name in ("DataFrame", "Series", "ndarray", "csr_matrix"):
-        shape = "×".join(str(size) for size in loaded.shape)
-        return f"The file holds data (a {name} of {shape}), not a model. Upload the fitted model."
     if callable(loaded) and hasattr(loaded, "__name__"):
         return f"The file holds the function {loaded.__name__}. Upload a fitted model object."
     return f"The file holds a {name}, which has no predict method. Upload the fitted model."

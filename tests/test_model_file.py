@@ -20,7 +20,6 @@ import pandas as pd
 import pytest
 import sklearn
 import xgboost
-from hostile_pickles import Calls, hostile_pickles, in_joblib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_iris
@@ -34,11 +33,12 @@ from errors import InputError, TooLargeError, UnsupportedFileError
 from model_file import display_name, inspect_file
 from model_types import ModelFileInfo, Safety
 from pickle_stream import Budget, LimitError, open_stream
+from tests.hostile_pickles import Calls, hostile_pickles, in_joblib
 
 X, y = load_iris(return_X_y=True)
 
 
-class Mine(LogisticRegression):
+class Mine(LogisticRegression):  # type: ignore[misc]
     """A class of the author's own."""
 
 

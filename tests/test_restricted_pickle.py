@@ -19,7 +19,6 @@ import pandas as pd
 import pytest
 import scipy.stats
 import xgboost
-from hostile_pickles import hostile_pickles, in_joblib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -36,7 +35,9 @@ from sklearn.svm import SVC
 from sklearn.utils import all_estimators
 
 import restricted_pickle
+from pickle_stream import Budget, open_stream
 from restricted_pickle import RefusedError
+from tests.hostile_pickles import hostile_pickles, in_joblib
 
 PROTOCOLS = range(6)
 COMPRESSORS = (0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3))
@@ -140,8 +141,8 @@ def test_hostile_pickles_are_refused_and_nothing_runs(name: str, tmp_path: Path)
 def test_the_loader_alone_refuses_too(name: str, tmp_path: Path) -> None:
     """Without the walk before it, the loader still runs nothing of a hostile pickle."""
     marker = tmp_path / "ran"
-    stream = restricted_pickle.open_stream(io.BytesIO(hostile_pickles(marker)[name]))
-    loader = restricted_pickle.AllowListUnpickler(stream, restricted_pickle.Budget())
+    stream = open_stream(io.BytesIO(hostile_pickles(marker)[name]))
+    loader = restricted_pickle.AllowListUnpickler(stream, Budget())
     with pytest.raises(Exception):  # noqa: B017, PT011 - damaged ones fail in their own ways
         loader.load_all()
     assert not marker.exists()
