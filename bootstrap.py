@@ -114,6 +114,12 @@ def percentile_interval(values: FloatArray, n: int, *, confidence: float = 0.95)
         Rows that were resampled.
     confidence : float
         In (0, 1).
+
+    Examples
+    --------
+    >>> interval = percentile_interval(np.arange(101) / 100, n=50)
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.025, 0.975)
     """
     if n < MIN_ROWS:
         return Interval(reason=f"An interval needs at least {MIN_ROWS} rows, there are {n}.")

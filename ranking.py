@@ -48,6 +48,13 @@ class Ranking:
         -------
         tuple of ndarray, shape (b,)
             NaN where a class has no weight.
+
+        Examples
+        --------
+        >>> ranking = Ranking(np.array([0.9, 0.8, 0.1]), np.array([True, False, True]))
+        >>> area, average_precision = ranking.areas(np.ones((1, 3)))
+        >>> area.tolist(), average_precision.round(4).tolist()
+        ([0.5], [0.8333])
         """
         ordered = weights[:, self.order]
         positive = ordered * self.positive.astype(weights.dtype)

@@ -40,6 +40,11 @@ def probability_losses(y_true: Codes, y_proba: FloatArray) -> FloatArray:
     y_proba : ndarray of float, shape (n, k)
         In [0, 1]; clipped by the machine epsilon for the logarithm. The Brier score of two
         classes is halved, as usual, so that it lies in [0, 1].
+
+    Examples
+    --------
+    >>> probability_losses(np.array([1]), np.array([[0.5, 0.5]])).round(4).tolist()
+    [[0.6931, 0.25]]
     """
     n, k = y_proba.shape
     chosen = y_proba[np.arange(n), y_true]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from collections.abc import Callable
@@ -76,7 +75,9 @@ def assert_honest(section: QualitySection) -> None:
             assert number is None or math.isfinite(number)
         if estimate.value is not None and estimate.low is None:
             assert estimate.interval_reason
-    assert "NaN" not in json.dumps(section.model_dump(mode="python"), default=str)
+    written = section.model_dump_json()
+    assert QualitySection.model_validate_json(written) == section
+    assert "NaN" not in written
 
 
 # --- values ----------------------------------------------------------------------------------
