@@ -33,7 +33,7 @@ Integers = NDArray[np.int64]
 
 MAX_TABLE_BITS = 10  # beyond, 2^k patterns per leaf cost more than all pairs of rows
 MAX_BITS = 62
-CHUNK_CELLS = 3_000_000  # leaves × rows held at once
+CHUNK_CELLS = 2_000_000  # nodes × rows that go down the trees together
 TABLE_CELLS = 1_000_000
 PAIR_CELLS = 4_000_000
 
@@ -149,7 +149,7 @@ class _Leaves:
     n_bits: Integers
     patterns: NDArray[Any]
 
-    def take(self, which: NDArray[Any]) -> _Leaves:
+    def take(self, which: NDArray[Any] | slice) -> _Leaves:
         """Return some of the leaves."""
         return _Leaves(
             self.nodes[which],
@@ -205,23 +205,14 @@ def shapley_values(
     groups = np.where(game.groups < 0, game.n_groups, game.groups)
     n_rows, n_outputs = len(game.rows), trees.n_outputs
     total = np.zeros(((game.n_groups + 1) * n_outputs, n_rows))
-    done = 0
-    for chunk in _tree_chunks(trees, inputs.shape[1]):
-        leaves = _descend(trees, chunk, inputs, groups, bits)
+    n_leaves, done = int(np.sum(trees.feature < 0)), 0
+    for leaves in _descend(trees, inputs, groups, bits):
         _add_leaves(total, leaves, trees.value, (n_rows, n_outputs))
-        done += len(chunk)
+        done += len(leaves.nodes)
         if on_chunk is not None:
-            on_chunk(done / len(trees.root))
+            on_chunk(done / n_leaves)
     shaped = total.reshape(game.n_groups + 1, n_outputs, n_rows)
     return shaped[: game.n_groups].transpose(2, 0, 1).copy()
-
-
-def _tree_chunks(trees: Trees, n_rows: int) -> Iterator[Integers]:
-    """Yield runs of tree numbers of about ``CHUNK_CELLS`` nodes × rows each."""
-    sizes = np.diff(np.append(trees.root, len(trees.feature)))
-    chunk = np.cumsum(sizes * n_rows) // CHUNK_CELLS
-    for number in np.unique(chunk):
-        yield np.flatnonzero(chunk == number)
 
 
 def _pattern_type(bits: int) -> type[np.unsignedinteger[Any]]:
@@ -232,34 +223,47 @@ def _pattern_type(bits: int) -> type[np.unsignedinteger[Any]]:
     return np.uint64
 
 
-def _descend(
-    trees: Trees, chunk: Integers, inputs: NDArray[Any], groups: Integers, bits: int
-) -> _Leaves:
-    """Carry the patterns of all rows from the roots to the leaves, level by level.
+def _descend(trees: Trees, inputs: NDArray[Any], groups: Integers, bits: int) -> Iterator[_Leaves]:
+    """Carry the patterns of all rows from the roots to the leaves; yield leaves in chunks.
 
     A pattern starts with all bits set; a condition that a row does not meet clears the bit of
-    its group, so bits not yet given out stay set and are masked at the leaf.
+    its group, so bits not yet given out stay set and are masked at the leaf. Many nodes go down
+    together, but never more than fit in a chunk, so that memory stays bounded.
     """
     kind = _pattern_type(bits)
     has_missing = bool(np.isnan(inputs).any())
-    level = _Leaves(
-        trees.root[chunk],
-        trees.tree_output[chunk],
-        np.full((len(chunk), max(bits, 1)), -1),
-        np.zeros(len(chunk), dtype=np.int64),
-        np.full((len(chunk), inputs.shape[1]), np.iinfo(kind).max, dtype=kind),
-    )
+    n_rows = inputs.shape[1]
+    limit = max(1, CHUNK_CELLS // n_rows)
+    waiting = [_roots(trees, n_rows, bits)]
     found: list[_Leaves] = []
-    while len(level.nodes):
+    n_found = 0
+    while waiting:
+        level = waiting.pop()
+        if len(level.nodes) > limit:
+            waiting += [level.take(slice(limit, None)), level.take(slice(0, limit))]
+            continue
         is_leaf = trees.feature[level.nodes] < 0
         found.append(level.take(is_leaf))
-        inner = level.take(~is_leaf)
-        goes_left = _decide(trees, inner.nodes, inputs, has_missing=has_missing)
-        level = _children(trees, inner, groups[trees.feature[inner.nodes]], goes_left)
-    leaves = _join(found)
-    masks = ((1 << leaves.n_bits) - 1).astype(kind)
-    np.bitwise_and(leaves.patterns, masks[:, None], out=leaves.patterns)
-    return leaves
+        n_found += int(is_leaf.sum())
+        if not is_leaf.all():
+            inner = level.take(~is_leaf)
+            goes_left = _decide(trees, inner.nodes, inputs, has_missing=has_missing)
+            waiting.append(_children(trees, inner, groups[trees.feature[inner.nodes]], goes_left))
+        if n_found >= limit or not waiting:
+            yield _finished(found, kind)
+            found, n_found = [], 0
+
+
+def _roots(trees: Trees, n_rows: int, bits: int) -> _Leaves:
+    """Return the roots of all trees, every pattern full."""
+    n_trees, kind = len(trees.root), _pattern_type(bits)
+    return _Leaves(
+        trees.root,
+        trees.tree_output,
+        np.full((n_trees, max(bits, 1)), -1),
+        np.zeros(n_trees, dtype=np.int64),
+        np.full((n_trees, n_rows), np.iinfo(kind).max, dtype=kind),
+    )
 
 
 def _decide(
@@ -299,15 +303,18 @@ def _children(
     )
 
 
-def _join(parts: list[_Leaves]) -> _Leaves:
-    """Return several sets of leaves as one."""
-    return _Leaves(
+def _finished(parts: list[_Leaves], kind: type[np.unsignedinteger[Any]]) -> _Leaves:
+    """Return leaves as one set, without the bits that their paths do not use."""
+    leaves = _Leaves(
         np.concatenate([part.nodes for part in parts]),
         np.concatenate([part.outputs for part in parts]),
         np.concatenate([part.path for part in parts]),
         np.concatenate([part.n_bits for part in parts]),
         np.concatenate([part.patterns for part in parts]),
     )
+    masks = ((np.uint64(1) << leaves.n_bits.astype(np.uint64)) - np.uint64(1)).astype(kind)
+    np.bitwise_and(leaves.patterns, masks[:, None], out=leaves.patterns)
+    return leaves
 
 
 def _add_leaves(total: Floats, leaves: _Leaves, value: Floats, shape: tuple[int, int]) -> None:
