@@ -236,7 +236,11 @@ def _load(run: _Run) -> None:
     file = run.report.model.file
     if file is None:
         raise ModelError(run.report.model.reason or "The file could not be read.")
-    limits = Limits(memory_mb=run.settings.memory_mb)
+    limits = Limits(
+        memory_mb=run.settings.memory_mb,
+        load_seconds=run.settings.load_seconds,
+        call_seconds=run.settings.call_seconds,
+    )
     run.model = open_model(
         run.model_path,
         file,

@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     run_seconds: float = Field(
         default=600.0, gt=0, le=86_400, description="Longest time of one run, seconds"
     )
+    load_seconds: float = Field(
+        default=30.0, gt=0, le=3600, description="Longest time of loading one model, seconds"
+    )
+    call_seconds: float = Field(
+        default=60.0, gt=0, le=3600, description="Longest time of one call to a model, seconds"
+    )
     slots: int = Field(default_factory=default_slots, ge=1, le=64, description="Runs at once")
     queue_limit: int = Field(default=20, ge=1, le=10_000, description="Runs that may wait")
 
