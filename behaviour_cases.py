@@ -459,7 +459,7 @@ def column_order(bench: Bench) -> BehaviourCase:
     case_id, title = "column_order", "Columns in another order"
     if bench.frame.shape[1] < 2:
         return _skipped(case_id, "structure", title, "There is only one column.")
-    answer = bench.prober.ask(bench.block.iloc[:, ::-1])
+    answer = bench.prober.ask(bench.block.iloc[:, ::-1], proba=True)
     if answer.error is not None:
         judged = Judged(*judge_error(answer.error, ("feature", "column", "order", *_TYPE_HINTS)))
     elif bench.info.input_form == "matrix":
@@ -476,7 +476,7 @@ def column_order(bench: Bench) -> BehaviourCase:
 
 def extra_column(bench: Bench) -> BehaviourCase:
     """Send one column too many."""
-    answer = bench.prober.ask(bench.block.assign(unexpected_column=1.0))
+    answer = bench.prober.ask(bench.block.assign(unexpected_column=1.0), proba=True)
     if answer.error is not None:
         judged = Judged(*judge_error(answer.error, ("feature", "column", "shape", "unexpected")))
     elif _unchanged(bench, answer):
