@@ -1,7 +1,8 @@
 """What a model does with odd input: consistency, odd values, misshapen tables, small noise.
 
-Owns: ``examine_behaviour``. The odd inputs are in ``behaviour_cases``, asking and judging in
-``behaviour_probe``. A model that fails in a case gets a verdict for it; the examination goes on.
+Owns: ``examine_behaviour``. The odd inputs are in ``behaviour_cases`` (one column) and
+``behaviour_tables`` (whole tables), asking and judging in ``behaviour_probe``. A
+model that fails in a case gets a verdict for it; the examination goes on.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from behaviour_cases import (
     MAX_COLUMNS,
     Bench,
     column_frames,
-    column_order,
-    empty_table,
-    extra_column,
     judge_column_case,
-    judge_magnitude,
-    magnitude_frame,
-    missing_column,
-    numbers_as_text,
     run_column_case,
     value_cases,
 )
 from behaviour_probe import Answer, NotAskedError, Prober, judge_error, quote
+from behaviour_tables import (
+    column_order,
+    empty_table,
+    extra_column,
+    judge_magnitude,
+    magnitude_frame,
+    missing_column,
+    numbers_as_text,
+)
 from intervals import share_estimate
 from model_types import Model, Predictions
 from report_types import BehaviourCase, BehaviourSection, BehaviourVerdict, NoisePoint
