@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 import jobs
 from api_problems import documented
 from api_types import RunAnswer, RunList, run_answer
+from errors import NotFoundError
 from report_types import RunStatus, TestReport, Verdict
 from run_types import RunFilter, RunItem, RunRecord, RunSort
 from storage import Store
@@ -48,6 +50,11 @@ RunId = Annotated[
 
 
 _PROGRESS = {"id", "status", "stage", "fraction", "message", "verdict", "error"}
+
+
+def _file(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI answers of an address that returns a file."""
+    return documented(404, 503) | {200: {"content": {media_type: {}}}}
 
 
 def _existing_run(run_id: RunId, store: StoreOf) -> RunRecord:
@@ -131,14 +138,71 @@ def get_report(run_id: RunId, store: StoreOf) -> Response:
     "/runs/{run_id}/report.html",
     operation_id="get_report_html",
     response_class=Response,
-    responses=documented(404, 503) | {200: {"content": {"text/html": {}}}},
+    responses=_file("text/html"),
 )
 def get_report_html(run_id: RunId, store: StoreOf) -> Response:
     """Return the report as one page with charts that needs nothing else."""
-    report = store.get_report(run_id)
-    import reports  # draws charts: a second of imports that nothing else here needs
+    import reports  # draws charts: a second of imports, only for who wants them
 
-    return Response(reports.render_html(report), media_type="text/html")
+    return Response(reports.render_html(store.get_report(run_id)), media_type="text/html")
+
+
+@router.get(
+    "/runs/{run_id}/report.md",
+    operation_id="get_report_markdown",
+    response_class=Response,
+    responses=_file("text/markdown"),
+)
+def get_report_markdown(run_id: RunId, store: StoreOf) -> Response:
+    """Return a summary in Markdown, for a job's page or a pull request."""
+    import reports
+
+    text = reports.render_markdown(store.get_report(run_id))
+    return Response(text, media_type="text/markdown")
+
+
+@router.get(
+    "/runs/{run_id}/junit.xml",
+    operation_id="get_junit",
+    response_class=Response,
+    responses=_file("application/xml"),
+)
+def get_junit(run_id: RunId, store: StoreOf) -> Response:
+    """Return the checks as JUnit XML, which every CI system shows."""
+    from report_junit import render_junit
+
+    return Response(render_junit(store.get_report(run_id)), media_type="application/xml")
+
+
+@router.get(
+    "/runs/{run_id}/tables.zip",
+    operation_id="get_tables",
+    response_class=Response,
+    responses=_file("application/zip"),
+)
+def get_tables(run_id: RunId, store: StoreOf) -> Response:
+    """Return every table of the report as CSV files in one archive."""
+    from report_tables import zip_tables
+
+    name = {"Content-Disposition": f'attachment; filename="{run_id}.zip"'}
+    data = zip_tables(store.get_report(run_id))
+    return Response(data, media_type="application/zip", headers=name)
+
+
+@router.get(
+    "/runs/{run_id}/data.csv",
+    operation_id="get_data",
+    response_class=FileResponse,
+    responses=_file("text/csv"),
+)
+def get_data(run_id: RunId, store: StoreOf) -> FileResponse:
+    """Return the rows the model was tested on."""
+    sha256 = store.get_report(run_id).data.artifact
+    if sha256 is None:
+        msg = f"Run {run_id} kept no data; its report says why in the section 'data'"
+        raise NotFoundError(msg)
+    path = store.artifact_path(sha256)
+    return FileResponse(path, media_type="text/csv", filename=f"{run_id}.csv")
 
 
 @router.post(

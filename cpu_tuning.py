@@ -29,6 +29,11 @@ def single_threaded(environment: Mapping[str, str]) -> dict[str, str]:
 
     Several runs go at once; threads of a numerical library that wait for each other on a busy
     machine made short calls fifty times slower.
+
+    Examples
+    --------
+    >>> single_threaded({"LANG": "C"})["OMP_NUM_THREADS"]
+    '1'
     """
     return dict(environment) | dict.fromkeys(THREAD_VARIABLES, "1")
 

@@ -6,7 +6,6 @@ import: nothing numerical.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import runner_lock
 from cpu_tuning import single_threaded, tuned_environment
 from report_types import RunRequest, RunStatus
 from run_types import RunRecord
@@ -32,14 +32,20 @@ def ensure_runner(settings: Settings) -> None:
     """Start the process that works on runs, unless one works on this data directory already.
 
     It ends with this process: it watches a pipe that the system closes when we are gone. Another
-    door then takes over with its next call.
+    door then takes over with its next call. The lock is taken here and handed over, so that two
+    doors that start together do not start two.
     """
     with _lock:
         ours = _runners.get(settings.data_dir)
         if ours is not None and ours.poll() is None:
             return
-        if not runner_alive(settings):
-            _runners[settings.data_dir] = _start(settings)
+        lock = runner_lock.take(settings.data_dir)
+        if lock is None:
+            return
+        try:
+            _runners[settings.data_dir] = _start(settings, lock)
+        finally:
+            os.close(lock)
 
 
 def stop_runner(settings: Settings) -> None:
@@ -51,18 +57,8 @@ def stop_runner(settings: Settings) -> None:
 
 
 def runner_alive(settings: Settings) -> bool:
-    """Whether some process works on the runs of this data directory."""
-    try:
-        descriptor = os.open(settings.data_dir / "runner.lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    """Whether some process works on the runs of this data directory, or is about to."""
+    return runner_lock.is_held(settings.data_dir)
 
 
 def submit(store: Store, request: RunRequest, *, idempotency_key: str | None = None) -> str:
@@ -116,12 +112,13 @@ def cancel(store: Store, run_id: str) -> RunStatus:
     return store.request_cancel(run_id)
 
 
-def _start(settings: Settings) -> subprocess.Popen[bytes]:
+def _start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
     environment = single_threaded(tuned_environment(os.environ)) | _as_environment(settings)
-    return subprocess.Popen(
-        [sys.executable, "-m", "runner", "--watch-stdin"],
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "runner", "--watch-stdin", "--lock", str(lock)],
         cwd=ROOT,
         env=environment,
+        pass_fds=[lock],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C in the terminal is the door's to handle

@@ -16,7 +16,13 @@ model cannot look good on."""
 
 
 def main_metric(metrics: list[Metric]) -> Metric | None:
-    """Return the metric that stands for the run, or None when there is none with a value."""
+    """Return the metric that stands for the run, or None when there is none with a value.
+
+    Examples
+    --------
+    >>> main_metric([Metric(name="accuracy", estimate=Estimate(value=0.9))]).name
+    'accuracy'
+    """
     known = {item.name: item for item in metrics if item.estimate.value is not None}
     named = (known[name] for name in MAIN_METRICS if name in known)
     return next(named, None) or next(iter(known.values()), None)

@@ -22,7 +22,13 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_run_id() -> str:
-    """Return a fresh id: 26 characters, sorted by time of creation, 80 random bits (a ULID)."""
+    """Return a fresh id: 26 characters, sorted by time of creation, 80 random bits (a ULID).
+
+    Examples
+    --------
+    >>> len(new_run_id())
+    26
+    """
     number = (int(time.time() * 1000) << 80) | secrets.randbits(80)
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
@@ -132,5 +138,11 @@ class QueueState(TypedModel):
     median_seconds: float = Field(description="Of the last finished runs; 5 without any")
 
     def retry_after_seconds(self, slots: int) -> int:
-        """Return when a place in the queue is likely to be free, 1 to 300 seconds."""
+        """Return when a place in the queue is likely to be free, 1 to 300 seconds.
+
+        Examples
+        --------
+        >>> QueueState(n_queued=4, n_running=2, median_seconds=3.0).retry_after_seconds(slots=2)
+        6
+        """
         return min(300, max(1, math.ceil(self.n_queued * self.median_seconds / slots)))

@@ -9,7 +9,6 @@ itself (a forked child could not use numerical libraries that have started threa
 from __future__ import annotations
 
 import argparse
-import fcntl
 import gc
 import logging
 import os
@@ -19,10 +18,11 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
+import runner_lock
 from errors import InputError, StorageError
+from isolation import self_test
 from report_types import RunStatus, TestReport
 from run_job import JobTarget, StageProgress, run_job
 from run_queue import INTERRUPTED
@@ -41,8 +41,6 @@ LEASE_SECONDS = 60.0
 """Where several machines share a store, a runner silent for this long counts as dead."""
 
 TIDY_SECONDS = 3600.0
-LOCK_PATIENCE_SECONDS = 1.0
-"""How long to try for the lock: whoever asks whether a runner lives holds it for a moment."""
 
 
 @dataclass
@@ -197,23 +195,6 @@ def _wait(parent_pipe: int | None) -> bool:
     return bool(ready)  # nobody ever writes: readable means closed
 
 
-def take_lock(data_dir: Path) -> int | None:
-    """Return the descriptor that holds this directory's lock, or None if another runner has it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(data_dir / "runner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                return None
-            time.sleep(0.02)
-        else:
-            return descriptor
-
-
 def pipeline_target(settings: Settings, workers: WorkerParent) -> JobTarget:
     """Return what a real run does; imports everything it needs now, before any fork."""
     import sklearn.ensemble  # noqa: F401 - slow to import, wanted by most runs
@@ -245,12 +226,12 @@ def main() -> int:
     """Run until SIGTERM, or until the program that started it is gone; return the exit code."""
     parser = argparse.ArgumentParser(description="Works on queued runs of one data directory.")
     parser.add_argument("--watch-stdin", action="store_true", help="end when stdin is closed")
+    parser.add_argument("--lock", type=int, help="descriptor that holds the lock already")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         settings = load_settings()
-        lock = take_lock(settings.data_dir)
-        if lock is None:
+        if arguments.lock is None and runner_lock.take(settings.data_dir) is None:
             return 0
         store = Store.open(settings)
     except (InputError, StorageError) as error:
@@ -258,6 +239,7 @@ def main() -> int:
         return 2
     with WorkerParent() as workers:
         runner = Runner(store, pipeline_target(settings, workers))
+        log.info("isolation of models is %s", self_test(workers).summary)  # runs inherit it
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, runner.stop)
         gc.collect()

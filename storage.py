@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from artifact_store import utc_now
 from errors import ConflictError, NotFoundError, StorageError
-from report_types import RunStatus, TestReport
+from report_types import RunStatus, Stage, TestReport
 from run_queue import RunQueue, end_run, record_of
 from run_summary import summarise, trend_metrics
 from run_types import MetricPoint, RunFilter, RunRecord, RunSort
@@ -43,7 +43,7 @@ class Store(RunQueue):
         ]
         body = gzip.compress(result.model_dump_json(by_alias=True).encode(), 6)
         with self._database.write() as connection:
-            values |= {"fraction": 1.0, "message": ""}
+            values |= {"stage": Stage.SAVE.value, "fraction": 1.0, "message": ""}
             if not end_run(connection, result.run_id, status, values):
                 return False
             connection.execute(

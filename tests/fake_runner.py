@@ -1,22 +1,27 @@
-"""A runner whose runs do something small: ``python -m tests.fake_runner DATA_DIR TARGET``.
+"""A runner whose runs do something small: ``fake_runner(data_dir, "finish")``.
 
 Owns: the targets; the loop, the forks and the store are the real ones.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import runner_lock
 from errors import ModelLoadError, RunCancelledError
-from report_types import Stage, TestReport, Verdict, VerdictSection
+from report_types import DataSection, Stage, TestReport, Verdict, VerdictSection
 from run_job import JobTarget, StageProgress
 from run_types import RunRecord
-from runner import Runner, take_lock
+from runner import Runner
 from settings import Settings
 from storage import Store
 
@@ -24,9 +29,14 @@ from storage import Store
 def finish(record: RunRecord, store: Store, progress: StageProgress) -> TestReport:
     """Save some data and return a report at once."""
     progress(Stage.LOAD, 0.5, "half way")
-    store.save_bytes(b"x,y\n1,2\n", kind="data", name="data.csv", run_id=record.id)
+    rows = store.save_bytes(b"x,y\n1,2\n", kind="data", name="data.csv", run_id=record.id)
     verdict = VerdictSection(verdict=Verdict.PASS, summary="All good")
-    return TestReport(run_id=record.id, created_at=datetime.now(UTC), verdict=verdict)
+    return TestReport(
+        run_id=record.id,
+        created_at=datetime.now(UTC),
+        verdict=verdict,
+        data=DataSection(artifact=rows),
+    )
 
 
 def slow(record: RunRecord, store: Store, progress: StageProgress) -> TestReport:
@@ -59,7 +69,7 @@ def refuse(_record: RunRecord, _store: Store, _progress: StageProgress) -> TestR
 
 def stumble(_record: RunRecord, _store: Store, _progress: StageProgress) -> TestReport:
     """Fail in an unexpected way."""
-    return {}["missing"]  # type: ignore[no-any-return]
+    raise KeyError("missing")  # noqa: EM101
 
 
 def cancel(_record: RunRecord, _store: Store, _progress: StageProgress) -> TestReport:
@@ -84,15 +94,31 @@ TARGETS: dict[str, JobTarget] = {
 }
 
 
-def main(data_dir: str, target: str) -> None:
-    """Serve until stdin closes or SIGTERM comes."""
-    settings = Settings(data_dir=Path(data_dir), slots=2)
-    if take_lock(settings.data_dir) is None:
-        sys.exit(0)
+def serve(data_dir: Path, target: str, door: Connection) -> None:
+    """Work on runs until the other end of ``door`` is closed or SIGTERM comes."""
+    settings = Settings(data_dir=data_dir, slots=2)
+    if runner_lock.take(settings.data_dir) is None:
+        return
     runner = Runner(Store.open(settings), TARGETS[target])
     signal.signal(signal.SIGTERM, runner.stop)
-    runner.serve(sys.stdin.fileno())
+    runner.serve(door.fileno())
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+@contextmanager
+def fake_runner(data_dir: Path, target: str) -> Iterator[BaseProcess]:
+    """Start a runner, wait until it holds the lock, and close its door afterwards."""
+    theirs, ours = _context.Pipe(duplex=False)
+    process = _context.Process(target=serve, args=(data_dir, target, theirs))
+    process.start()
+    theirs.close()
+    try:
+        while not runner_lock.is_held(data_dir):
+            time.sleep(0.005)
+        yield process
+    finally:
+        ours.close()
+        process.join(20)
+
+
+_context = multiprocessing.get_context("forkserver")  # imports once, forks for every runner
+_context.set_forkserver_preload(["tests.fake_runner"])

@@ -6,8 +6,6 @@ import json
 import pickle
 import re
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,8 +25,8 @@ from api_handler import create_app
 from report_types import RunRequest, TestReport
 from settings import Settings
 from storage import Store
+from tests.fake_runner import fake_runner
 
-ROOT = Path(__file__).resolve().parent.parent
 MODEL = pickle.dumps(LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]))
 FORM = {"model": ("line.pkl", MODEL)}
 
@@ -48,23 +46,12 @@ def serving(settings: Settings) -> Iterator[str]:
         thread.join(20)
 
 
-@contextmanager
-def runner_for(data_dir: Path, target: str) -> Iterator[None]:
-    """Let ``tests/fake_runner.py`` work on the runs."""
-    command = [sys.executable, "-m", "tests.fake_runner", str(data_dir), target]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
-    while not jobs.runner_alive(Settings(data_dir=data_dir)):
-        time.sleep(0.01)
-    yield
-    process.communicate(timeout=20)
-
-
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An API whose runs finish at once."""
     data_dir = tmp_path_factory.mktemp("quick")
     settings = Settings(data_dir=data_dir, max_model_mb=1, max_sample_mb=1)
-    with runner_for(data_dir, "finish"), serving(settings) as address:
+    with fake_runner(data_dir, "finish"), serving(settings) as address:
         yield address
 
 
@@ -72,7 +59,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def guarded_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An API that wants a token."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("guarded"), api_token="s3cret-token")  # noqa: S106
-    with runner_for(settings.data_dir, "finish"), serving(settings) as address:
+    with fake_runner(settings.data_dir, "finish"), serving(settings) as address:
         yield address
 
 
@@ -81,7 +68,7 @@ def slow_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An API whose runs take a minute, with room for three in the queue."""
     data_dir = tmp_path_factory.mktemp("slow")
     settings = Settings(data_dir=data_dir, queue_limit=3)
-    with runner_for(data_dir, "slow"), serving(settings) as address:
+    with fake_runner(data_dir, "slow"), serving(settings) as address:
         yield address
 
 
@@ -129,6 +116,32 @@ def test_run_is_answered_with_its_summary(api: str) -> None:
     report = requests.get(body["links"]["report"], timeout=10)
     assert TestReport.model_validate(report.json()).run_id == body["run_id"]
     assert requests.get(body["links"]["self"], timeout=10).json() == body
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "beginning"),
+    [
+        ("report.html", "text/html", b"<!doctype html>"),
+        ("report.md", "text/markdown", b"#"),
+        ("junit.xml", "application/xml", b"<?xml"),
+        ("tables.zip", "application/zip", b"PK"),
+    ],
+)
+def test_report_comes_in_every_form(api: str, name: str, media_type: str, beginning: bytes) -> None:
+    """A finished run's report is a page, a summary, a test result and tables."""
+    run_id = post(api).json()["run_id"]
+    answer = requests.get(f"{api}/runs/{run_id}/{name}", timeout=20)
+    assert answer.headers["Content-Type"].startswith(media_type)
+    assert answer.content.lower().startswith(beginning.lower())
+    problem_of(requests.get(f"{api}/runs/nope/{name}", timeout=20), 404)
+
+
+def test_rows_are_downloaded(api: str) -> None:
+    """The rows a model was tested on come back as they were stored."""
+    run_id = post(api).json()["run_id"]
+    answer = requests.get(f"{api}/runs/{run_id}/data.csv", timeout=10)
+    assert answer.content == b"x,y\n1,2\n"
+    assert answer.headers["Content-Type"].startswith("text/csv")
 
 
 def test_options_reach_the_run(api: str, tmp_path: Path) -> None:

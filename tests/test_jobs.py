@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import cpu_tuning
 import jobs
+import runner_lock
 from errors import NotFoundError
 from report_types import RunConfig, RunRequest, RunStatus
-from runner import take_lock
 from settings import Settings
 from storage import Store
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.fake_runner import fake_runner
 
 
 @pytest.fixture
@@ -28,18 +24,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store.open(Settings(data_dir=tmp_path, slots=2))
     yield opened
     opened.close()
-
-
-@contextmanager
-def fake_runner(store: Store, target: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start ``tests/fake_runner.py``, wait until it holds the lock, and end it afterwards."""
-    command = [sys.executable, "-m", "tests.fake_runner", str(store.settings.data_dir), target]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
-    try:
-        until(lambda: jobs.runner_alive(store.settings))
-        yield process
-    finally:
-        process.communicate(timeout=20)
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> float:
@@ -77,7 +61,7 @@ def pids_of(store: Store) -> list[int]:
 def test_run_is_worked_on_and_stored(store: Store) -> None:
     """A queued run ends with its report and the data it saved."""
     run_id = queue(store)
-    with fake_runner(store, "finish"):
+    with fake_runner(store.settings.data_dir, "finish"):
         record = jobs.wait(store, run_id, 20)
     assert (record.status, record.fraction) == (RunStatus.DONE, 1.0)
     assert store.get_report(run_id).verdict.summary == "All good"
@@ -96,16 +80,16 @@ def test_run_is_worked_on_and_stored(store: Store) -> None:
 def test_every_ending_is_told(store: Store, target: str, status: RunStatus, reason: str) -> None:
     """However a run's process ends, the run has a status and a reason, and its runner lives on."""
     ids = [queue(store), queue(store)]
-    with fake_runner(store, target) as process:
+    with fake_runner(store.settings.data_dir, target) as process:
         records = [jobs.wait(store, run_id, 20) for run_id in ids]
-        assert process.poll() is None
+        assert process.is_alive()
     assert [(record.status, record.error) for record in records] == [(status, reason)] * 2
 
 
 def test_cancel_kills_at_once(store: Store) -> None:
     """A cancelled run is marked within half a second, and its whole process group is gone."""
     run_id = queue(store)
-    with fake_runner(store, "family"):
+    with fake_runner(store.settings.data_dir, "family"):
         pids = pids_of(store)
         assert jobs.cancel(store, run_id) is RunStatus.RUNNING
         assert until(lambda: has_ended(store, run_id)) < 0.5  # 0.1 on an idle machine
@@ -116,7 +100,7 @@ def test_cancel_kills_at_once(store: Store) -> None:
 def test_time_limit(store: Store) -> None:
     """A run that takes longer than its limit is stopped and says how long that was."""
     run_id = queue(store, RunConfig(time_limit_seconds=0.3))
-    with fake_runner(store, "slow"):
+    with fake_runner(store.settings.data_dir, "slow"):
         record = jobs.wait(store, run_id, 20)
     assert record.status is RunStatus.TIMEOUT
     assert "limit of 0.3 s" in (record.error or "")
@@ -126,12 +110,12 @@ def test_time_limit(store: Store) -> None:
 def test_end_of_the_door_interrupts(store: Store, end: str) -> None:
     """When its door goes, or SIGTERM comes, the runner ends its runs and marks them."""
     run_id = queue(store)
-    with fake_runner(store, "family") as process:
+    with fake_runner(store.settings.data_dir, "family") as process:
         pids = pids_of(store)
         if end == "terminate":
             process.terminate()
     assert store.get_run(run_id).status is RunStatus.INTERRUPTED
-    assert process.returncode == 0
+    assert process.exitcode == 0
     until(lambda: not any(is_alive(pid) for pid in pids))
     assert not jobs.runner_alive(store.settings)
 
@@ -139,13 +123,13 @@ def test_end_of_the_door_interrupts(store: Store, end: str) -> None:
 def test_killed_runner_is_recovered_from(store: Store) -> None:
     """After kill -9 of the runner its run dies too, and the next runner marks it and goes on."""
     run_id = queue(store)
-    with fake_runner(store, "slow") as process:
+    with fake_runner(store.settings.data_dir, "slow") as process:
         pid = pids_of(store)[0]
         process.kill()
         until(lambda: not is_alive(pid))
     assert store.get_run(run_id).status is RunStatus.RUNNING
     later = queue(store)
-    with fake_runner(store, "finish"):
+    with fake_runner(store.settings.data_dir, "finish"):
         assert jobs.wait(store, later, 20).status is RunStatus.DONE
     assert store.get_run(run_id).status is RunStatus.INTERRUPTED
 
@@ -153,7 +137,7 @@ def test_killed_runner_is_recovered_from(store: Store) -> None:
 def test_as_many_runs_at_once_as_slots(store: Store) -> None:
     """With two slots two of three runs go on and one waits."""
     ids = [queue(store) for _ in range(3)]
-    with fake_runner(store, "slow"):
+    with fake_runner(store.settings.data_dir, "slow"):
         until(lambda: store.queue_state().n_running == 2)
         time.sleep(0.2)
         statuses = [store.get_run(run_id).status.value for run_id in ids]
@@ -162,20 +146,52 @@ def test_as_many_runs_at_once_as_slots(store: Store) -> None:
 
 def test_one_runner_per_directory(store: Store) -> None:
     """A second runner ends quietly while the first goes on."""
-    with fake_runner(store, "finish") as first, fake_runner(store, "finish") as second:
-        assert second.wait(20) == 0
-        assert first.poll() is None
+    with (
+        fake_runner(store.settings.data_dir, "finish") as first,
+        fake_runner(store.settings.data_dir, "finish") as second,
+    ):
+        second.join(20)
+        assert second.exitcode == 0
+        assert first.is_alive()
 
 
 def test_lock_is_seen(tmp_path: Path) -> None:
     """A runner counts as alive exactly while its lock is held."""
     settings = Settings(data_dir=tmp_path)
     assert not jobs.runner_alive(settings)
-    lock = take_lock(tmp_path)
+    lock = runner_lock.take(tmp_path)
     assert lock is not None
     assert jobs.runner_alive(settings)
+    assert runner_lock.take(tmp_path) is None
     os.close(lock)
     assert not jobs.runner_alive(settings)
+
+
+@pytest.mark.slow  # imports the whole pipeline
+def test_door_starts_one_runner_that_ends_with_it(tmp_path: Path) -> None:
+    """A door's runner holds the lock from the first moment, is started once, and is stopped."""
+    settings = Settings(data_dir=tmp_path)
+    for _ in range(2):
+        jobs.ensure_runner(settings)
+        assert jobs.runner_alive(settings)
+    assert len(running_modules("runner", tmp_path)) == 1
+    jobs.stop_runner(settings)
+    assert not jobs.runner_alive(settings)
+
+
+def running_modules(module: str, data_dir: Path) -> list[int]:
+    """Return the processes that run a module of ours for a data directory."""
+    wanted = f"MONITOR_DATA_DIR={data_dir}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            environment = (process / "environ").read_bytes().split(b"\0")
+        except OSError:  # ended meanwhile, or not ours
+            continue
+        if module.encode() in command and wanted in environment:
+            found.append(int(process.name))
+    return found
 
 
 def test_waiting_ends_in_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,9 +207,9 @@ def test_waiting_ends_in_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
 def test_run_has_its_own_process_group(store: Store) -> None:
     """A run's children share its session, so that nothing of it can outlive a cancel."""
     queue(store)
-    with fake_runner(store, "family") as process:
+    with fake_runner(store.settings.data_dir, "family") as process:
         parent, child = pids_of(store)
-        assert os.getpgid(child) == parent != os.getpgid(process.pid)
+        assert os.getpgid(child) == parent != os.getpgid(process.pid or 0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""The lock that makes sure that one runner works per data directory.
+
+Owns: ``take`` and ``is_held``. The system releases the lock when the last process that has its
+descriptor is gone, however it ended, so a stale lock cannot exist.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+
+def take(data_dir: Path) -> int | None:
+    """Return a descriptor that holds the lock, or None if somebody else holds it.
+
+    The descriptor may be handed to another process; the lock goes with it.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(_path(data_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_held(data_dir: Path) -> bool:
+    """Whether some process holds the lock."""
+    try:
+        descriptor = os.open(_path(data_dir), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _path(data_dir: Path) -> Path:
+    return data_dir / "runner.lock"
