@@ -84,6 +84,16 @@ class Merged:
         return self.reference_counts + self.current_counts
 
     @cached_property
+    def reference_below(self) -> Floats:
+        """Reference values below each distinct value, those equal to it by half, shape (k,)."""
+        return self.reference - self.reference_counts / 2
+
+    @cached_property
+    def current_below(self) -> Floats:
+        """Current values below each distinct value, those equal to it by half, shape (k,)."""
+        return self.current - self.current_counts / 2
+
+    @cached_property
     def gaps(self) -> Floats:
         """Distances between neighbouring distinct values, shape (k - 1,)."""
         return np.diff(self.values)
@@ -91,7 +101,7 @@ class Merged:
     @cached_property
     def centred_ranks(self) -> Floats:
         """Mid-rank of each distinct value minus the mean rank (N + 1) / 2, shape (k,)."""
-        return np.asarray(self.reference + self.current - (self.ties + self.total) / 2)
+        return self.reference_below + self.current_below - self.total / 2
 
 
 def _steps(cumulative: Floats) -> Floats:
@@ -208,9 +218,9 @@ def cramer_von_mises(merged: Merged) -> TestResult:
         both as ``scipy.stats.cramervonmises_2samp(method="asymptotic")``.
     """
     n, m, total = merged.n, merged.m, merged.total
-    ranks = merged.centred_ranks + (total + 1) / 2
-    u = n * _rank_gap(merged.reference, merged.reference_counts, ranks)
-    u += m * _rank_gap(merged.current, merged.current_counts, ranks)
+    # a value's pooled mid-rank less its own mid-rank is the other sample's values below it
+    u = n * _rank_gap(merged.current_below, merged.reference_counts)
+    u += m * _rank_gap(merged.reference_below, merged.current_counts)
     statistic = u / (n * m * total) - (4 * n * m - 1) / (6 * total)
     expected = (1 + 1 / total) / 6
     variance = (total + 1) * (4 * n * m * total - 3 * (n**2 + m**2) - 2 * n * m)
@@ -219,11 +229,10 @@ def cramer_von_mises(merged: Merged) -> TestResult:
     return TestResult(float(statistic), _cramer_von_mises_p(float(limit)), "asymptotic")
 
 
-def _rank_gap(cumulative: Floats, counts: Floats, ranks: Floats) -> float:
+def _rank_gap(others_below: Floats, counts: Floats) -> float:
     """Sum of (pooled mid-rank - own rank)² over one sample, ties in closed form."""
-    gap = ranks - cumulative + (counts - 1) / 2
     within_ties = float(np.einsum("i,i,i->", counts, counts, counts) - counts.sum()) / 12
-    return float(np.einsum("i,i,i->", counts, gap, gap)) + within_ties
+    return float(np.einsum("i,i,i->", counts, others_below, others_below)) + within_ties
 
 
 def _cramer_von_mises_p(x: float) -> float:
@@ -250,18 +259,13 @@ def anderson_darling(merged: Merged) -> TestResult:
     """
     if len(merged.values) == 1:
         return TestResult(0.0, 1.0, "constant in both samples")
-    total = merged.total
-    below = merged.reference + merged.current - merged.ties / 2
-    weight = merged.ties / (below * (total - below) - total * merged.ties / 4)
-    samples = (
-        (merged.reference, merged.reference_counts, merged.n),
-        (merged.current, merged.current_counts, merged.m),
-    )
-    terms = []
-    for cumulative, counts, size in samples:
-        gap = total * (cumulative - counts / 2) - below * size
-        terms.append(np.einsum("i,i,i->", weight, gap, gap) / size)
-    raw = (total - 1) / total**2 * float(sum(terms))
+    total, inverse = merged.total, 1 / merged.n + 1 / merged.m
+    below = merged.reference_below + merged.current_below
+    # N M_i - B n_i has the same square for both samples, as M_1 + M_2 = B and n_1 + n_2 = N
+    gap = total * merged.current_below - below * merged.m
+    spread = below * (total - below) - total / 4 * merged.ties
+    weighted = float(np.einsum("i,i,i->", merged.ties / spread, gap, gap))
+    raw = (total - 1) / total**2 * weighted * inverse
     deviation = _anderson_darling_std(int(merged.n), int(merged.m))
     standard = (raw - 1) / deviation
     limit_std = np.sqrt(2 * (np.pi**2 - 9) / 3)
