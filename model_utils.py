@@ -35,8 +35,8 @@ from worker_protocol import Reply, clean_text
 
 MAX_RESTARTS = 20
 """How often a run replaces a dead worker before the last error stays."""
-MAX_MATRIX_BYTES = 1 << 30
-"""Most bytes of a transformed table."""
+MAX_ANSWER_BYTES = 1 << 30
+"""Most bytes of one answer, whatever the model says of its outputs."""
 MAX_LOWERED_BYTES = 256 << 20
 """Most bytes of a model as arrays."""
 MAX_TIMED_CALLS = 1_000_000
@@ -243,7 +243,7 @@ class ModelHandle:
     def transform(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Matrix that reaches the final estimator, shape (n, k)."""
         reply = self._ask(
-            {"op": "transform"}, frame, doing="transforming", max_bytes=MAX_MATRIX_BYTES
+            {"op": "transform"}, frame, doing="transforming", max_bytes=MAX_ANSWER_BYTES
         )
         return _array(reply, "matrix", (len(frame), None)).astype(np.float64, copy=False)
 
@@ -351,8 +351,9 @@ def _promised_bytes(info: ModelInfo, n_rows: int) -> int:
     """Return the most bytes an honest answer for ``n_rows`` rows can have."""
     n_classes = len(info.classes or [])
     width = max(n_classes, info.n_outputs)
-    pairs = n_classes * (n_classes - 1) // 2  # one-against-one decision functions
-    return 8 * n_rows * (info.n_outputs + max(width, pairs))
+    if info.has_score and not info.has_proba:  # one-against-one decision functions
+        width = max(width, n_classes * (n_classes - 1) // 2)
+    return min(8 * n_rows * (info.n_outputs + width), MAX_ANSWER_BYTES)
 
 
 def _prediction_shape(info: ModelInfo, n_rows: int) -> tuple[int, ...]:

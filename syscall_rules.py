@@ -37,7 +37,8 @@ REFUSED_BY_KIND = {
         "execve execveat fork vfork ptrace process_vm_readv process_vm_writev process_madvise "
         "kcmp kill tkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_open pidfd_getfd "
         "pidfd_send_signal unshare setns personality setpriority ioprio_set sched_setscheduler "
-        "sched_setparam sched_setattr setrlimit acct vhangup setpgid setsid"
+        "sched_setparam sched_setattr sched_setaffinity migrate_pages move_pages process_mrelease "
+        "setrlimit acct vhangup setpgid setsid"
     ),
     "identity": (
         "setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset"

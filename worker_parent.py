@@ -23,7 +23,7 @@ import codecs
 import contextlib
 import fcntl
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import select
@@ -94,16 +94,16 @@ class _Parent:
     def run(self) -> None:
         """Serve until the last job has closed the control socket."""
         while True:
-            for fd, _ in self._poll.poll():
-                if fd == self._control.fileno():
-                    if not self._serve_request():
-                        self._kill_all()
-                        return
-                elif fd in self._workers:
-                    self._reap(self._workers[fd])
-                elif fd in self._by_status:  # the job's end is gone
-                    _kill(self._by_status[fd])
-                    self._poll.unregister(fd)
+            # one event at a time: handling it may close descriptors whose numbers come back
+            fd, _ = self._poll.poll()[-1]
+            if fd in self._workers:
+                self._reap(self._workers[fd])
+            elif fd in self._by_status:  # the job's end is gone
+                _kill(self._by_status[fd])
+                self._poll.unregister(fd)
+            elif not self._serve_request():
+                self._kill_all()
+                return
 
     def _serve_request(self) -> bool:
         """Fork one worker; False when nobody can ask any more."""
@@ -170,11 +170,12 @@ class _Parent:
 
 def _preload() -> None:
     for name in PRELOADED:
+        if importlib.util.find_spec(name.partition(".")[0]) is None:
+            continue
         try:
             importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not name.startswith(error.name):
-                raise
+        except Exception:  # noqa: BLE001 - goes to the service's log; only its own models suffer
+            traceback.print_exc()
     for name in CODECS:
         codecs.lookup(name)
     sys.modules["joblib"].cpu_count(only_physical_cores=True)  # reads files a worker may not

@@ -140,6 +140,7 @@ def test_without_one_layer_the_report_says_what_is_open(
         "__import__('os').rename('/tmp/a', '/tmp/b')",
         "__import__('os').setuid(65534)",
         "__import__('os').chmod('/tmp', 0o777)",
+        "__import__('os').sched_setaffinity(__import__('os').getppid(), {0})",
         "__import__('os').sched_setscheduler(0, 0, __import__('os').sched_param(0))",
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import frame_codec
@@ -93,6 +93,7 @@ def message(header: Any, data: bytes = b"") -> bytes:
     return struct.pack(">I", len(text)) + text + data
 
 
+@settings(max_examples=60)
 @given(frames())
 def test_any_table_arrives_as_it_was_sent(frame: pd.DataFrame) -> None:
     """Names, order, types, None, NaN and infinities survive, also in empty tables."""
