@@ -188,6 +188,7 @@ def _readiness(store: Store) -> Readiness:
         status="ready" if is_ready else "not ready",
         slots=settings.slots,
         model_policy=settings.model_policy,
+        isolation=jobs.isolation(settings),
         **state,
     )
 

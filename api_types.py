@@ -83,6 +83,7 @@ class Readiness(TypedModel):
     status: str = Field(description="ready or not ready")
     store: str = Field(description="ok, or what is wrong")
     runner: str = Field(description="ok, or what is wrong")
+    isolation: str = Field(description="How models are held; empty until that has been tried")
     n_queued: int | None = None
     n_running: int | None = None
     slots: int

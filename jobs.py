@@ -61,6 +61,11 @@ def runner_alive(settings: Settings) -> bool:
     return runner_lock.is_held(settings.data_dir)
 
 
+def isolation(settings: Settings) -> str:
+    """Return how models are held, as the runner found by trying; empty until it has tried."""
+    return runner_lock.read_note(settings.data_dir)
+
+
 def submit(store: Store, request: RunRequest, *, idempotency_key: str | None = None) -> str:
     """Queue a run, make sure that somebody works on it, and return its id.
 

@@ -239,7 +239,9 @@ def main() -> int:
         return 2
     with WorkerParent() as workers:
         runner = Runner(store, pipeline_target(settings, workers))
-        log.info("isolation of models is %s", self_test(workers).summary)  # runs inherit it
+        isolation = self_test(workers).summary  # runs inherit it
+        runner_lock.write_note(settings.data_dir, isolation)
+        log.info("isolation of models is %s", isolation)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, runner.stop)
         gc.collect()

@@ -1,6 +1,6 @@
 """The lock that makes sure that one runner works per data directory.
 
-Owns: ``take`` and ``is_held``. The system releases the lock when the last process that has its
+Owns: ``take``, ``is_held``, and the note that its holder may leave. The system releases the lock when the last process that has its
 descriptor is gone, however it ended, so a stale lock cannot exist.
 """
 
@@ -23,7 +23,18 @@ def take(data_dir: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
+    os.ftruncate(descriptor, 0)
     return descriptor
+
+
+def write_note(data_dir: Path, note: str) -> None:
+    """Leave a sentence for whoever asks about the holder; only the holder may do this."""
+    _path(data_dir).write_text(note, encoding="utf-8")
+
+
+def read_note(data_dir: Path) -> str:
+    """Return the holder's sentence, empty as long as it has left none."""
+    return _path(data_dir).read_text(encoding="utf-8") if is_held(data_dir) else ""
 
 
 def is_held(data_dir: Path) -> bool:

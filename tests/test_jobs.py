@@ -163,8 +163,11 @@ def test_lock_is_seen(tmp_path: Path) -> None:
     assert lock is not None
     assert jobs.runner_alive(settings)
     assert runner_lock.take(tmp_path) is None
+    runner_lock.write_note(tmp_path, "full: all layers")
+    assert jobs.isolation(settings) == "full: all layers"
     os.close(lock)
     assert not jobs.runner_alive(settings)
+    assert jobs.isolation(settings) == ""
 
 
 @pytest.mark.slow  # imports the whole pipeline
