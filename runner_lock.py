@@ -1,7 +1,8 @@
 """The lock that makes sure that one runner works per data directory.
 
-Owns: ``take``, ``is_held``, and the note that its holder may leave. The system releases the lock when the last process that has its
-descriptor is gone, however it ended, so a stale lock cannot exist.
+Owns: ``take``, ``is_held``, and the note that its holder may leave. The system releases the lock
+when the last process that has its descriptor is gone, however it ended, so a stale lock cannot
+exist.
 """
 
 from __future__ import annotations
