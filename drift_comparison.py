@@ -47,7 +47,9 @@ class Thresholds(TypedModel):
 
     alpha: float = Field(default=0.05, gt=0, lt=1, description="convention (Fisher 1925)")
     wasserstein: float = Field(
-        default=0.1, ge=0, description="of a robust standard deviation; Evidently's default"
+        default=0.1,
+        ge=0,
+        description="of min(std, IQR / 1.349) of the reference; Evidently's default",
     )
     total_variation: float = Field(
         default=0.05, ge=0, description="share of rows in another category; own choice"
@@ -203,9 +205,7 @@ def _number_evidence(
     distance = number_tests.wasserstein(merged).statistic
     p_value, method = _combined_p_value(merged, parts)
     effect, floor, finding = _number_effect(reference, current, distance, thresholds)
-    source = f"{_source('wasserstein')}: min(std, IQR / 1.349) of the reference"
-    if reference.scale == 0:
-        source = _source("total_variation")
+    source = _source("wasserstein" if reference.scale > 0 else "total_variation")
     test = _evidence_test("value_distribution", p_value, (effect, floor), source, method)
     return Evidence(test, finding)
 
@@ -332,7 +332,7 @@ def _evidence_test(
         p_value=p_value,
         effect_size=effect,
         threshold=floor,
-        threshold_source=f"floor of the effect size: {source}",
+        threshold_source=f"floor of the effect size, {source}",
         method=method,
         reason=method if p_value is None else None,
     )

@@ -469,6 +469,9 @@ class DriftReport(Section):
     n_current: int = 0
     features: list[FeatureDrift] = Field(default_factory=list)
     prediction: FeatureDrift | None = None
+    multivariate: list[DriftTest] = Field(
+        default_factory=list, description="All columns at once, from drift_multivariate"
+    )
     n_drifted: int = 0
     verdict: DriftVerdict = DriftVerdict.UNKNOWN
     correction: str = "Benjamini-Hochberg"
