@@ -24,7 +24,6 @@ Theme = Literal["light", "dark"]
 
 FONT = '"Source Sans", "Source Sans Pro", "Inter", system-ui, -apple-system, "Segoe UI", sans-serif'
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 MAX_SERIES = 6
 """More lines than this cannot be told apart."""
 LABEL_LENGTH = 24
@@ -265,26 +264,15 @@ def name_axis(axis: go.layout.XAxis | go.layout.YAxis, names: Sequence[str]) -> 
     )
 
 
-def threshold_line(
-    figure: go.Figure, value: float, label: str, theme: Theme, *, axis: Literal["x", "y"] = "y"
-) -> None:
-    """Draw a dashed line in the text colour with its meaning beside it."""
+def threshold_line(figure: go.Figure, value: float, label: str, theme: Theme) -> None:
+    """Draw a dashed horizontal line in the text colour with its meaning beside it."""
     colours = PALETTES[theme]
-    options: dict[str, Any] = {
-        "line": {"color": colours.text, "width": 1.2, "dash": "dash"},
-        "annotation_text": text_on_chart(label, 60),
-        "annotation_font": {"size": 11, "color": colours.text},
-    }
-    if axis == "y":
-        figure.add_hline(y=value, annotation_position="top left", **options)
-    else:
-        figure.add_vline(x=value, annotation_position="top right", **options)
-
-
-def failing_side(figure: go.Figure, start: float, end: float, theme: Theme) -> None:
-    """Shade the range of y in which a threshold is broken."""
-    figure.add_hrect(
-        y0=start, y1=end, fillcolor=PALETTES[theme].fail, opacity=0.08, line_width=0, layer="below"
+    figure.add_hline(
+        y=value,
+        line=soft_line(colours.text),
+        annotation_text=text_on_chart(label, 60),
+        annotation_font={"size": 11, "color": colours.text},
+        annotation_position="top left",
     )
 
 
@@ -370,4 +358,83 @@ def add_histogram(figure: go.Figure, histogram: Histogram, colour: str, **option
         marker={"color": colour, "line": {"width": 0}},
         customdata=list(zip(bin_labels(histogram), shares(histogram), strict=True)),
         **options,
+    )
+
+
+_PAIR_HOVER = "%{customdata}<br>%{y:.1%} of rows<extra>%{fullData.name}</extra>"
+
+
+def add_pair(
+    figure: go.Figure,
+    theme: Theme,
+    reference: tuple[str, Histogram],
+    current: tuple[str, Histogram],
+) -> None:
+    """Draw two named distributions as shares of rows, with their key.
+
+    Numbers: filled bars behind an outline, so that bins may differ. Categories: bars side by side,
+    the second hatched.
+    """
+    colours = PALETTES[theme]
+    by_name = bool(reference[1].labels or current[1].labels)
+    (_add_category_pair if by_name else _add_number_pair)(figure, theme, reference, current)
+    figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"})
+    add_key(
+        figure,
+        theme,
+        Key("■", colours.reference, reference[0]),
+        Key("▨" if by_name else "━━", colours.current, current[0]),
+    )
+
+
+def _add_category_pair(
+    figure: go.Figure,
+    theme: Theme,
+    reference: tuple[str, Histogram],
+    current: tuple[str, Histogram],
+) -> None:
+    colours = PALETTES[theme]
+    names = list(dict.fromkeys([*reference[1].labels, *current[1].labels]))
+    for (name, each), marker in (
+        (reference, {"color": colours.reference}),
+        (current, hatched(colours.current, theme)),
+    ):
+        figure.add_bar(
+            x=[names.index(label) for label in each.labels],
+            y=shares(each),
+            name=name,
+            marker=marker,
+            customdata=bin_labels(each),
+            hovertemplate=_PAIR_HOVER,
+        )
+    name_axis(figure.layout.xaxis, names)
+    figure.update_layout(barmode="group", bargap=0.25)
+
+
+def _add_number_pair(
+    figure: go.Figure,
+    theme: Theme,
+    reference: tuple[str, Histogram],
+    current: tuple[str, Histogram],
+) -> None:
+    colours = PALETTES[theme]
+    name, bars = reference
+    figure.add_bar(
+        x=centres(bars.edges),
+        y=shares(bars),
+        width=widths(bars.edges),
+        name=name,
+        marker={"color": colours.reference, "opacity": 0.55, "line": {"width": 0}},
+        customdata=bin_labels(bars),
+        hovertemplate=_PAIR_HOVER,
+    )
+    name, outline = current
+    figure.add_scatter(
+        x=[outline.edges[0], *outline.edges],
+        y=[0.0, *shares(outline), 0.0],
+        mode="lines",
+        line={"shape": "hv", "color": colours.current, "width": 2.5},
+        name=name,
+        customdata=["", *bin_labels(outline), ""],
+        hovertemplate=_PAIR_HOVER,
     )

@@ -9,24 +9,20 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from base_types import Histogram
 from figure_style import (
     PALETTES,
     Chart,
     Key,
     Theme,
     add_key,
-    bin_labels,
-    centres,
+    add_pair,
     has_bins,
     hatched,
     name_axis,
     new_figure,
     note,
-    shares,
+    soft_line,
     text_on_chart,
-    threshold_line,
-    widths,
 )
 from formatting import look, number, percent, plain_text
 from glossary import title
@@ -56,7 +52,7 @@ _FRAME = 120
 
 def drift_heat_map(section: DriftSection, theme: Theme = "light") -> Chart | None:
     """Draw the harm of every scenario at every severity, and where the alarm first rings."""
-    scenarios = [scenario for scenario in section.scenarios if scenario.points][::-1]
+    scenarios = [each for each in section.scenarios if _has_harm(each)][::-1]
     if not scenarios:
         return None
     severities = sorted({point.severity for each in scenarios for point in each.points})
@@ -84,6 +80,11 @@ def drift_heat_map(section: DriftSection, theme: Theme = "light") -> Chart | Non
     worst = max(scenarios, key=lambda scenario: scenario.harm or 0)
     words = f"{plain_text(worst.title)} with {percent(worst.harm)}"
     return Chart(figure, f"Harm of {len(scenarios)} drift scenarios; the largest is {words}.")
+
+
+def _has_harm(scenario: ScenarioResult) -> bool:
+    """Whether any severity was tried with an answer that can be compared row by row, or failed."""
+    return any(point.harm is not None or point.error for point in scenario.points)
 
 
 def _harm_row(scenario: ScenarioResult, severities: Sequence[float]) -> list[float | None]:
@@ -155,20 +156,31 @@ def scenario_chart(scenario: ScenarioResult, theme: Theme = "light") -> Chart | 
     name_axis(figure.layout.xaxis, [number(point.severity) for point in scenario.points])
     figure.update_xaxes(anchor="y2" if tests else "y", range=[-0.3, len(scenario.points) - 0.7])
     figure.update_layout(
-        yaxis={"title": {"text": "Changed answers"}, "tickformat": ".0%", "rangemode": "tozero"}
+        yaxis={
+            "title": {"text": _harm_words(scenario.points)},
+            "tickformat": ".0%",
+            "rangemode": "tozero",
+        }
     )
-    threshold_line(figure, HARM_LIMIT, f"harm above {HARM_LIMIT:.0%}", theme)
+    colours = PALETTES[theme]
+    figure.add_hline(y=HARM_LIMIT, line=soft_line(colours.text))
+    keys = [Key("╌╌", colours.text, f"harm limit {HARM_LIMIT:.0%}")]
     if tests:
-        colours = PALETTES[theme]
-        keys = (Key("◆", colours.reference, "notices"), Key("○", colours.muted, "silent"))
-        add_key(figure, theme, *keys)
+        keys += [Key("◆", colours.reference, "notices"), Key("○", colours.muted, "silent")]
+    add_key(figure, theme, *keys)
     return Chart(figure, f"{plain_text(scenario.title)}: {_alarm_or_damage(scenario)}")
+
+
+def _harm_words(points: Sequence[SeverityPoint]) -> str:
+    """Say what harm is: of labels the changed share, of numbers the change in their spread."""
+    by_label = any(p.prediction and p.prediction.flipped_share is not None for p in points)
+    return "Changed answers" if by_label else "Change (% of std)"
 
 
 def _alarm_or_damage(scenario: ScenarioResult) -> str:
     noticed = scenario.first_noticed.get(DEFAULT_VERDICT)
     if scenario.harm_severity is None:
-        harm = f"never changes more than {HARM_LIMIT:.0%} of the answers"
+        harm = f"harm never reaches {HARM_LIMIT:.0%}"
         alarm = "never noticed" if noticed is None else f"noticed from severity {number(noticed)}"
         return f"{harm}, {alarm}."
     if noticed is None:
@@ -195,7 +207,7 @@ def _add_harm_line(figure: go.Figure, points: Sequence[SeverityPoint], theme: Th
             (percent(harm), number(point.quality_change), number(point.severity))
             for harm, point in zip(harms, points, strict=True)
         ],
-        hovertemplate="severity %{customdata[2]}<br>changed answers %{customdata[0]}"
+        hovertemplate="severity %{customdata[2]}<br>harm %{customdata[0]}"
         "<br>change of quality %{customdata[1]}<extra></extra>",
     )
 
@@ -233,9 +245,7 @@ def harm_ranking(ranking: Sequence[FeatureHarm], theme: Theme = "light") -> Char
     shown = sorted(ranking, key=lambda item: item.harm)[-_MAX_BARS:]
     if not shown:
         return None
-    figure = new_figure(
-        theme, "Whose drift hurts most", "Changed answers", "", height=120 + 26 * len(shown)
-    )
+    figure = new_figure(theme, "Whose drift hurts most", "Harm", "", height=120 + 26 * len(shown))
     colours = PALETTES[theme]
     for noticed, name, marker in (
         (True, "Noticed", {"color": colours.reference}),
@@ -261,14 +271,14 @@ def harm_ranking(ranking: Sequence[FeatureHarm], theme: Theme = "light") -> Char
     keys = (Key("■", colours.reference, "noticed"), Key("▨", colours.current, "not noticed"))
     add_key(figure, theme, *keys)
     worst = shown[-1]
-    words = f"{plain_text(worst.feature, 60)} with {percent(worst.harm)} changed answers"
+    words = f"{plain_text(worst.feature, 60)} with {percent(worst.harm)}"
     return Chart(figure, f"Harm by drift of single columns; the largest is {words}.")
 
 
 def _harm_hover(item: FeatureHarm) -> str:
     lines = (
         f"<b>{text_on_chart(item.feature, 80)}</b>",
-        f"changed answers {percent(item.harm)}",
+        f"harm {percent(item.harm)}",
         "" if item.quality_change is None else f"change of quality {number(item.quality_change)}",
         text_on_chart(item.scenario, 60),
     )
@@ -282,66 +292,11 @@ def feature_overlay(drift: FeatureDrift, theme: Theme = "light") -> Chart | None
     figure = new_figure(
         theme, text_on_chart(drift.feature, 40), "Value", "Share of rows", height=300
     )
-    if drift.reference.labels or drift.current.labels:
-        _add_category_pair(figure, drift.reference, drift.current, theme)
-    else:
-        _add_number_pair(figure, drift.reference, drift.current, theme)
-    figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"})
-    colours = PALETTES[theme]
-    symbol = "▨" if drift.current.labels else "━━"
-    keys = (Key("■", colours.reference, "reference"), Key(symbol, colours.current, "current"))
-    add_key(figure, theme, *keys)
+    add_pair(figure, theme, ("reference", drift.reference), ("current", drift.current))
+    if drift.reference.labels:
+        figure.update_layout(xaxis_title_text="Category")
     alt = f"{plain_text(drift.feature, 60)}, reference against current: {drift.verdict.value}. "
     return Chart(figure, alt + plain_text(drift.why, 200))
-
-
-_PAIR_HOVER = "%{customdata}<br>%{y:.1%} of rows<extra>%{fullData.name}</extra>"
-
-
-def _add_category_pair(
-    figure: go.Figure, reference: Histogram, current: Histogram, theme: Theme
-) -> None:
-    colours = PALETTES[theme]
-    names = list(dict.fromkeys([*reference.labels, *current.labels]))
-    for each, name, marker in (
-        (reference, "Reference", {"color": colours.reference}),
-        (current, "Current", hatched(colours.current, theme)),
-    ):
-        figure.add_bar(
-            x=[names.index(label) for label in each.labels],
-            y=shares(each),
-            name=name,
-            marker=marker,
-            customdata=bin_labels(each),
-            hovertemplate=_PAIR_HOVER,
-        )
-    name_axis(figure.layout.xaxis, names)
-    figure.update_layout(barmode="group", bargap=0.25, xaxis_title_text="Category")
-
-
-def _add_number_pair(
-    figure: go.Figure, reference: Histogram, current: Histogram, theme: Theme
-) -> None:
-    colours = PALETTES[theme]
-    figure.add_bar(
-        x=centres(reference.edges),
-        y=shares(reference),
-        width=widths(reference.edges),
-        name="Reference",
-        marker={"color": colours.reference, "opacity": 0.55, "line": {"width": 0}},
-        customdata=bin_labels(reference),
-        hovertemplate=_PAIR_HOVER,
-    )
-    outline = shares(current)
-    figure.add_scatter(
-        x=[current.edges[0], *current.edges],
-        y=[0.0, *outline, 0.0],
-        mode="lines",
-        line={"shape": "hv", "color": colours.current, "width": 2.5},
-        name="Current",
-        customdata=["", *bin_labels(current), ""],
-        hovertemplate=_PAIR_HOVER,
-    )
 
 
 def drift_overview(report: DriftReport, theme: Theme = "light") -> Chart | None:

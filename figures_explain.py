@@ -335,7 +335,7 @@ def waterfall(
     _mark_ends(figure, output.base_value, prediction, theme)
     figure.update_layout(yaxis_range=[-0.8, len(steps) - 0.2], margin_t=84)
     largest = list(zip(names, steps, strict=True))[:-4:-1]
-    words = ", ".join(f"{plain_text(name, 60)} {signed(step)}" for name, step in largest)
+    words = ", ".join(f"{plain_text(name, 60)} ({signed(step)})" for name, step in largest)
     ends = f"from the base value {number(output.base_value)} to {number(prediction)}"
     return Chart(figure, f"{_row_name(section, index).capitalize()}, {ends}: {words}.")
 
@@ -375,7 +375,7 @@ def _waterfall_range(base: float, steps: Sequence[float]) -> list[float]:
     """Return the range of all intermediate sums with room for the numbers beside the bars."""
     sums = [base, *(base + np.cumsum(steps))]
     low, high = float(min(sums)), float(max(sums))
-    room = 0.22 * ((high - low) or abs(base) or 1.0)
+    room = 0.4 * ((high - low) or abs(base) or 1.0)
     return [low - room, high + room]
 
 

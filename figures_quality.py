@@ -20,16 +20,12 @@ from figure_style import (
     Theme,
     add_histogram,
     add_key,
-    bin_labels,
-    centres,
+    add_pair,
     has_bins,
-    hatched,
     name_axis,
     new_figure,
-    shares,
     soft_line,
     text_on_chart,
-    threshold_line,
     whiskers,
 )
 from formatting import count, estimate, number, percent, plain_text
@@ -42,17 +38,13 @@ _BOUNDED = {
     "balanced_accuracy",
     "precision",
     "recall",
-    "specificity",
     "f1",
     "roc_auc",
     "average_precision",
-    "brier_score",
+    "brier",
     "expected_calibration_error",
     "hamming_loss",
-    "jaccard",
     "r2",
-    "explained_variance",
-    "matthews_corrcoef",
 }
 _IN_TARGET_UNITS = {"mean_absolute_error", "root_mean_squared_error", "median_absolute_error"}
 _AVERAGES = ("_macro", "_micro", "_weighted", "_ovr", "_samples")
@@ -94,7 +86,9 @@ def _dots(metrics: Sequence[Metric], heading: str, x_title: str, theme: Theme) -
     if any(metric.baseline is not None for metric in known):
         keys.append(Key("◇", colours.reference, "trivial baseline"))
     add_key(figure, theme, *keys)
-    words = ", ".join(f"{title(metric.name)} {number(metric.estimate.value)}" for metric in known)
+    words = ", ".join(
+        f"{title(metric.name)} {number(metric.estimate.value)}" for metric in known[::-1]
+    )
     return Chart(figure, f"{heading}: {words}.")
 
 
@@ -351,7 +345,8 @@ def residual_histogram(section: QualitySection, theme: Theme = "light") -> Chart
     figure = new_figure(theme, "Residuals", "True − predicted (unit of the target)", "Rows")
     hover = "%{customdata[0]}<br>%{y:,} rows (%{customdata[1]:.1%})<extra></extra>"
     add_histogram(figure, histogram, PALETTES[theme].current, hovertemplate=hover)
-    threshold_line(figure, 0, "no error", theme, axis="x")
+    figure.add_vline(x=0, line=soft_line(PALETTES[theme].text))
+    add_key(figure, theme, Key("╌╌", PALETTES[theme].text, "no error"))
     rows = count(sum(histogram.counts), "row")
     edges = f"{number(histogram.edges[0])} to {number(histogram.edges[-1])}"
     return Chart(figure, f"Histogram of the residuals of {rows}, from {edges}.")
@@ -406,27 +401,13 @@ def prediction_distribution(section: QualitySection, theme: Theme = "light") -> 
         return None
     x_title = "Predicted class" if histogram.labels else "Value (unit of the target)"
     figure = new_figure(theme, "Predictions", x_title, "Share of rows")
-    colours = PALETTES[theme]
-    hover = "%{customdata}<br>%{y:.1%} of rows<extra>%{fullData.name}</extra>"
     actual = section.actual_distribution
-    series = [("Predicted", histogram, colours.current)]
     if actual is not None and has_bins(actual) and bool(actual.labels) == bool(histogram.labels):
-        series.insert(0, ("True", actual, colours.reference))
-        keys = (Key("▨", colours.reference, "true"), Key("■", colours.current, "predicted"))
-        add_key(figure, theme, *keys)
-    names = list(dict.fromkeys(label for _, each, _ in series for label in each.labels))
-    for name, each, colour in series:
-        figure.add_bar(
-            x=[names.index(label) for label in each.labels] or centres(each.edges),
-            y=shares(each),
-            name=name,
-            marker=hatched(colour, theme) if name == "True" else {"color": colour},
-            customdata=bin_labels(each),
-            hovertemplate=hover,
-        )
-    if names:
-        name_axis(figure.layout.xaxis, names)
-    figure.update_layout(barmode="group", bargap=0.2, yaxis_tickformat=".0%")
+        add_pair(figure, theme, ("true", actual), ("predicted", histogram))
+    else:
+        hover = "%{customdata[0]}<br>%{y:,} rows (%{customdata[1]:.1%})<extra></extra>"
+        add_histogram(figure, histogram, PALETTES[theme].current, hovertemplate=hover)
+        figure.update_layout(yaxis_title_text="Rows")
     rows = count(sum(histogram.counts), "row")
     return Chart(figure, f"Distribution of the predictions of {rows}.")
 

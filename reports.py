@@ -58,6 +58,7 @@ _TITLES = {
     "data": "Data",
     "model": "Model",
 }
+_WORST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.PASS, Verdict.SKIP)
 _OPEN_ROWS = 12
 """Tables with more rows are folded."""
 
@@ -100,7 +101,7 @@ class _SectionView:
 
     key: str
     title: str
-    look: Look
+    look: Look | None
     reason: str
     seconds: str
     facts: list[Fact]
@@ -187,7 +188,7 @@ def _sections(report: TestReport) -> Iterator[_SectionView]:
         yield _SectionView(
             key=key,
             title=heading,
-            look=look(section.status),
+            look=_section_look(report, key),
             reason=section.reason or "",
             seconds="" if section.seconds is None else duration(section.seconds),
             facts=section_facts(report, key),
@@ -195,6 +196,15 @@ def _sections(report: TestReport) -> Iterator[_SectionView]:
             tables=[_table_view(table) for table in section_tables(report, key)],
             notes=[*getattr(section, "warnings", []), *getattr(section, "notes", [])],
         )
+
+
+def _section_look(report: TestReport, key: str) -> Look | None:
+    """Return the worst verdict of a section's checks; its status where it did not succeed."""
+    section: Section = getattr(report, key)
+    if section.status is not Status.OK:
+        return look(section.status)
+    found = {check.verdict for check in report.verdict.checks if check.section == key}
+    return next((look(verdict) for verdict in _WORST_FIRST if verdict in found), None)
 
 
 def _table_view(table: Table) -> _TableView:
@@ -240,8 +250,7 @@ def check_value(check: Check) -> str:
 
 def _verdict_counts(report: TestReport) -> list[tuple[Look, int]]:
     counts = Counter(check.verdict for check in report.verdict.checks)
-    order = (Verdict.FAIL, Verdict.WARN, Verdict.PASS, Verdict.SKIP)
-    return [(look(verdict), counts[verdict]) for verdict in order if counts[verdict]]
+    return [(look(verdict), counts[verdict]) for verdict in _WORST_FIRST if counts[verdict]]
 
 
 def _anchor(name: str) -> str:

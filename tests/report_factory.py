@@ -385,9 +385,9 @@ def _classification_quality(common: dict[str, object], classes: list[str]) -> rt
             _metric("roc_auc", 0.962, 0.5),
             _metric("average_precision", 0.91, 0.32),
             _metric("log_loss", 0.21, 0.63, higher=False),
-            _metric("brier_score", 0.062, 0.22, higher=False),
+            _metric("brier", 0.062, 0.22, higher=False),
             rt.Metric(
-                name="matthews_corrcoef", estimate=Estimate(reason="Only one class was predicted.")
+                name="hamming_loss", estimate=Estimate(reason="Only one class was predicted.")
             ),
         ],
         confusion=confusion,
@@ -531,6 +531,7 @@ def _scenario(
                 distance_name="total_variation",
                 flipped_share=worst * (severity / 2) ** 0.8,
             ),
+            harm=worst * (severity / 2) ** 0.8,
             quality=_estimate(0.913 - worst * severity / 2, 0.03),
             quality_change=-worst * severity / 2,
         )
