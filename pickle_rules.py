@@ -132,12 +132,14 @@ _RISKY = (
     "telnetlib ssl platform operator _operator commands popen2 signal threading _thread types "
     "marshal pickle _pickle io _io pathlib tempfile linecache inspect gc pkgutil zipimport doctest "
     "sqlite3 pydoc distutils setuptools pkg_resources venv ensurepip uuid imaplib poplib nntplib "
-    "xmlrpc concurrent functools itertools codecs logging aiohttp site torch joblib numpy pandas "
-    "scipy idlelib lib2to3 _osx_support _aix_support _pyrepl"
+    "xmlrpc concurrent functools itertools codecs logging aiohttp site idlelib lib2to3 "
+    "_osx_support _aix_support _pyrepl"
 )
 DANGEROUS_MODULES = frozenset(_RISKY.split())
-"""Packages through which a pickle can run programs, read files or reach the network; numpy and its
-kin stand here for all of their names that no rule allows."""
+"""Standard modules through which a pickle can run programs, read files or reach the network."""
+
+MODEL_PACKAGES = frozenset([*LIBRARIES, "numpy", "scipy", "pandas", "pyarrow", "joblib", "torch"])
+"""Packages of honest files: their unknown classes are unknown, their other functions an attack."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -270,9 +272,10 @@ def _is_function_module(module: str) -> bool:
 
 def _is_dangerous(root: str, module: str, name: str) -> bool:
     """Whether a name is one through which pickles attack, not merely an unknown class."""
-    if module == "functools":
-        return name != "partial"
-    return root in DANGEROUS_MODULES or not DENIED_PARTS.isdisjoint(module.split("."))
+    if root in MODEL_PACKAGES:
+        is_class = re.fullmatch(r"_*[A-Z]\w*", name) is not None
+        return not is_class or not DENIED_PARTS.isdisjoint(module.split("."))
+    return root in DANGEROUS_MODULES and (module, name) != ("functools", "partial")
 
 
 def _is_as_promised(value: Value, module: str, name: str) -> bool:

@@ -13,6 +13,8 @@ so without rules (policy ``custom``). Python 3.7 syntax, standard library and nu
 
 from __future__ import annotations
 
+import collections
+import importlib
 import pickle
 import types
 from typing import Any, BinaryIO
@@ -209,9 +211,9 @@ class AllowListUnpickler(StreamUnpickler):
         target = self.stack[-1]
         if isinstance(target, UNCHANGEABLE):
             raise RefusedError([], [f"it changes {target!r:.100} itself, not an object of it"])
-        set_state = getattr(target, "__setstate__", None)
+        set_state = getattr(type(target), "__setstate__", None)  # never one the file put there
         if set_state is not None:
-            set_state(state)
+            set_state(target, state)
             return
         slots = None
         if isinstance(state, tuple) and len(state) == 2:
@@ -221,6 +223,43 @@ class AllowListUnpickler(StreamUnpickler):
         for name, value in (slots or {}).items():
             _set_slot(target, name, value)
 
+    # Filling is for containers only: an object's own "append" could be anything the file put there.
+
+    def _expect(self, target: Value, *kinds: type) -> None:
+        if not isinstance(target, kinds):
+            raise RefusedError([], [f"it fills a {type(target).__name__} like a container"])
+
+    def _load_append(self) -> None:
+        value = self.stack.pop()
+        self._expect(self.stack[-1], list, collections.deque)
+        self.stack[-1].append(value)
+
+    def _load_appends(self) -> None:
+        items = self.pop_mark()
+        self._expect(self.stack[-1], list, collections.deque)
+        self.stack[-1].extend(items)
+
+    def _load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._expect(self.stack[-1], dict)
+        self.stack[-1][key] = value
+
+    def _load_setitems(self) -> None:
+        items = self.pop_mark()
+        self._expect(self.stack[-1], dict)
+        for i in range(0, len(items), 2):
+            self.stack[-1][items[i]] = items[i + 1]
+
+    def _load_additems(self) -> None:
+        items = self.pop_mark()
+        self._expect(self.stack[-1], set)
+        self.stack[-1].update(items)
+
+    dispatch[pickle.APPEND[0]] = _load_append
+    dispatch[pickle.APPENDS[0]] = _load_appends
+    dispatch[pickle.SETITEM[0]] = _load_setitem
+    dispatch[pickle.SETITEMS[0]] = _load_setitems
+    dispatch[pickle.ADDITEMS[0]] = _load_additems
     dispatch[pickle.REDUCE[0]] = _load_reduce
     dispatch[pickle.NEWOBJ[0]] = _load_newobj
     dispatch[pickle.NEWOBJ_EX[0]] = _load_newobj_ex
@@ -309,7 +348,22 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode(encoding)
 
 
+def _random(name: str, *first: Value) -> Value:
+    """Rebuild a random generator; the file may not choose what its bit generator is made with."""
+    return getattr(importlib.import_module("numpy.random._pickle"), name)(*first[:1])
+
+
+def _random_state(*args: Value) -> Value:
+    return _random("__randomstate_ctor", *args)
+
+
+def _generator(*args: Value) -> Value:
+    return _random("__generator_ctor", *args)
+
+
 REPLACED = {
+    ("numpy.random._pickle", "__randomstate_ctor"): _random_state,
+    ("numpy.random._pickle", "__generator_ctor"): _generator,
     ("copyreg", "_reconstructor"): _reconstructor,
     ("copyreg", "__newobj__"): _newobj,
     ("_codecs", "encode"): _encode,

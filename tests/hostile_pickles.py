@@ -125,6 +125,10 @@ def hostile_pickles(marker: Path) -> dict[str, bytes]:
         + text("__class__")
         + named("builtins", "dict")
         + b"stb.",
+        "own append": named("joblib.numpy_pickle", "NumpyArrayWrapper")
+        + b")\x81"
+        + text("x")
+        + b"a.",
         "name from the memo": text("posix") + b"q\x00" + text("system") + b"q\x01"
         b"h\x00h\x01\x93(" + text(command) + b"tR.",
         "call of a reference": call("numpy", "log1p", "x"),

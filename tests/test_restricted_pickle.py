@@ -37,7 +37,7 @@ from sklearn.utils import all_estimators
 import restricted_pickle
 from pickle_stream import Budget, open_stream
 from restricted_pickle import RefusedError
-from tests.hostile_pickles import hostile_pickles, in_joblib
+from tests.hostile_pickles import hostile_pickles, in_joblib, named, text
 
 PROTOCOLS = range(6)
 COMPRESSORS = (0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3))
@@ -75,8 +75,8 @@ def sample_models() -> dict[str, Any]:
     fitted: dict[str, Any] = {name: (model.fit(X, y), X) for name, model in plain.items()}
     fitted["columns"] = (make_pipeline(mixed, LogisticRegression()).fit(frame, y), frame)
     words = ["a bad day", "a good day", "so good"]
-    text = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(words, [0, 1, 1])
-    fitted["text"] = (text, words)
+    reader = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(words, [0, 1, 1])
+    fitted["text"] = (reader, words)
     return fitted
 
 
@@ -155,6 +155,27 @@ def test_the_marker_proves_something(tmp_path: Path) -> None:
     assert marker.exists()
 
 
+def test_methods_that_a_file_puts_into_an_object_are_not_called() -> None:
+    """A state that brings its own __setstate__ does not get it called by the next state."""
+    link = named("sklearn._loss.link", "LogitLink") + b")\x81"
+    own = b"}" + text("__setstate__") + named("collections", "Counter") + b"sb"
+    loaded = load(b"\x80\x02" + link + own + b"}" + text("a") + b"K\x01sb.")
+    assert loaded.a == 1
+
+
+def test_a_random_generator_is_not_made_by_a_callable_of_the_file() -> None:
+    """The second argument of numpy's loader, a callable, is ignored."""
+    arguments = b"(" + text("/etc/passwd") + named("builtins", "bytearray") + b"tR."
+    with pytest.raises(ValueError, match="not a known BitGenerator"):
+        load(named("numpy.random._pickle", "__generator_ctor") + arguments)
+
+
+def test_random_generators_load() -> None:
+    """Random states of estimators continue where they were."""
+    for rng in (np.random.default_rng(3), np.random.RandomState(3)):
+        assert load(pickle.dumps(rng)).normal() == rng.normal()
+
+
 def test_every_blocked_name_is_told_at_once() -> None:
     """A refusal names all that is in the way, not only the first."""
     data = b"(cos\nsystem\nc__main__\nModel\ncmine.models\nNet\nt."
@@ -207,8 +228,7 @@ def test_booster_files_load(model: str, tmp_path: Path) -> None:
         matrix = xgboost.DMatrix(rows)
         np.testing.assert_array_equal(loaded.predict(matrix), booster.predict(matrix))
     else:
-        text = fitted.booster_.model_to_string()
-        loaded = load(text.encode(), policy="strict")
+        loaded = load(fitted.booster_.model_to_string().encode(), policy="strict")
         np.testing.assert_allclose(loaded.predict(rows), fitted.booster_.predict(rows))
 
 
