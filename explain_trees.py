@@ -10,7 +10,7 @@ group in *S* is met by *x* and every other by *b*, so with C(M) = share of backg
 that contain *M* the worth of *S* is v·C(all∖S) for *S* within the pattern *r* of *x*, else 0.
 With w(s) = s!(k−s−1)!/k! and subset sums Z0(r) = Σ_{S⊆r} w(|S|)·C(all∖S) and
 Z1(r) = Σ_{S⊆r} w(|S|−1)·C(all∖S) the Shapley value of group *i* is
-v·(Z1(r) − Z1(r∖i) − Z0(r∖i)) where *i* ∈ *r*, and −v·Z0(r) where not. One table of 2^k patterns
+v·(Z1(r) − Z1(r∖i) − Z0(r∖i)). One table of 2^k patterns
 per leaf serves all rows: the cost is rows + background, not rows × background. Leaves with many
 groups compare the patterns pair by pair instead.
 """
@@ -31,10 +31,10 @@ from model_types import Lowered
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MAX_TABLE_BITS = 10  # beyond, 2^k patterns per leaf cost more than all pairs of rows
+MAX_TABLE_BITS = 12  # beyond, 2^k patterns per leaf cost more than all pairs of rows
 MAX_BITS = 62
-CHUNK_CELLS = 2_000_000  # nodes × rows that go down the trees together
-TABLE_CELLS = 1_000_000
+CHUNK_CELLS = 500_000  # nodes × rows that go down the trees together
+TABLE_CELLS = 130_000
 PAIR_CELLS = 4_000_000
 
 
@@ -357,45 +357,49 @@ def _weights(n_bits: int) -> tuple[Floats, Floats]:
 
 
 def _table_gains(rows: NDArray[Any], background: NDArray[Any], n_bits: int) -> Iterator[Floats]:
-    """Yield per bit the contribution of a leaf of value 1 to every row, (leaves, n)."""
+    """Yield per bit the contribution of a leaf of value 1 to every row, (leaves, n).
+
+    Tables are (patterns, leaves): the leaves lie side by side, so that every sum over a bit runs
+    along memory.
+    """
     n_leaves, size = len(rows), 2**n_bits
-    start = (np.arange(n_leaves) << n_bits)[:, None]
-    counts = np.bincount((start + background).ravel(), minlength=n_leaves * size)
-    share = (counts / background.shape[1]).reshape(n_leaves, size)
-    _sum_supersets(share, n_bits)
-    complement = share[:, ::-1]  # C(all∖S) at S
-    member_counts = np.bitwise_count(np.arange(size))
+    leaf = np.arange(n_leaves)[:, None]
+    cells = (background.astype(np.int64) * n_leaves + leaf).ravel()
+    share = np.bincount(cells, minlength=n_leaves * size).reshape(size, n_leaves)
+    share = share / background.shape[1]
+    for bit in range(n_bits):  # sums over the patterns that contain each pattern
+        view = _split(share, bit)
+        view[:, 0] += view[:, 1]
+    complement = share[::-1]  # C(all∖S) at S
+    members = np.bitwise_count(np.arange(size))
     without, within = _weights(n_bits)
-    sums0 = complement * without[member_counts]
-    sums1 = complement * within[member_counts]
-    _sum_subsets(sums0, n_bits)
-    _sum_subsets(sums1, n_bits)
-    at = start + rows
-    for bit in range(n_bits):
-        table = np.empty_like(sums0)
-        view, zero, one = (_split(array, bit) for array in (table, sums0, sums1))
-        view[:, :, 0] = -zero[:, :, 0]
-        view[:, :, 1] = one[:, :, 1] - one[:, :, 0] - zero[:, :, 0]
+    one = complement * within[members][:, None]
+    both = complement * (within + without)[members][:, None]
+    for table in (one, both):
+        for bit in range(n_bits):  # sums over the patterns within each pattern
+            view = _split(table, bit)
+            view[:, 1] += view[:, 0]
+    at = rows.astype(np.int64) * n_leaves + leaf
+    if size > rows.shape[1] // 2:
+        yield from _looked_up(one, both, rows, at)
+        return
+    for bit in range(n_bits):  # few patterns, many rows: work out every pattern
+        table = _split(one, bit) - _split(both, bit)[:, :1]
         yield np.take(table, at)
 
 
+def _looked_up(one: Floats, both: Floats, rows: NDArray[Any], at: Integers) -> Iterator[Floats]:
+    """Yield Z1(r) - (Z1 + Z0)(r∖i) for every bit i, for the patterns of the rows alone."""
+    size, n_leaves = one.shape
+    whole = np.take(one, at)
+    for bit in range(size.bit_length() - 1):
+        has_bit = (rows >> rows.dtype.type(bit)) & rows.dtype.type(1)
+        yield whole - np.take(both, at - has_bit * np.int64(n_leaves << bit))
+
+
 def _split(table: Floats, bit: int) -> Floats:
-    """Return a view (leaves, high, 2, low) whose third axis is one bit of the pattern."""
-    return table.reshape(len(table), -1, 2, 2**bit)
-
-
-def _sum_supersets(table: Floats, n_bits: int) -> None:
-    """Replace each entry by the sum over the patterns that contain it."""
-    for bit in range(n_bits):
-        view = _split(table, bit)
-        view[:, :, 0] += view[:, :, 1]
-
-
-def _sum_subsets(table: Floats, n_bits: int) -> None:
-    """Replace each entry by the sum over the patterns within it."""
-    for bit in range(n_bits):
-        view = _split(table, bit)
-        view[:, :, 1] += view[:, :, 0]
+    """Return a view (high, 2, low) whose second axis is one bit of the pattern."""
+    return table.reshape(-1, 2, table.shape[1] << bit)
 
 
 def _pair_gains(rows: NDArray[Any], background: NDArray[Any], n_bits: int) -> Iterator[Floats]:
