@@ -55,6 +55,15 @@ def encode_frame(frame: pd.DataFrame) -> tuple[dict[str, Any], list[memoryview]]
     ------
     FrameCodecError
         If a column name or a cell has no JSON form.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> header, buffers = encode_frame(pd.DataFrame({"a": [1.5, 2.5]}))
+    >>> header
+    {'n_rows': 2, 'names': ['a'], 'columns': [{'kind': 'float64', 'sizes': [16]}]}
+    >>> decode_frame(header, np.frombuffer(buffers[0], np.uint8))["a"].tolist()
+    [1.5, 2.5]
     """
     columns: list[dict[str, Any]] = []
     buffers: list[memoryview] = []

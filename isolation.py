@@ -58,7 +58,13 @@ class IsolationReport:
         return f"{self.level}: a model could {', '.join(self.findings)}"
 
     def reaches(self, required: str) -> bool:
-        """Whether this is at least the required level: "none", "partial" or "full"."""
+        """Whether this is at least the required level: "none", "partial" or "full".
+
+        Examples
+        --------
+        >>> IsolationReport("partial", ()).reaches("full")
+        False
+        """
         order = ("none", "partial", "full")
         return order.index(self.level) >= order.index(required)
 

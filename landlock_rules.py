@@ -49,7 +49,7 @@ def readable_paths(project: Path) -> list[str]:
     """
     own = (p for p in sys.path if p and Path(p).resolve() != project.resolve())
     places = [*own, f"{sys.base_prefix}/lib", *SYSTEM_PATHS]
-    return [place for place in dict.fromkeys(places) if Path(place).exists()]
+    return list(dict.fromkeys(places))
 
 
 def restrict(abi: int, paths: list[str]) -> None:
@@ -77,7 +77,7 @@ def restrict(abi: int, paths: list[str]) -> None:
     size = 8 if abi < TCP_SINCE else 16 if abi < SCOPES_SINCE else 24
     ruleset = _checked(CREATE_RULESET, attributes, size, 0)
     for path in [*paths, *(f"/proc/self/{name}" for name in OWN_PROCESS)]:
-        with contextlib.suppress(FileNotFoundError):  # not every kernel has every file
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # nothing to keep open
             _allow_reading(ruleset, path)
     _checked(RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)

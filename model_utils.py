@@ -93,7 +93,13 @@ def open_model(
 
 
 class ModelHandle:
-    """A loaded model behind ``model_types.Model``; see ``open_model``."""
+    """A loaded model behind ``model_types.Model``; see ``open_model``.
+
+    Examples
+    --------
+    >>> with open_model(path, file_info, workers=workers) as model:  # doctest: +SKIP
+    ...     model.predict(frame).y_pred
+    """
 
     def __init__(
         self,
@@ -307,7 +313,15 @@ def _refuse_weak_isolation(name: str, policy: str, required: str, held: Isolatio
 
 
 def probe_row(info: ModelInfo) -> pd.DataFrame | None:
-    """Return one plausible row of a model's input, or None if its columns are unknown."""
+    """Return one plausible row of a model's input, or None if its columns are unknown.
+
+    Examples
+    --------
+    >>> age = ModelFeature(name="age", mean=41.5)
+    >>> probe_row(ModelInfo(task=Task.BINARY, estimator="Pipeline", features=[age]))
+        age
+    0  41.5
+    """
     if not info.features:
         return None
     names = [feature.name for feature in info.features]

@@ -38,14 +38,16 @@ import isolation
 import isolation_probe
 import landlock_rules
 import syscall_rules
-from errors import ModelCrashedError, ModelLoadError, ModelRaisedError
+from errors import ModelCrashedError, ModelError, ModelLoadError, ModelRaisedError
 from isolation import IsolationReport
 from model_types import ModelFileInfo
 from model_utils import open_model
 from sandbox import Limits, WorkerParent
 from tests.hostile_models import file_that_calls
+from tests.hostile_pickles import hostile_pickles
 
 IRIS, SPECIES = load_iris(return_X_y=True)
+RULES = confinement.Rules(memory_mb=256)
 LOAD = {"op": "load", "policy": "custom"}
 INFO = ModelFileInfo(name="m.pkl", size_bytes=1, sha256="0" * 64, container="pickle")
 
@@ -61,6 +63,17 @@ def targets() -> Any:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         yield isolation._lay_out(stack, folder)
+
+
+def load_in_a_child(path: Path) -> None:
+    """Load a file as a careless program would, in a process of its own."""
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            joblib.load(path)
+        os._exit(0)
+    os.waitpid(pid, 0)
 
 
 def told_by(workers: WorkerParent, path: Path) -> str:
@@ -80,20 +93,25 @@ def test_isolation_is_full_here(workers: WorkerParent) -> None:
     assert isolation.self_test(workers) is report
 
 
+def attempts_of_a_child(prepare: Callable[[], None]) -> set[str]:
+    """Return what got through in a child process that prepared itself."""
+    read_end, write_end = os.pipe()
+    with targets() as laid_out:
+        pid = os.fork()
+        if pid == 0:
+            prepare()
+            os.write(write_end, json.dumps(isolation_probe.attempt_all(laid_out)).encode())
+            os._exit(0)
+        os.waitpid(pid, 0)
+    os.close(write_end)
+    with os.fdopen(read_end) as told:
+        return set(json.load(told))
+
+
 def test_every_attempt_succeeds_without_confinement() -> None:
     """The self-test can fail: an ordinary process gets through with each attempt."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        with targets() as laid_out:
-            got_through = isolation_probe.attempt_all(laid_out)
-        os.write(write_end, json.dumps(got_through).encode())
-        os._exit(0)
-    os.waitpid(pid, 0)
-    got_through = json.loads(os.read(read_end, 1 << 16))
-    os.close(read_end)
-    os.close(write_end)
-    assert set(isolation_probe.ATTEMPTS) - set(got_through) <= {"open its parent's memory"}
+    got_through = attempts_of_a_child(lambda: None)
+    assert set(isolation_probe.ATTEMPTS) - got_through <= {"open its parent's memory"}
 
 
 @pytest.mark.parametrize(
@@ -108,21 +126,25 @@ def test_without_one_layer_the_report_says_what_is_open(
     layers: dict[str, Any], expected: set[str]
 ) -> None:
     """Each layer closes what the other leaves open."""
-    offered = replace(confinement.prepare(), **layers)
-    read_end, write_end = os.pipe()
-    parent = os.getpid()
-    with targets() as laid_out:
-        pid = os.fork()
-        if pid == 0:
-            confinement.confine(confinement.Rules(memory_mb=256), offered, parent)
-            os.write(write_end, json.dumps(isolation_probe.attempt_all(laid_out)).encode())
-            os._exit(0)
-        os.waitpid(pid, 0)
-    got_through = set(json.loads(os.read(read_end, 1 << 16)))
-    os.close(read_end)
-    os.close(write_end)
+    offered, parent = replace(confinement.prepare(), **layers), os.getpid()
+    got_through = attempts_of_a_child(lambda: confinement.confine(RULES, offered, parent))
     assert expected <= got_through
     assert "take more memory than its limit" not in got_through
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@complete
+def test_an_ordinary_user_confines_as_well_as_root() -> None:
+    """No layer needs privileges."""
+    offered, parent = confinement.prepare(), os.getpid()
+
+    def become_nobody() -> None:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        confinement.confine(RULES, offered, parent)
+
+    assert attempts_of_a_child(become_nobody) == set()
 
 
 @pytest.mark.parametrize(
@@ -151,6 +173,25 @@ def test_code_in_a_file_reaches_nothing(workers: WorkerParent, tmp_path: Path, c
     told = told_by(workers, path)
     assert told.startswith(("PermissionError", "OSError", "BlockingIOError")) or "-1" in told
     assert not Path("/tmp/pwned").exists()  # noqa: S108 - the place an attack would choose
+
+
+@complete
+def test_no_hostile_file_fires_even_without_an_allow_list(
+    workers: WorkerParent, tmp_path: Path
+) -> None:
+    """Files whose code leaves a marker in an ordinary process leave none from a worker."""
+    marker = tmp_path / "marker"
+    harmful = ("reduce", "exec", "joblib ", "after an array", "in an object array", "INST", "OBJ")
+    for name, data in hostile_pickles(marker).items():
+        path = tmp_path / "model"
+        path.write_bytes(data)
+        worker = workers.spawn(path, Limits(memory_mb=256))
+        with contextlib.closing(worker), contextlib.suppress(ModelError):
+            worker.request(LOAD, doing="loading", timeout=20)
+        assert not marker.exists(), name
+        if name.startswith(harmful):
+            load_in_a_child(path)
+            marker.unlink()
 
 
 @complete
