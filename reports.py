@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -118,6 +118,8 @@ def render_html(report: TestReport) -> str:
     request. Size: about 5 MB, nearly all of it the drawing library.
     """
     sections = list(_sections(report))
+    reproduce_facts = section_facts(report, "reproduce")
+    reproduce_tables = [_table_view(each) for each in section_tables(report, "reproduce")]
     library, script = get_plotlyjs(), _script()
     charts = {name: chart.figure for section in sections for name, chart in section.charts.items()}
     return _template().render(
@@ -127,8 +129,8 @@ def render_html(report: TestReport) -> str:
         counts=_verdict_counts(report),
         headline=headline(report),
         run_facts=section_facts(report, "verdict"),
-        reproduce_facts=section_facts(report, "reproduce"),
-        reproduce_tables=[_table_view(each) for each in section_tables(report, "reproduce")],
+        reproduce_facts=reproduce_facts,
+        reproduce_tables=reproduce_tables,
         sections=sections,
         config=report.config.model_dump_json(indent=2),
         policy=_policy(library, script),
@@ -138,7 +140,10 @@ def render_html(report: TestReport) -> str:
             {name: json.loads(figure.to_json()) for name, figure in charts.items()}
         ),
         swap=_json_block(COLOUR_SWAP),
-        words=_used_words(sections, report),
+        words=_used_words(
+            [headline(report), reproduce_facts, *(section.facts for section in sections)],
+            [*reproduce_tables, *(table for section in sections for table in section.tables)],
+        ),
     )
 
 
@@ -259,12 +264,12 @@ def _anchor(name: str) -> str:
     return next((f"word-{key}" for key, each in GLOSSARY.items() if each is entry), "")
 
 
-def _used_words(sections: list[_SectionView], report: TestReport) -> list[tuple[str, Term]]:
-    names = [fact.term for fact in headline(report)]
-    for section in sections:
-        names += [fact.term for fact in section.facts]
-        names += [name for table in section.tables for _, name in table.headers]
-    names += [metric.name for metric in report.quality.metrics]
+def _used_words(
+    facts: Iterable[Iterable[Fact]], tables: Iterable[_TableView]
+) -> list[tuple[str, Term]]:
+    """Return the entries that anything on the page links to, in the glossary's order."""
+    names = [fact.term for group in facts for fact in group]
+    names += [name for table in tables for _, name in table.headers]
     used = {_anchor(name) for name in names}
     return [(key, entry) for key, entry in GLOSSARY.items() if f"word-{key}" in used]
 
