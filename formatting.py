@@ -218,9 +218,17 @@ def byte_size(n_bytes: float | None) -> str:
 
 
 def rows_per_second(value: float | None) -> str:
-    """Write a throughput; whole rows above a hundred, so that no digits are pretended."""
+    """Write a throughput; whole rows above a hundred, so that no digits are pretended.
+
+    Examples
+    --------
+    >>> rows_per_second(229.83), rows_per_second(1_549_908.0)
+    ('230 rows/s', '1.55 M rows/s')
+    """
     if value is None or math.isnan(value):
         return MISSING
+    if value >= 1e6:
+        return f"{number(value / 1e6, digits=3)} M rows/s"
     return f"{number(round(value) if value >= 100 else value)} rows/s"
 
 

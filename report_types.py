@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from base_types import Estimate, Histogram, Section, Status, TypedModel
 from model_types import ModelFileInfo, ModelInfo
@@ -111,6 +111,11 @@ class RunRequest(TypedModel):
     purpose: Literal["test", "preview"] = Field(
         default="test", description="A preview reads file and schema for the page; never listed"
     )
+
+    @field_serializer("hand_schema", "json_schema")
+    def _keep_what_was_said(self, schema: Schema | None) -> dict[str, Any] | None:
+        """Leave out what nobody said: a default must not win over the sample when read back."""
+        return None if schema is None else schema.model_dump(mode="json", exclude_unset=True)
 
 
 # --- model and data --------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Literal
 
 from base_types import Estimate, Status
 from formatting import number, percent
+from glossary import title as title_of
 from model_types import Safety, Task
 from report_types import (
     BehaviourVerdict,
@@ -260,8 +261,16 @@ def _check_errors(report: TestReport) -> Iterator[Check]:
     )
 
 
+_BASELINE_TITLES = {
+    Verdict.PASS: "Better than a trivial model",
+    Verdict.WARN: "Not clearly better than a trivial model",
+    Verdict.FAIL: "No better than a trivial model",
+    Verdict.SKIP: "Better than a trivial model",
+}
+
+
 def _check_quality(report: TestReport) -> Iterator[Check]:
-    section, title = report.quality, "Better than a trivial model"
+    section, title = report.quality, _BASELINE_TITLES[Verdict.SKIP]
     metric = main_metric(report)
     if section.status is not Status.OK or not section.has_labels or metric is None:
         why = section.reason or (section.notes[0] if section.notes else None)
@@ -274,7 +283,7 @@ def _check_quality(report: TestReport) -> Iterator[Check]:
     yield Check(
         id="quality.baseline",
         section="quality",
-        title=title if verdict is Verdict.PASS else "Not clearly better than a trivial model",
+        title=_BASELINE_TITLES[verdict],
         verdict=verdict,
         value=metric.estimate.value,
         threshold=metric.baseline,
@@ -294,7 +303,7 @@ def _against_baseline(metric: Metric, baseline: float) -> tuple[Verdict, str]:
         sign * (value - baseline) > 0,
         near is not None and sign * (near - baseline) > 0,
     )
-    name = metric.name.replace("_", " ")
+    name = title_of(metric.name)
     numbers = f"{name} {number(value)} against {number(baseline)}"
     if low is not None and high is not None:
         numbers += f" (95 % interval {number(low)} to {number(high)})"

@@ -11,6 +11,7 @@ from comparison import Change, ComparedNumber, Comparison, compare_reports
 from errors import MonitorError
 from figures_history import run_comparison
 from formatting import escape_markdown, estimate
+from glossary import title
 from report_types import RunStatus
 from run_types import RunRecord
 from views.common import open_store, show_chart, show_notes, theme, when
@@ -89,7 +90,7 @@ def _show_chart(result: Comparison, records: list[RunRecord]) -> None:
     name = st.selectbox(
         "Picture of",
         list(by_name),
-        format_func=lambda name: name.replace("_", " "),
+        format_func=title,
         key="compare.number",
         width=360,
     )
@@ -101,7 +102,7 @@ def _show_chart(result: Comparison, records: list[RunRecord]) -> None:
 
 
 def _names(numbers: list[ComparedNumber]) -> str:
-    return ", ".join(number.name.replace("_", " ") for number in numbers) or "nothing"
+    return ", ".join(title(number.name) for number in numbers) or "nothing"
 
 
 def _short(run: RunRecord) -> str:
@@ -111,12 +112,12 @@ def _short(run: RunRecord) -> str:
 def _table(rows: list[ComparedNumber], records: list[RunRecord]) -> pd.DataFrame:
     table: list[dict[str, Any]] = []
     for number in rows:
-        line = {"Section": number.section, "Number": number.name.replace("_", " ")}
+        line = {"Section": number.section, "Number": title(number.name)}
         for position, record in enumerate(records):
             value = estimate(number.estimates[position], number.unit)
             change = SYMBOLS[number.changes[position]]
-            title = f"{'Baseline: ' if position == 0 else ''}{_short(record)}"
-            line[title] = f"{value}  {change}".strip()
+            heading = f"{'Baseline: ' if position == 0 else ''}{_short(record)}"
+            line[heading] = f"{value}  {change}".strip()
         table.append(line)
     return pd.DataFrame(table)
 

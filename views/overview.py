@@ -6,6 +6,7 @@ import streamlit as st
 
 import examples
 from formatting import escape_markdown, number, percent
+from glossary import title
 from report_types import RunStatus
 from run_types import RunRecord
 from views.common import badge, keep_runner_alive, open_store, settings, when
@@ -86,7 +87,7 @@ def _describe(run: RunRecord) -> str:
         return escape_markdown(run.error)
     parts = [escape_markdown(run.estimator or ""), run.task or ""]
     if run.metric_name and run.metric_value is not None:
-        parts.append(f"{run.metric_name.replace('_', ' ')} {number(run.metric_value)}")
+        parts.append(f"{title(run.metric_name)} {number(run.metric_value)}")
     if run.p50_ms is not None:
         parts.append(f"{number(run.p50_ms)} ms per row")
     return " · ".join(part for part in parts if part)

@@ -10,6 +10,7 @@ import streamlit as st
 from base_types import Estimate
 from figures_history import TrendPoint, history_trend
 from formatting import escape_markdown, look
+from glossary import title
 from report_types import Verdict
 from run_types import MetricPoint, RunFilter, RunRecord, RunSort
 from views.common import browser_zone, keep_runner_alive, open_store, show_chart, theme
@@ -137,7 +138,7 @@ def _row(run: RunRecord) -> dict[str, Any]:
         "model": run.model_name,
         "estimator": run.estimator or "",
         "task": run.task or "",
-        "metric": (run.metric_name or "").replace("_", " "),
+        "metric": title(run.metric_name) if run.metric_name else "",
         "value": run.metric_value,
         "p50": run.p50_ms,
         "started": run.created_at.astimezone(browser_zone()),
@@ -177,7 +178,7 @@ def _show_trend(where: RunFilter) -> None:
     metric = st.selectbox(
         "Number",
         names,
-        format_func=lambda name: name.replace("_", " "),
+        format_func=title,
         key="runs.metric",
         width=280,
     )

@@ -11,7 +11,6 @@ from formatting import (
     number,
     percent,
     rows_per_second,
-    shorten,
     with_unit,
 )
 from glossary import explain, title
@@ -39,7 +38,7 @@ def show(report: TestReport) -> None:
 
 def _show_numbers(report: TestReport) -> None:
     speed, metric = report.performance, main_metric(report)
-    with st.grid(5, min_column_width=150):
+    with st.grid(4, min_column_width=180):
         if metric is not None:
             show_tile(
                 title(metric.name),
@@ -63,14 +62,6 @@ def _show_numbers(report: TestReport) -> None:
                 explain("rows_per_second"),
             )
         _show_harm(report)
-        if report.explanations.outputs:
-            first = report.explanations.outputs[0].importance[0]
-            show_tile(
-                "Strongest column",
-                escape_markdown(shorten(first.feature, 20)),
-                f"{percent(first.share)} of the importance",
-                explain("importance"),
-            )
 
 
 def _show_harm(report: TestReport) -> None:
@@ -81,7 +72,7 @@ def _show_harm(report: TestReport) -> None:
     show_tile(
         "Worst drift",
         percent(worst.harm),
-        f"of answers change: {worst.title.lower()}",
+        worst.title.lower(),
         explain("harm"),
     )
 
@@ -89,7 +80,7 @@ def _show_harm(report: TestReport) -> None:
 def _range(value: Estimate) -> str:
     if value.low is None or value.high is None:
         return value.interval_reason or "no interval"
-    return f"95 % interval {number(value.low, digits=3)} – {number(value.high, digits=3)}"
+    return f"{number(value.low, digits=3)} – {number(value.high, digits=3)} (95 %)"
 
 
 def _show_checks(checks: list[Check]) -> None:
