@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import explain_linear
 import explain_trees
+from explain_arrays import check_lowered
 from explain_columns import HybridPool, column_map
 from explain_outputs import Space, output_names, part_of, positive_index
 from explain_request import Request, draw_rows
@@ -57,6 +58,8 @@ class _Copy:
     Parameters
     ----------
     method : str
+    n_columns : int
+        Columns of the matrix that it needs.
     background_size : int
         How many background rows it explains against at little cost.
     evaluate : callable
@@ -67,6 +70,7 @@ class _Copy:
     """
 
     method: Literal["linear", "tree"]
+    n_columns: int
     background_size: int
     evaluate: Callable[[Floats], Floats]
     explain: Callable[[_Case, Callable[[float], None]], Floats | None]
@@ -128,6 +132,7 @@ def explain_copy(request: Request) -> Explanation:
         message = f"No exact form is known for this {name}."
         raise NoCopyError(message)
     request.tell(0.05, "Reading the model")
+    check_lowered(lowered)
     copy = _copy_of(lowered)
     case = _prepare(request, copy, has_steps=bool(lowered.meta["steps"]))
     case, space = _checked(request.model.info, lowered, copy, case)
@@ -142,6 +147,7 @@ def _copy_of(lowered: Lowered) -> _Copy:
         model = explain_linear.from_lowered(lowered)
         return _Copy(
             "linear",
+            model.coef.shape[1],
             LINEAR_BACKGROUND,
             partial(explain_linear.evaluate, model),
             partial(_linear_values, model),
@@ -149,6 +155,7 @@ def _copy_of(lowered: Lowered) -> _Copy:
     trees = explain_trees.from_lowered(lowered)
     return _Copy(
         "tree",
+        int(trees.feature.max()) + 1,
         int(np.clip(TREE_WORK // len(trees.feature), *TREE_BACKGROUND)),
         partial(explain_trees.evaluate, trees),
         partial(_tree_values, trees),
@@ -180,6 +187,10 @@ def _prepare(request: Request, copy: _Copy, *, has_steps: bool) -> _Case:
     background = draw_rows(request.background, copy.background_size, request.seed)
     pool = HybridPool(pd.concat([rows, background], ignore_index=True))
     matrix = model.transform(pool.frame)
+    spare = matrix.shape[1] - copy.n_columns
+    if spare < 0 or (spare > 0 and copy.method == "linear"):
+        message = "The model's last step expects other columns than its first steps make."
+        raise NoCopyError(message)
     groups = _groups(request, pool, matrix, has_steps=has_steps)
     rng = np.random.default_rng(request.seed)
     shown = rng.random((CHECK_ROWS, rows.shape[1])) < 0.5
