@@ -22,7 +22,7 @@ from formatting import (
 )
 from glossary import title
 from report_types import TestReport
-from verdict import main_metric
+from run_summary import main_metric
 
 
 class Fact(NamedTuple):

@@ -1,38 +1,46 @@
 """The few numbers of a report that lists and trends show.
 
-Owns: ``summarise`` and ``trend_metrics``. Pure: both pick values that the report already holds.
+Owns: ``main_metric``, ``summarise`` and ``trend_metrics``. Pure: they pick values that the
+report already holds.
 """
 
 from __future__ import annotations
 
 from base_types import Estimate
+from model_types import Task
 from report_types import Metric, TestReport, Verdict
 from run_types import RunSummary
 
-MAIN_METRICS = ("balanced_accuracy", "accuracy", "f1_macro", "r2", "r2_score", "silhouette_score")
-"""Which quality metric stands for a run in lists, the first that has a value; names by
-scikit-learn. Balanced accuracy and R² come first because both are 0-to-1 scales that a trivial
-model cannot look good on."""
+MAIN_METRICS: dict[Task, tuple[str, ...]] = {
+    Task.BINARY: ("balanced_accuracy", "accuracy"),
+    Task.MULTICLASS: ("balanced_accuracy", "accuracy"),
+    Task.MULTILABEL: ("f1_micro", "accuracy"),
+    Task.MULTIOUTPUT: ("accuracy",),
+    Task.REGRESSION: ("r2", "root_mean_squared_error"),
+    Task.CLUSTERING: (),
+    Task.OUTLIER: ("balanced_accuracy",),
+}
+"""The metric that decides, per task: balanced accuracy does not reward guessing the big class."""
 
 
-def main_metric(metrics: list[Metric]) -> Metric | None:
-    """Return the metric that stands for the run, or None when there is none with a value.
-
-    Examples
-    --------
-    >>> main_metric([Metric(name="accuracy", estimate=Estimate(value=0.9))]).name
-    'accuracy'
-    """
-    known = {item.name: item for item in metrics if item.estimate.value is not None}
-    named = (known[name] for name in MAIN_METRICS if name in known)
-    return next(named, None) or next(iter(known.values()), None)
+def main_metric(report: TestReport) -> Metric | None:
+    """Return the metric that decides for this task, if it could be computed."""
+    if report.model.info is None:
+        return None
+    known = {
+        metric.name: metric
+        for metric in report.quality.metrics
+        if metric.estimate.value is not None
+    }
+    named = (known[name] for name in MAIN_METRICS[report.model.info.task] if name in known)
+    return next(named, None)
 
 
 def summarise(report: TestReport) -> RunSummary:
     """Return what the list of runs shows of a report."""
     verdicts = [check.verdict for check in report.verdict.checks]
     info = report.model.info
-    metric = main_metric(report.quality.metrics)
+    metric = main_metric(report)
     estimate = metric.estimate if metric else Estimate()
     ranking = report.drift.ranking
     return RunSummary(

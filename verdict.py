@@ -13,7 +13,7 @@ from typing import Literal
 from base_types import Estimate, Status
 from formatting import number, percent
 from glossary import title as title_of
-from model_types import Safety, Task
+from model_types import Safety
 from report_types import (
     BehaviourVerdict,
     Check,
@@ -23,6 +23,7 @@ from report_types import (
     Verdict,
     VerdictSection,
 )
+from run_summary import main_metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +72,6 @@ THRESHOLDS: dict[str, Threshold] = {
 }
 """Default limits. Changing one changes verdicts of the same data: note it in CHANGELOG.md."""
 
-MAIN_METRICS: dict[Task, tuple[str, ...]] = {
-    Task.BINARY: ("balanced_accuracy", "accuracy"),
-    Task.MULTICLASS: ("balanced_accuracy", "accuracy"),
-    Task.MULTILABEL: ("f1_micro", "accuracy"),
-    Task.MULTIOUTPUT: ("accuracy",),
-    Task.REGRESSION: ("r2", "root_mean_squared_error"),
-    Task.CLUSTERING: (),
-    Task.OUTLIER: ("balanced_accuracy",),
-}
-"""The metric that decides, per task: balanced accuracy does not reward guessing the big class."""
-
 MIN_DRIFT_ROWS = 100
 """Reference rows below which the drift alarm is not judged: a shift of half a standard deviation
 is found by a two-sample test at 5 % with power 0.9 only from about 85 rows a side."""
@@ -95,18 +85,6 @@ def judge(report: TestReport) -> VerdictSection:
     counted = [check.verdict for check in checks if check.verdict is not Verdict.SKIP]
     worst = min(counted, key=_ORDER.__getitem__, default=Verdict.SKIP)
     return VerdictSection(verdict=worst, summary=_summary(checks, worst), checks=checks)
-
-
-def main_metric(report: TestReport) -> Metric | None:
-    """Return the metric that decides for this task, if it could be computed."""
-    if report.model.info is None:
-        return None
-    by_name = {metric.name: metric for metric in report.quality.metrics}
-    for name in MAIN_METRICS[report.model.info.task]:
-        metric = by_name.get(name)
-        if metric is not None and metric.estimate.value is not None:
-            return metric
-    return None
 
 
 def _all_checks(report: TestReport) -> Iterator[Check]:

@@ -28,9 +28,11 @@ from errors import (
     StorageError,
     TooLargeError,
 )
+from model_types import ModelInfo, Task
 from report_types import (
     Check,
     Metric,
+    ModelSection,
     PerformanceSection,
     QualitySection,
     RunRequest,
@@ -73,6 +75,7 @@ def report_of(run_id: str, accuracy: float = 0.9) -> TestReport:
         run_id=run_id,
         created_at=datetime.now(UTC),
         verdict=VerdictSection(verdict=Verdict.WARN, summary="Usable, but", checks=[check]),
+        model=ModelSection(info=ModelInfo(task=Task.BINARY, estimator="Tree")),
         quality=QualitySection(
             metrics=[Metric(name="accuracy", estimate=Estimate(value=accuracy, low=0.8, high=1.0))]
         ),

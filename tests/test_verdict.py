@@ -20,7 +20,8 @@ from report_types import (
     TestReport,
     Verdict,
 )
-from verdict import THRESHOLDS, judge, main_metric
+from run_summary import main_metric
+from verdict import THRESHOLDS, judge
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from formatting import (
 )
 from glossary import explain, title
 from report_types import Check, TestReport, Verdict
-from verdict import main_metric
+from run_summary import main_metric
 from views.common import badge, section_missing, show_notes, show_tile
 
 BANNERS = {
