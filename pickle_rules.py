@@ -121,6 +121,7 @@ STAND_INS = re.compile(
     r"pandas\.(_*[A-Z]\w*|arrays\.\w+|_libs\..+"
     r"|core\.(indexes|frame|series|internals|arrays|dtypes|index|categorical)\b.*)"
     r"|pyarrow\.lib\.\w+"
+    r"|sklearn\.callback(\.\w+)*\._*[A-Z]\w*"  # they open sockets when loaded
     r"|scipy\.stats\._(distn_infrastructure|continuous_distns|discrete_distns)\.(rv_\w+|\w+_gen)"
 )
 """Tables and distributions kept beside a model: replaced, since their loaders run code."""

@@ -27,6 +27,7 @@ import pickle_rules
 import pickle_walk
 from pickle_stream import GIBIBYTE, Budget, Stream, StreamUnpickler, open_stream
 
+MAX_DTYPE_DEPTH = 8
 POLICIES = ("strict", "standard", "custom")
 
 Value = Any
@@ -213,7 +214,11 @@ class AllowListUnpickler(StreamUnpickler):
             raise RefusedError([], [f"it changes {target!r:.100} itself, not an object of it"])
         set_state = getattr(type(target), "__setstate__", None)  # never one the file put there
         if set_state is not None:
+            if type(target).__module__ == "sklearn.tree._tree" and not is_sound_tree(state):
+                raise RefusedError([], ["it holds a malformed decision tree"])
             set_state(target, state)
+            if isinstance(target, np.dtype) and not is_sound(target):
+                raise RefusedError([], ["it holds a malformed array type"])
             return
         slots = None
         if isinstance(state, tuple) and len(state) == 2:
@@ -308,6 +313,52 @@ UNCHANGEABLE = (
     types.ModuleType,
     np.ufunc,
 )
+
+
+def is_sound(dtype: np.dtype[Any], depth: int = 0) -> bool:
+    """Whether an array type is one that numpy itself makes; forged ones crash the process.
+
+    Examples
+    --------
+    >>> is_sound(np.dtype([("a", "f8"), ("b", "i4")]))
+    True
+    """
+    if depth > MAX_DTYPE_DEPTH or dtype.alignment not in (1, 2, 4, 8, 16):
+        return False
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return dtype.itemsize == base.itemsize * int(np.prod(shape)) and is_sound(base, depth + 1)
+    if dtype.fields is None:
+        sizes = {"S": 1, "U": 4, "V": 1}
+        unit = sizes.get(dtype.kind)
+        fixed = np.dtype(dtype.char).itemsize if unit is None else None
+        right = dtype.itemsize == fixed if unit is None else dtype.itemsize % unit == 0
+        return right and dtype.hasobject == (dtype.kind == "O")
+    parts = [(field[0], field[1]) for field in dtype.fields.values()]
+    inside = all(at >= 0 and at + part.itemsize <= dtype.itemsize for part, at in parts)
+    objects = any(part.hasobject for part, _ in parts)
+    named = set(dtype.names or ()) <= set(dtype.fields)
+    sound = all(is_sound(part, depth + 1) for part, _ in parts)
+    return inside and named and sound and dtype.hasobject == objects
+
+
+def is_sound_tree(state: Value) -> bool:
+    """Whether a tree's state is one that scikit-learn grows: children in range, after parents.
+
+    Trees that are not loop for ever or crash the process when they predict.
+    """
+    nodes, values = state["nodes"], state["values"]
+    count = state["node_count"]
+    if not (isinstance(nodes, np.ndarray) and isinstance(values, np.ndarray)):
+        return False
+    if nodes.shape != (count,) or values.ndim != 3 or len(values) != count:
+        return False
+    places = np.arange(count)
+    for side in ("left_child", "right_child"):
+        child = nodes[side]
+        if not bool(np.all((child == -1) | ((child > places) & (child < count)))):
+            return False
+    return bool(np.all((nodes["left_child"] == -1) == (nodes["right_child"] == -1)))
 
 
 def _new(cls: Value, args: Value, kwargs: Value) -> Value:

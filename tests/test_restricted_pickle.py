@@ -32,6 +32,7 @@ from sklearn.model_selection import RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
 
 import restricted_pickle
@@ -174,6 +175,33 @@ def test_random_generators_load() -> None:
     """Random states of estimators continue where they were."""
     for rng in (np.random.default_rng(3), np.random.RandomState(3)):
         assert load(pickle.dumps(rng)).normal() == rng.normal()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("left_child", 0), ("right_child", 999), ("left_child", -1)]
+)
+def test_malformed_trees_are_refused(field: str, value: int) -> None:
+    """A tree with a cycle, a child out of range or half a leaf is not loaded."""
+    tree = DecisionTreeClassifier(random_state=0).fit(X, y)
+    callee, arguments, state = tree.tree_.__reduce__()
+    state["nodes"] = state["nodes"].copy()
+    state["nodes"][field][0] = value
+
+    class Forged:
+        def __reduce__(self) -> Any:
+            return callee, arguments, state
+
+    with pytest.raises(RefusedError, match="malformed decision tree"):
+        load(pickle.dumps(Forged()))
+
+
+def test_forged_array_types_are_refused() -> None:
+    """A type whose fields lie outside its size is not used."""
+    sound = np.dtype([("a", "f8"), ("b", "f8")])
+    data = pickle.dumps(sound, 2)
+    assert load(data) == sound
+    with pytest.raises(RefusedError, match="malformed array type"):
+        load(data.replace(b"K\x08\x86", b"K\x0b\x86"))
 
 
 def test_every_blocked_name_is_told_at_once() -> None:
