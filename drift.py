@@ -80,6 +80,7 @@ def compare_frames(
         report.status = Status.SKIPPED
         report.reason = "Both tables need at least one row and one column to be compared."
         return report
+    reference, current = reference.rename(columns=str), current.rename(columns=str)
     kinds = column_kinds(reference, schema)
     compared: dict[str, Comparison] = {}
     for i, name in enumerate(name for name in kinds if name in current.columns):
@@ -90,7 +91,7 @@ def compare_frames(
     report.features = judge_columns(compared, kinds, limits)
     absent = [name for name in kinds if name not in compared]
     report.features += [_absent(name, kinds[name], report) for name in absent]
-    return _summarised(report, [str(name) for name in current.columns if str(name) not in kinds])
+    return _summarised(report, [name for name in current.columns if name not in kinds])
 
 
 def column_kinds(frame: pd.DataFrame, schema: Schema | None) -> dict[str, Kind]:
@@ -230,7 +231,8 @@ def _judge(
 ) -> FeatureDrift:
     verdicts = [evidence_verdict(item.test, alpha) for item in evidence]
     verdict = max(verdicts, key=_RANK.__getitem__, default=DriftVerdict.UNKNOWN)
-    if comparison.unchecked and verdict is DriftVerdict.NONE:
+    untested = comparison.unchecked or any(item.test.p_value is None for item in evidence)
+    if untested and verdict is DriftVerdict.NONE:
         verdict = DriftVerdict.UNKNOWN
     missing = zip(comparison.n_missing, comparison.n_rows, strict=True)
     missing_reference, missing_current = (n / total if total else 0.0 for n, total in missing)
