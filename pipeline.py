@@ -240,6 +240,7 @@ def _load(run: _Run) -> None:
         memory_mb=run.settings.memory_mb,
         load_seconds=run.settings.load_seconds,
         call_seconds=run.settings.call_seconds,
+        isolation=run.settings.require_isolation,
     )
     run.model = open_model(
         run.model_path,
