@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import pickle
+import re
 import unittest
 import warnings
 from collections.abc import Iterator
@@ -267,6 +268,14 @@ def test_policies() -> None:
         load(data, policy="strict")
     with pytest.raises(ValueError, match="unknown policy"):
         load(data, policy="trust me")
+
+
+def test_nothing_else_unpickles() -> None:
+    """No other module of the product calls an unrestricted loader."""
+    loaders = re.compile(r"\b(pickle|joblib)\.loads?\(|read_pickle\(|allow_pickle=True")
+    modules = Path(restricted_pickle.__file__).parent.glob("*.py")
+    callers = {path.name for path in modules if loaders.search(path.read_text("utf-8"))}
+    assert callers == {"restricted_pickle.py"}
 
 
 @functools.cache
