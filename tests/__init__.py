@@ -1,0 +1,1 @@
+"""Tests of the product; helpers that several modules share live beside them."""
