@@ -250,7 +250,9 @@ def text_on_chart(text: object, limit: int = LABEL_LENGTH) -> str:
     return escaped.replace("$", "&#36;")  # a pair of dollars would be read as a formula
 
 
-def name_axis(axis: go.layout.XAxis | go.layout.YAxis, names: Sequence[str]) -> None:
+def name_axis(
+    axis: go.layout.XAxis | go.layout.YAxis, names: Sequence[str], *, limit: int = LABEL_LENGTH
+) -> None:
     """Label positions 0, 1, 2 … of an axis with names.
 
     Positions rather than categories: equal names stay apart and no name is taken for a date.
@@ -259,7 +261,7 @@ def name_axis(axis: go.layout.XAxis | go.layout.YAxis, names: Sequence[str]) -> 
     axis.update(
         tickmode="array",
         tickvals=list(range(0, len(names), step)),
-        ticktext=[text_on_chart(name) for name in names[::step]],
+        ticktext=[text_on_chart(name, limit) for name in names[::step]],
         showgrid=False,
     )
 

@@ -140,35 +140,55 @@ def scenario_chart(scenario: ScenarioResult, theme: Theme = "light") -> Chart | 
         return None
     tests = list(dict.fromkeys(name for point in scenario.points for name in point.tests_noticed))
     tests.sort(key=lambda name: name != DEFAULT_VERDICT, reverse=True)
-    height = _HARM_PANEL + _ALARM_ROW * len(tests)
+    counted = any(point.harm is not None for point in scenario.points)
+    if not (tests or counted):
+        return None
+    heights = (_HARM_PANEL * counted, _ALARM_ROW * len(tests))
     figure = new_figure(
-        theme, text_on_chart(scenario.title, 40), "Severity", "", height=height + _FRAME
+        theme, text_on_chart(scenario.title, 40), "Severity", "", height=sum(heights) + _FRAME
     )
-    _add_harm_line(figure, scenario.points, theme)
+    keys = _add_harm_panel(figure, scenario.points, heights, theme) if counted else []
     if tests:
-        split = _ALARM_ROW * len(tests) / height
-        figure.update_layout(
-            yaxis={"domain": [split + _GAP / height, 1]},
-            yaxis2={"domain": [0, split], "anchor": "x", "range": [-0.6, len(tests) - 0.4]},
-        )
-        _add_alarms(figure, scenario.points, tests, theme)
-        name_axis(figure.layout.yaxis2, [title(name) for name in tests])
+        keys += _add_alarm_panel(figure, scenario.points, tests, heights, theme)
     name_axis(figure.layout.xaxis, [number(point.severity) for point in scenario.points])
     figure.update_xaxes(anchor="y2" if tests else "y", range=[-0.3, len(scenario.points) - 0.7])
+    add_key(figure, theme, *keys)
+    return Chart(figure, f"{plain_text(scenario.title)}: {_alarm_or_damage(scenario)}")
+
+
+def _add_harm_panel(
+    figure: go.Figure, points: Sequence[SeverityPoint], heights: tuple[int, int], theme: Theme
+) -> list[Key]:
+    harm_height, alarm_height = heights
+    bottom = (alarm_height + _GAP) / (harm_height + alarm_height) if alarm_height else 0
+    _add_harm_line(figure, points, theme)
     figure.update_layout(
         yaxis={
-            "title": {"text": _harm_words(scenario.points)},
+            "domain": [bottom, 1],
+            "title": {"text": _harm_words(points)},
             "tickformat": ".0%",
             "rangemode": "tozero",
         }
     )
+    colour = PALETTES[theme].text
+    figure.add_hline(y=HARM_LIMIT, line=soft_line(colour))
+    return [Key("╌╌", colour, f"harm limit {HARM_LIMIT:.0%}")]
+
+
+def _add_alarm_panel(
+    figure: go.Figure,
+    points: Sequence[SeverityPoint],
+    tests: Sequence[str],
+    heights: tuple[int, int],
+    theme: Theme,
+) -> list[Key]:
+    top = heights[1] / sum(heights)
+    axis = {"domain": [0, top], "anchor": "x", "range": [-0.6, len(tests) - 0.4]}
+    figure.update_layout(yaxis2=axis)
+    _add_alarms(figure, points, tests, theme)
+    name_axis(figure.layout.yaxis2, [title(name) for name in tests])
     colours = PALETTES[theme]
-    figure.add_hline(y=HARM_LIMIT, line=soft_line(colours.text))
-    keys = [Key("╌╌", colours.text, f"harm limit {HARM_LIMIT:.0%}")]
-    if tests:
-        keys += [Key("◆", colours.reference, "notices"), Key("○", colours.muted, "silent")]
-    add_key(figure, theme, *keys)
-    return Chart(figure, f"{plain_text(scenario.title)}: {_alarm_or_damage(scenario)}")
+    return [Key("◆", colours.reference, "notices"), Key("○", colours.muted, "silent")]
 
 
 def _harm_words(points: Sequence[SeverityPoint]) -> str:
@@ -180,9 +200,8 @@ def _harm_words(points: Sequence[SeverityPoint]) -> str:
 def _alarm_or_damage(scenario: ScenarioResult) -> str:
     noticed = scenario.first_noticed.get(DEFAULT_VERDICT)
     if scenario.harm_severity is None:
-        harm = f"harm never reaches {HARM_LIMIT:.0%}"
         alarm = "never noticed" if noticed is None else f"noticed from severity {number(noticed)}"
-        return f"{harm}, {alarm}."
+        return f"{_no_harm(scenario)}, {alarm}."
     if noticed is None:
         return f"harm from severity {number(scenario.harm_severity)}, never noticed."
     order = "before" if noticed <= scenario.harm_severity else "after"
@@ -190,6 +209,14 @@ def _alarm_or_damage(scenario: ScenarioResult) -> str:
         f"the alarm rings {order} the damage: noticed at severity {number(noticed)}, "
         f"harm at {number(scenario.harm_severity)}."
     )
+
+
+def _no_harm(scenario: ScenarioResult) -> str:
+    if scenario.harm is not None:
+        return f"harm never reaches {HARM_LIMIT:.0%}"
+    if any(point.error for point in scenario.points):
+        return "the model fails on this data"
+    return "other rows are drawn, so there is no harm to count"
 
 
 def _add_harm_line(figure: go.Figure, points: Sequence[SeverityPoint], theme: Theme) -> None:

@@ -305,6 +305,10 @@ def waterfall(
     if not 0 <= index < len(output.values):
         return None
     names, steps = _steps(section, output, index)
+    labels = [
+        f"{text_on_chart(name, 30)}<br><b>{signed(step)}</b>"
+        for name, step in zip(names, steps, strict=True)
+    ]
     colours = PALETTES[theme]
     prediction = output.predictions[index]
     figure = new_figure(
@@ -312,7 +316,7 @@ def waterfall(
         f"Why this answer: {_row_name(section, index)}",
         text_on_chart(_with_space(output.output, section.space), 40),
         "",
-        height=150 + 30 * len(steps),
+        height=150 + 38 * len(steps),
     )
     figure.add_waterfall(
         y=list(range(len(steps))),
@@ -323,17 +327,14 @@ def waterfall(
         increasing={"marker": {"color": colours.high}},
         decreasing={"marker": {"color": colours.low}},
         connector={"line": {"color": colours.muted, "width": 1, "dash": "dot"}},
-        text=[signed(step) for step in steps],
-        textposition="outside",
-        textfont={"size": 11, "color": colours.text},
-        cliponaxis=False,
-        customdata=[text_on_chart(name, 100) for name in names],
-        hovertemplate="<b>%{customdata}</b><br>%{text}<extra></extra>",
+        customdata=labels,
+        hovertemplate="%{customdata}<extra></extra>",
     )
     name_axis(figure.layout.yaxis, names)
+    figure.update_yaxes(ticktext=labels)
     figure.update_xaxes(range=_waterfall_range(output.base_value, steps))
     _mark_ends(figure, output.base_value, prediction, theme)
-    figure.update_layout(yaxis_range=[-0.8, len(steps) - 0.2], margin_t=84)
+    figure.update_layout(yaxis_range=[-0.8, len(steps) - 0.2], margin_t=80)
     largest = list(zip(names, steps, strict=True))[:-4:-1]
     words = ", ".join(f"{plain_text(name, 60)} ({signed(step)})" for name, step in largest)
     ends = f"from the base value {number(output.base_value)} to {number(prediction)}"
@@ -372,27 +373,30 @@ def _named_value(name: str, cells: dict[str, Cell]) -> str:
 
 
 def _waterfall_range(base: float, steps: Sequence[float]) -> list[float]:
-    """Return the range of all intermediate sums with room for the numbers beside the bars."""
+    """Return the range of all intermediate sums with a little room at both ends."""
     sums = [base, *(base + np.cumsum(steps))]
     low, high = float(min(sums)), float(max(sums))
-    room = 0.4 * ((high - low) or abs(base) or 1.0)
+    room = 0.06 * ((high - low) or abs(base) or 1.0)
     return [low - room, high + room]
 
 
 def _mark_ends(figure: go.Figure, base: float, prediction: float, theme: Theme) -> None:
+    """Write base and answer above the plot, one above the other, so that close ones stay apart."""
     colours = PALETTES[theme]
-    for value, label, height in ((base, "base", 1.0), (prediction, "answer", 1.0)):
+    for value, other, label, height in (
+        (base, prediction, "base", 0),
+        (prediction, base, "answer", 16),
+    ):
         figure.add_vline(x=value, line=soft_line(colours.muted, width=1))
         figure.add_annotation(
             x=value,
-            y=height,
+            y=1,
             yref="paper",
-            text=f"{label}<br><b>{number(value)}</b>",
+            yshift=height,
+            text=f"{label} <b>{number(value)}</b>",
             showarrow=False,
             yanchor="bottom",
-            xanchor=("right" if base <= prediction else "left")
-            if label == "base"
-            else ("left" if base <= prediction else "right"),
+            xanchor="right" if value > other else "left",
             font={"size": 11, "color": colours.text},
         )
 

@@ -452,7 +452,7 @@ def slice_dots(section: QualitySection, theme: Theme = "light") -> Chart | None:
     _add_dots(figure, [item.value for item in slices], colours.current, texts)
     symbols = ["circle" if item.confirmed else "circle-open" for item in slices]
     figure.data[-1].update(name="Slice (hollow: unconfirmed)", marker_symbol=symbols)
-    name_axis(figure.layout.yaxis, [item.description for item in slices])
+    name_axis(figure.layout.yaxis, [item.description for item in slices], limit=30)
     figure.update_layout(yaxis_range=[-0.6, len(slices) - 0.4])
     add_key(
         figure,

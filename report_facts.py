@@ -21,6 +21,7 @@ from formatting import (
     with_unit,
 )
 from glossary import title
+from model_types import Task
 from report_types import TestReport
 from run_summary import main_metric
 
@@ -66,7 +67,9 @@ def _headline(report: TestReport) -> Iterator[Fact]:
         yield Fact("Throughput", rows_per_second(best), "throughput", "best batch size")
     harms = [each.harm for each in report.drift.scenarios if each.harm is not None]
     if harms:
-        yield Fact("Largest harm by drift", percent(max(harms)), "harm", "of the answers change")
+        by_number = report.model.info is not None and report.model.info.task is Task.REGRESSION
+        note = "of a standard deviation" if by_number else "of the answers change"
+        yield Fact("Largest harm by drift", percent(max(harms)), "harm", note)
     if report.behaviour.cases:
         odd = sum(case.verdict.value in ("silent", "broken") for case in report.behaviour.cases)
         note = f"of {count(len(report.behaviour.cases), 'odd input')}"

@@ -213,20 +213,28 @@ def _section_look(report: TestReport, key: str) -> Look | None:
 
 
 def _table_view(table: Table) -> _TableView:
+    """Write the cells for people; columns without any value are left out."""
+    shown = [
+        place
+        for place in range(len(table.columns))
+        if any(row[place] not in (None, "") for row in table.rows)
+    ]
+    columns = [table.columns[place] for place in shown]
     return _TableView(
         name=table.name,
         title=table.title,
-        headers=[(column.title or title(column.name), column.name) for column in table.columns],
+        headers=[(column.title or title(column.name), column.name) for column in columns],
         rows=[
-            [_cell(cell, column) for cell, column in zip(row, table.columns, strict=True)]
+            [_cell(row[place], column) for place, column in zip(shown, columns, strict=True)]
             for row in table.rows
         ],
-        numeric=[
-            any(isinstance(row[index], int | float) for row in table.rows)
-            for index in range(len(table.columns))
-        ],
+        numeric=[any(_is_number(row[place]) for row in table.rows) for place in shown],
         folded=len(table.rows) > _OPEN_ROWS,
     )
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def _cell(cell: Cell, column: Column) -> str:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from report_factory import HOSTILE_NAMES, FactoryTask, make_empty_report, make_report
 
 import figures
 from base_types import Estimate, Histogram
@@ -21,6 +20,7 @@ from report_types import (
     PerformanceSection,
     TestReport,
 )
+from tests.report_factory import HOSTILE_NAMES, FactoryTask, make_empty_report, make_report
 
 SECTIONS = ("performance", "quality", "behaviour", "drift", "explanations", "data")
 TASKS: tuple[FactoryTask, ...] = ("binary", "multiclass", "regression")

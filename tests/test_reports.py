@@ -14,11 +14,17 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from plotly.offline import get_plotlyjs
-from report_factory import FORMULA_NAME, SCRIPT_NAME, FactoryTask, make_empty_report, make_report
 
 import reports
 from formatting import LOOKS
 from report_types import TestReport, Verdict
+from tests.report_factory import (
+    FORMULA_NAME,
+    SCRIPT_NAME,
+    FactoryTask,
+    make_empty_report,
+    make_report,
+)
 
 TASKS: tuple[FactoryTask, ...] = ("binary", "multiclass", "regression")
 
