@@ -11,6 +11,7 @@ from typing import Self
 
 import sqlalchemy as sa
 
+from access_store import AccessStore
 from artifacts import ArtifactFiles, IncomingFile
 from database import Database
 from errors import NotFoundError
@@ -35,6 +36,7 @@ class ArtifactStore:
         self._settings = settings
         self._database = Database(settings.url)
         self._files = ArtifactFiles(settings.data_dir)
+        self.access = AccessStore(self._database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -140,6 +142,7 @@ class ArtifactStore:
     def remove_orphans(self) -> None:
         """Delete day-old previews, files without a run, and leftovers of interrupted uploads."""
         self._files.remove_stale()
+        self.access.drop_old_refusals()
         day_ago = utc_now() - ORPHAN_AGE
         old_preview = sa.and_(run.c.purpose == "preview", run.c.created_at < day_ago)
         with self._database.write() as connection:

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import runner_lock
+from access_types import LOCAL
 from cpu_tuning import single_threaded, tuned_environment
 from report_types import RunRequest, RunStatus
 from run_types import RunRecord
@@ -66,8 +67,10 @@ def isolation(settings: Settings) -> str:
     return runner_lock.read_note(settings.data_dir)
 
 
-def submit(store: Store, request: RunRequest, *, idempotency_key: str | None = None) -> str:
-    """Queue a run, make sure that somebody works on it, and return its id.
+def submit(
+    store: Store, request: RunRequest, *, idempotency_key: str | None = None, actor: str = LOCAL
+) -> str:
+    """Queue a run for ``actor``, make sure that somebody works on it, and return its id.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def submit(store: Store, request: RunRequest, *, idempotency_key: str | None = N
     InputError
         The idempotency key was used for another request.
     """
-    run_id = store.create_run(request, idempotency_key=idempotency_key)
+    run_id = store.create_run(request, idempotency_key=idempotency_key, actor=actor)
     ensure_runner(store.settings)
     return run_id
 
@@ -106,7 +109,7 @@ def wait(store: Store, run_id: str, seconds: float) -> RunRecord:
         pause = min(0.1, pause * 1.2)
 
 
-def cancel(store: Store, run_id: str) -> RunStatus:
+def cancel(store: Store, run_id: str, *, actor: str = LOCAL) -> RunStatus:
     """Cancel a run and return its status; a running one ends within moments.
 
     Raises
@@ -114,7 +117,7 @@ def cancel(store: Store, run_id: str) -> RunStatus:
     NotFoundError
         There is no such run.
     """
-    return store.request_cancel(run_id)
+    return store.request_cancel(run_id, actor=actor)
 
 
 def _start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:

@@ -14,6 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from access_store import write_audit
+from access_types import LOCAL, Action
 from artifact_store import ArtifactStore, link, require_file, utc_now
 from errors import BusyError, InputError, NotFoundError
 from report_types import RunRequest, RunStatus, Stage
@@ -28,8 +30,10 @@ DEFAULT_RUN_SECONDS = 5.0
 class RunQueue(ArtifactStore):
     """The queue of runs over the table of runs."""
 
-    def create_run(self, request: RunRequest, *, idempotency_key: str | None = None) -> str:
-        """Queue a run and return its id.
+    def create_run(
+        self, request: RunRequest, *, idempotency_key: str | None = None, actor: str = LOCAL
+    ) -> str:
+        """Queue a run for ``actor`` and return its id.
 
         The same ``idempotency_key`` with the same request returns the first run's id.
 
@@ -51,7 +55,10 @@ class RunQueue(ArtifactStore):
             for sha256 in _files_of(request):
                 require_file(connection, sha256)
             run_id = new_run_id()
-            connection.execute(sa.insert(run), _new_row(run_id, request, body, idempotency_key))
+            row = _new_row(run_id, request, body, idempotency_key)
+            connection.execute(sa.insert(run), row | {"created_by": actor})
+            what = f"{request.purpose} of {request.model_name}, SHA-256 {request.model_sha256}"
+            write_audit(connection, actor, Action.RUN_CREATED, run_id, what)
             for sha256 in _files_of(request):
                 link(connection, run_id, sha256)
         return run_id
@@ -148,7 +155,7 @@ class RunQueue(ArtifactStore):
         with self._database.write() as connection:
             return end_run(connection, run_id, status, {"error": reason})
 
-    def request_cancel(self, run_id: str) -> RunStatus:
+    def request_cancel(self, run_id: str, *, actor: str = LOCAL) -> RunStatus:
         """Cancel a run: at once while it waits, within moments while it goes on.
 
         Returns the status after the call; a run that has ended stays as it is.
@@ -161,7 +168,9 @@ class RunQueue(ArtifactStore):
         cancelled = {"error": "Cancelled before it began", "finished_at": utc_now()}
         self._change(run_id, (RunStatus.QUEUED,), status=RunStatus.CANCELLED.value, **cancelled)
         self._change(run_id, (RunStatus.RUNNING,), cancel_requested=True)
-        return self.get_run(run_id).status
+        record = self.get_run(run_id)
+        self.access.audit(actor, Action.RUN_CANCELLED, run_id, record.model_name)
+        return record.status
 
     def cancel_requests(self, owner: str) -> set[str]:
         """Return the running runs of ``owner`` that somebody wants cancelled."""

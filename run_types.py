@@ -77,6 +77,7 @@ class RunRecord(RunItem):
     """One run with everything the store knows of it but the report."""
 
     request: RunRequest
+    created_by: str | None = Field(default=None, description="Who began it: token, user or local")
     owner: str | None = Field(default=None, description="Runner that works on it")
     heartbeat_at: datetime | None = None
 

@@ -11,6 +11,8 @@ import gzip
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from access_store import write_audit
+from access_types import LOCAL, Action
 from artifact_store import utc_now
 from errors import ConflictError, NotFoundError, StorageError
 from report_types import RunStatus, Stage, TestReport
@@ -154,7 +156,7 @@ class Store(RunQueue):
             rows = connection.execute(statement).mappings().all()
         return [MetricPoint.model_validate(dict(row)) for row in reversed(rows)]
 
-    def delete_run(self, run_id: str) -> None:
+    def delete_run(self, run_id: str, *, actor: str = LOCAL) -> None:
         """Delete a run that has ended, its report, and the files that no other run uses.
 
         Raises
@@ -164,13 +166,15 @@ class Store(RunQueue):
         ConflictError
             It is still waiting or running.
         """
-        if not self.get_run(run_id).status.is_final:
+        record = self.get_run(run_id)
+        if not record.status.is_final:
             msg = f"Run {run_id} has not ended yet; cancel it first"
             raise ConflictError(msg)
         with self._database.write() as connection:
             used = sa.select(run_artifact.c.sha256).where(run_artifact.c.run_id == run_id)
             candidates = list(connection.execute(used).scalars())
             connection.execute(sa.delete(run).where(run.c.id == run_id))
+            write_audit(connection, actor, Action.RUN_DELETED, run_id, record.model_name)
             self.drop_unused(connection, artifact.c.sha256.in_(candidates))
 
 

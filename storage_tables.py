@@ -26,7 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """Revision this program reads and writes: the newest file in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -92,6 +92,7 @@ run = Table(
     Column("heartbeat_at", UtcTime),
     Column("error", Text),
     Column("idempotency_key", String(255), unique=True),
+    Column("created_by", Text),
     Index("ix_run_created_at", "created_at"),
     Index("ix_run_status", "status"),
     Index("ix_run_model_sha256", "model_sha256"),
@@ -132,4 +133,41 @@ run_artifact = Table(
     Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
     Column("sha256", ForeignKey("artifact.sha256"), primary_key=True),
     Index("ix_run_artifact_sha256", "sha256"),
+)
+
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256 of the token
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Column("last_used_at", UtcTime),
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("approved_by", Text, nullable=False),
+    Column("approved_at", UtcTime, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("revoked_at", UtcTime),
+    Index("ix_approval_sha256", "sha256"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_audit_at", "at"),
 )
