@@ -1,4 +1,4 @@
-"""The shape of the project: arrows point down, docstrings tell the truth, settings are documented."""
+"""The shape of the project: arrows point down, docstrings and settings tell the truth."""
 
 from __future__ import annotations
 
@@ -83,10 +83,8 @@ def test_the_doors_do_not_know_each_other() -> None:
 @pytest.mark.parametrize("module", ["api_handler", "views.common", "views.run_panel"])
 def test_a_door_starts_light(module: str) -> None:
     """Neither door imports scikit-learn, shap or scipy's statistics when it starts."""
-    code = (
-        f"import {module}, sys; heavy = {{'sklearn', 'shap', 'scipy.stats', 'xgboost', 'lightgbm'}};"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
+    heavy = {"sklearn", "shap", "scipy.stats", "xgboost", "lightgbm"}
+    code = f"import {module}, sys; print(sorted({heavy} & set(sys.modules)))"
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
