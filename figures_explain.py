@@ -100,7 +100,7 @@ def _by_rank(importance: Sequence[FeatureImportance]) -> list[FeatureImportance]
 
 def _titled(words: str, section: ExplanationSection, output: OutputExplanation) -> str:
     """Name the output where there are several."""
-    return f"{words}: {text_on_chart(output.output, 20)}" if len(section.outputs) > 1 else words
+    return f"{words}: {text_on_chart(output.output, 14)}" if len(section.outputs) > 1 else words
 
 
 def _with_space(text: str, space: str) -> str:
@@ -252,9 +252,13 @@ def dependence(
     column = section.columns.index(feature)
     contributions = np.array([output.values[row][column] for row in rows], dtype=np.float64)
     cells = [section.rows[row].get(feature) for row in rows]
-    name = text_on_chart(feature, 32)
+    name = text_on_chart(feature)
     figure = new_figure(
-        theme, f"Effect of {name}", name, _with_space("Contribution", section.space), height=340
+        theme,
+        _titled(f"Effect of {name}", section, output),
+        name,
+        _with_space("Contribution", section.space),
+        height=340,
     )
     if any(isinstance(cell, str | bool) for cell in cells):
         positions = _category_positions(figure, cells, contributions)
@@ -306,7 +310,7 @@ def waterfall(
         return None
     names, steps = _steps(section, output, index)
     labels = [
-        f"{text_on_chart(name, 30)}<br><b>{signed(step)}</b>"
+        f"{text_on_chart(name, 34)}<br><b>{signed(step)}</b>"
         for name, step in zip(names, steps, strict=True)
     ]
     colours = PALETTES[theme]
@@ -369,7 +373,7 @@ def _steps(
 
 
 def _named_value(name: str, cells: dict[str, Cell]) -> str:
-    return f"{plain_text(name, 14)} = {plain_text(_cell_words(cells.get(name)), 9)}"
+    return f"{plain_text(name, 20)} = {plain_text(_cell_words(cells.get(name)), 9)}"
 
 
 def _waterfall_range(base: float, steps: Sequence[float]) -> list[float]:
