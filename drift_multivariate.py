@@ -145,7 +145,7 @@ def domain_classifier(reference: Floats, current: Floats, *, seed: int = 0) -> D
     old, new = (np.sort(scores[is_current[held_out] == side]) for side in (False, True))
     merged = merge(old, new)
     result = rank_location(merged)
-    auc = float(np.sum(merged.current_counts * merged.reference_below) / (merged.n * merged.m))
+    auc = 0.5 + merged.current_rank / (merged.n * merged.m)
     return DriftTest(
         name="domain_classifier",
         statistic=auc,

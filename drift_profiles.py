@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from base_types import Histogram
-from drift_tests import Floats
+from drift_tests import Floats, steps
 from schema_utils import Kind
 
 MAX_BINS = 20
@@ -76,8 +76,10 @@ class NumberProfile:
 
     def counts(self, inner_edges: Floats) -> Floats:
         """Count values in ``(-inf, e1], (e1, e2], … (ek, inf)``."""
-        below = np.searchsorted(self.values, inner_edges, side="right")
-        return np.diff(below, prepend=0, append=len(self.values)).astype(np.float64)
+        below = np.empty(len(inner_edges) + 1)
+        below[:-1] = np.searchsorted(self.values, inner_edges, side="right")
+        below[-1] = len(self.values)
+        return steps(below)
 
 
 @dataclass(frozen=True)

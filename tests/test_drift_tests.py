@@ -42,6 +42,23 @@ def test_kolmogorov_smirnov_is_that_of_scipy(name: str, exact: bool) -> None:
     assert ours.p_value == pytest.approx(scipys.pvalue, abs=1e-9 if exact else 5e-3)
 
 
+@pytest.mark.parametrize("levels", [1, 3, 5000, 10**6])
+def test_samples_of_many_blocks_give_the_same_sums(levels: int) -> None:
+    """Ties that reach over the ends of blocks, and none at all, against scipy."""
+    rng = np.random.default_rng(levels)
+    old, new = rng.integers(0, levels, 20_000) * 1.0, rng.integers(0, levels, 9_000) * 1.0
+    both = dt.merge(np.sort(old), np.sort(new))
+    assert both.n_distinct == len(np.unique(np.concatenate([old, new])))
+    pairs = [
+        (dt.wasserstein(both).statistic, stats.wasserstein_distance(old, new)),
+        (dt.energy_distance(both).statistic, stats.energy_distance(old, new)),
+        (both.largest_gap, stats.ks_2samp(old, new, method="asymp").statistic),
+        (dt.cramer_von_mises(both).statistic, stats.cramervonmises_2samp(old, new).statistic),
+    ]
+    for ours, scipys in pairs:
+        assert ours == pytest.approx(scipys, rel=1e-9)
+
+
 def test_exact_p_value_is_used_up_to_a_thousand_rows() -> None:
     """The method is stated and changes just above the limit."""
     small, large = (np.arange(float(n)) for n in (1000, 1001))
