@@ -328,22 +328,22 @@ def shorten(text: str, limit: int) -> str:
 
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]{}():$#~|<>!&+=.-])")
-_AUTOLINK = re.compile(r"(?i)(://|www(?=\.)|@)")
+_FOUND_LATER = re.compile(r"(?i)(://|www(?=\.)|@|:(?=material/|streamlit:|spinner:))")
 _WORD_JOINER = "\u2060"
 
 
 def escape_markdown(text: object) -> str:
     r"""Return text that Markdown, Streamlit's directives and emoji codes leave as it is.
 
-    Every character with a meaning gets a backslash; addresses are broken by an invisible word
-    joiner, because bare links are found after the escapes have been read.
+    Every character with a meaning gets a backslash; addresses and icon names are broken by an
+    invisible word joiner, because they are looked for after the escapes have been read.
 
     Examples
     --------
     >>> escape_markdown("m_a_x :red[*y*]")
     'm\\_a\\_x \\:red\\[\\*y\\*\\]'
     """
-    unlinked = _AUTOLINK.sub(rf"\1{_WORD_JOINER}", plain_text(text))
+    unlinked = _FOUND_LATER.sub(rf"\1{_WORD_JOINER}", plain_text(text))
     return _MARKDOWN.sub(r"\\\1", unlinked)
 
 

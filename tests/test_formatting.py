@@ -166,6 +166,14 @@ def test_markdown_escapes_take_back_to_the_text(text: str) -> None:
     assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]:$#~|<>]", escaped.replace("\\\\", ""))
 
 
+@pytest.mark.parametrize(
+    "text", ["https://evil.example", "www.evil.example", "me@evil.example", ":material/home:"]
+)
+def test_what_is_found_after_the_escapes_is_broken_up(text: str) -> None:
+    """Bare addresses and icons, which Streamlit makes in spite of backslashes, get a joiner."""
+    assert "\u2060" in formatting.escape_markdown(text)
+
+
 @given(st.text())
 def test_html_escapes_take_back_to_the_text(text: str) -> None:
     """The escaped text holds no markup and unescapes to the visible text."""
