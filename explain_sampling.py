@@ -202,9 +202,10 @@ def sample_pairs(box: BlackBox, request: Request, *, rows_per_second: float) -> 
         seconds_per_pair = (time.perf_counter() - before) / pairs
         result = _estimate(box, sums)
         reached = request.target / max(result.relative_error, 1e-12)
+        needed = int(sums.pairs * (reached**-2 - 1)) + FEWEST_PAIRS
         request.tell(max(reached**2, request.used / request.seconds), f"{sums.pairs} samples a row")
         fits = int(max(request.left, 0) * 0.9 / seconds_per_pair)
-        pairs = min(sums.pairs, fits, MAX_PAIRS - sums.pairs)
+        pairs = min(sums.pairs, needed, fits, MAX_PAIRS - sums.pairs)
         if reached >= 1 or pairs < FEWEST_PAIRS:
             return result
     return result

@@ -12,8 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
-from local_model import LocalModel
-from shapley_reference import shapley_by_definition
 from sklearn import ensemble, linear_model, svm, tree
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
@@ -36,6 +34,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from explainability import explain
+from tests.local_model import LocalModel
+from tests.shapley_reference import shapley_by_definition
 
 Output = Callable[[Any, pd.DataFrame], Any]
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shapley_reference import FunctionModel, shapley_by_definition
 
 from explain_columns import HybridPool
 from explain_outputs import OutputView
@@ -23,6 +22,7 @@ from explain_sampling import (
     enumerate_coalitions,
     sample_pairs,
 )
+from tests.shapley_reference import FunctionModel, shapley_by_definition
 
 
 def product(frame: pd.DataFrame) -> Any:

@@ -12,13 +12,13 @@ import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from shapley_reference import coalitions
 from sklearn import ensemble, tree
 
 import explain_trees
 import model_lowering
 from explain_trees import TreeGame, Trees, evaluate, shapley_values
 from model_types import Lowered
+from tests.shapley_reference import coalitions
 
 Floats = NDArray[np.float64]
 

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from local_model import LocalModel
 from numpy.typing import NDArray
-from shapley_reference import FunctionModel, shapley_by_definition
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -23,6 +21,8 @@ from errors import DataError, ModelRaisedError, RunCancelledError
 from explainability import explain, explain_section
 from explanation import Explanation
 from model_types import Lowered
+from tests.local_model import LocalModel
+from tests.shapley_reference import FunctionModel, shapley_by_definition
 
 
 def cancer(n_columns: int = 5) -> tuple[pd.DataFrame, Any]:

@@ -1,0 +1,156 @@
+"""Explanations: ours against shap called in the obvious way, same models, rows and background.
+
+Run ``python benchmarks/benchmark_explain.py [rows]``. Times are CPU seconds in this process, ours
+end to end (reading the model, checking the copy, explaining), shap's after a first call that
+compiles it. The last column is the largest difference of the values in units of their scale,
+where both explain the same output; shap's permutation values are themselves estimates.
+"""
+# ruff: noqa: ANN401 - models of any library
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import shap
+import xgboost
+from sklearn.datasets import make_classification
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from explainability import explain
+from tests.local_model import LocalModel
+
+N_COLUMNS = 20
+N_TRAINING = 3000
+N_BACKGROUND = 100
+SECONDS = 60.0
+TARGET = 0.1
+
+Shap = Callable[[Any, pd.DataFrame, pd.DataFrame], Any]
+
+
+def by_trees(model: Any, background: pd.DataFrame, rows: pd.DataFrame) -> Any:
+    """Explain with the interventional tree explainer."""
+    explainer = shap.TreeExplainer(model, background)
+    return explainer(rows, check_additivity=False).values
+
+
+def by_formula(model: Any, background: pd.DataFrame, rows: pd.DataFrame) -> Any:
+    """Explain with the linear explainer."""
+    return shap.LinearExplainer(model, background)(rows).values
+
+
+def by_permutation(model: Any, background: pd.DataFrame, rows: pd.DataFrame) -> Any:
+    """Explain a function, as ``shap.Explainer`` does for whatever it does not know."""
+    names = list(rows.columns)
+
+    def output(cells: Any) -> Any:
+        frame = pd.DataFrame(cells, columns=names)
+        if hasattr(model, "predict_proba"):
+            return model.predict_proba(frame)[:, 1]
+        return model.decision_function(frame)
+
+    return shap.Explainer(output, background)(rows, silent=True).values
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A model, shap's way to explain it, and how many of the rows it gets."""
+
+    name: str
+    model: Any
+    way: Shap
+    share: float = 1.0
+
+
+def contests() -> list[Contest]:
+    """Return the models, cheap ones first."""
+    boosted: dict[str, Any] = {"n_estimators": 200, "n_jobs": 1}
+    forest = RandomForestClassifier(100, max_depth=8, random_state=0)
+    return [
+        Contest("logistic regression", LogisticRegression(), by_formula),
+        Contest("gradient boosting 100 x d3", GradientBoostingClassifier(), by_trees),
+        Contest("xgboost 200 x d6", xgboost.XGBClassifier(**boosted), by_trees),
+        Contest("lightgbm 200 x 31", lightgbm.LGBMClassifier(**boosted, verbose=-1), by_trees),
+        Contest("histogram 200 x 31", HistGradientBoostingClassifier(max_iter=200), by_trees),
+        Contest("forest 100 x d8", forest, by_trees),
+        Contest("forest 100", RandomForestClassifier(100, random_state=0), by_trees),
+        Contest("extra trees 100", ExtraTreesClassifier(100, random_state=0), by_trees),
+        Contest(
+            "pipeline, forest d8", make_pipeline(StandardScaler(), forest), by_permutation, 0.05
+        ),
+        Contest("network", MLPClassifier((30,), max_iter=60, random_state=0), by_permutation),
+        Contest("svc", SVC(), by_permutation, 0.05),
+    ]
+
+
+def timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    """Return CPU seconds and result."""
+    start = time.process_time()
+    result = action()
+    return time.process_time() - start, result
+
+
+def compare(contest: Contest, table: pd.DataFrame, target: Any, n_rows: int) -> str:
+    """Return one line of the table."""
+    contest.model.fit(table.iloc[:N_TRAINING], target[:N_TRAINING])
+    background = table.iloc[:N_BACKGROUND]
+    count = max(10, int(contest.share * n_rows))
+    rows = table.iloc[N_TRAINING : N_TRAINING + count]
+    contest.way(contest.model, background, rows.iloc[:2])
+    theirs, values = timed(lambda: contest.way(contest.model, background, rows))
+    local = LocalModel(contest.model)
+    ours, found = timed(lambda: explain(local, rows, background, seconds=SECONDS, target=TARGET))
+    values = values[:, :, 1] if values.ndim == 3 else values
+    gap = "other unit"
+    if values.shape == found.values.shape[:2]:
+        scale = np.abs(values).max()
+        gap = f"{np.abs(values - found.values[:, :, 0]).max() / scale:.1e}"
+    error = "exact" if found.exact else f"± {found.relative_error:.0%}"
+    return (
+        f"{contest.name:28}{len(found.rows):>6}{found.method:>12}{error:>8}"
+        f"{ours:>9.3f}{theirs:>9.2f}{theirs / ours:>8.1f}x   {gap}"
+    )
+
+
+def main() -> None:
+    """Print a line per model."""
+    warnings.simplefilter("ignore")
+    n_rows = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    table, target = make_classification(
+        N_TRAINING + n_rows, N_COLUMNS, n_informative=8, flip_y=0.05, random_state=0
+    )
+    frame = pd.DataFrame(table, columns=[f"c{at}" for at in range(N_COLUMNS)])
+    print(
+        f"{'model':28}{'rows':>6}{'route':>12}{'':>8}{'ours s':>9}{'shap s':>9}{'ratio':>9}   gap"
+    )
+    for contest in contests():
+        print(compare(contest, frame, target, n_rows), flush=True)
+
+
+if __name__ == "__main__":
+    main()
