@@ -73,6 +73,12 @@ def compare_frames(
     -------
     DriftReport
         One ``FeatureDrift`` per reference column; skipped with a reason if a table is empty.
+
+    Examples
+    --------
+    >>> before, after = pd.DataFrame({"x": range(50)}), pd.DataFrame({"x": range(30, 80)})
+    >>> compare_frames(before, after).n_drifted
+    1
     """
     limits = thresholds or Thresholds()
     report = DriftReport(n_reference=len(reference), n_current=len(current))

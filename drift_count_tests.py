@@ -43,6 +43,11 @@ def population_stability_index(reference: Floats, current: Floats) -> TestResult
     """PSI ``Σ (p - q) ln(p / q)``; 0 = same, no upper limit (Siddiqi 2006).
 
     Empty cells count as a share of ``PSI_FLOOR``, so that one rare value cannot make it infinite.
+
+    Examples
+    --------
+    >>> round(population_stability_index(np.array([5, 5]), np.array([9, 1])).statistic, 3)
+    0.879
     """
     p, q = (np.maximum(shares(counts), PSI_FLOOR) for counts in (reference, current))
     return TestResult(float(np.sum((p - q) * np.log(p / q))))
@@ -52,6 +57,11 @@ def jensen_shannon(reference: Floats, current: Floats) -> TestResult:
     """Jensen-Shannon distance, base 2: square root of the divergence, in 0..1 (Lin 1991).
 
     Equal to ``scipy.spatial.distance.jensenshannon(p, q, base=2)``.
+
+    Examples
+    --------
+    >>> jensen_shannon(np.array([5, 0]), np.array([0, 7])).statistic
+    1.0
     """
     p, q = shares(reference), shares(current)
     middle = (p + q) / 2
@@ -60,13 +70,25 @@ def jensen_shannon(reference: Floats, current: Floats) -> TestResult:
 
 
 def hellinger(reference: Floats, current: Floats) -> TestResult:
-    """Hellinger distance ``sqrt(1/2 Σ (√p - √q)²)``, in 0..1."""
+    """Hellinger distance ``sqrt(1/2 Σ (√p - √q)²)``, in 0..1.
+
+    Examples
+    --------
+    >>> round(hellinger(np.array([5, 5]), np.array([9, 1])).statistic, 3)
+    0.325
+    """
     gap = np.sqrt(shares(reference)) - np.sqrt(shares(current))
     return TestResult(float(np.sqrt(0.5 * np.sum(gap**2))))
 
 
 def total_variation(reference: Floats, current: Floats) -> TestResult:
-    """Total variation ``1/2 Σ |p - q|``: the share of rows that would have to change cell, 0..1."""
+    """Total variation ``1/2 Σ |p - q|``: the share of rows that would have to change cell, 0..1.
+
+    Examples
+    --------
+    >>> total_variation(np.array([5, 5]), np.array([15, 5])).statistic
+    0.25
+    """
     return TestResult(float(0.5 * np.abs(shares(reference) - shares(current)).sum()))
 
 
@@ -106,6 +128,11 @@ def chi_square(reference: Floats, current: Floats, *, seed: int = 0) -> TestResu
         Pearson's statistic of the table that was tested and its p-value. ``method`` says how:
         the limit law; rare cells (expected count < 5 in either sample) put together first; or
         a permutation of the rows over the samples where the table is too thin for either.
+
+    Examples
+    --------
+    >>> round(chi_square(np.array([30, 20]), np.array([20, 30])).statistic, 6)
+    4.0
     """
     kept = _occupied(reference, current)
     if len(kept[0]) < 2:
@@ -216,6 +243,11 @@ def proportion_difference(
     TestResult
         Current share minus reference share, in -1..1; p-value of the chi-square test of the
         2 x 2 table (the square of the pooled two-proportion z), Fisher's where counts are small.
+
+    Examples
+    --------
+    >>> round(proportion_difference(10, 100, 30, 200).statistic, 6)
+    0.05
     """
     reference = np.array([reference_hits, n_reference - reference_hits], dtype=np.float64)
     current = np.array([current_hits, n_current - current_hits], dtype=np.float64)

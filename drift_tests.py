@@ -206,6 +206,11 @@ def kolmogorov_smirnov(merged: Merged, *, exact: bool | None = None) -> TestResu
     -----
     Asymptotic p-value: Kolmogorov's limit at ``s D + 1 / (6 s)``, ``s = sqrt(n m / (n + m))``,
     the correction of Vrbik (2018), *Pioneer Journal of Theoretical and Applied Statistics* 15.
+
+    Examples
+    --------
+    >>> kolmogorov_smirnov(merge(np.array([1.0, 2.0]), np.array([2.0, 3.0]))).statistic
+    0.5
     """
     distance = merged.largest_gap
     if exact is None:
@@ -228,7 +233,13 @@ def _exact_ks_p_value(merged: Merged) -> tuple[float, str]:
 
 
 def wasserstein(merged: Merged) -> TestResult:
-    """Wasserstein-1 (earth mover's) distance in the column's own unit, ``∫ |F - G| dx``."""
+    """Wasserstein-1 (earth mover's) distance in the column's own unit, ``∫ |F - G| dx``.
+
+    Examples
+    --------
+    >>> wasserstein(merge(np.array([0.0, 1.0]), np.array([2.0, 3.0]))).statistic
+    2.0
+    """
     return TestResult(merged.area)
 
 
@@ -365,6 +376,11 @@ def rosenbaum(merged: Merged) -> TestResult:
         exact probability ``C(N - k, n) / C(N, n)`` that without drift the k largest (or smallest)
         pooled values are all current, k of the fuller side (Rosenbaum 1954, Annals of
         Mathematical Statistics 25). Values equal to an end are not beyond it.
+
+    Examples
+    --------
+    >>> rosenbaum(merge(np.array([1.0, 2.0]), np.array([0.0, 1.5, 2.0, 9.0]))).statistic
+    0.5
     """
     below = float(np.searchsorted(merged.current, merged.reference[0], side="left"))
     above = merged.m - float(np.searchsorted(merged.current, merged.reference[-1], side="right"))

@@ -217,7 +217,7 @@ def test_p_values_are_corrected_over_all_columns() -> None:
     tables = [pd.DataFrame(rng.normal(size=(300, 30))).add_prefix("x") for _ in range(2)]
     tables[1]["x0"] += 0.28
     alone = drift.compare_column(tables[0]["x0"], tables[1]["x0"])
-    among = drift.compare_frames(*tables).features[0]
+    among = drift.compare_frames(tables[0], tables[1]).features[0]
     assert alone.verdict is DriftVerdict.DRIFT
     assert among.verdict is DriftVerdict.NONE
     before, after = (test_named(result, "value_distribution") for result in (alone, among))

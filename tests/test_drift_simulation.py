@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from local_model import LocalModel
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from drift_impact import harm_of, predict_many, prediction_change, quality, truth_of
@@ -17,6 +16,7 @@ from errors import ModelError, ModelRaisedError, RunCancelledError
 from model_types import ModelInfo, Predictions, Task
 from report_types import DriftSection, RunConfig, ScenarioResult
 from schema_utils import Feature, Kind, Schema
+from tests.local_model import LocalModel
 
 RNG = np.random.default_rng(3)
 N = 1000
@@ -191,7 +191,7 @@ def test_mixed_columns_are_all_ranked() -> None:
     )
     kinds = [Kind.INTEGER, Kind.CATEGORICAL, Kind.BOOLEAN, Kind.TEXT]
     features = [Feature(name=n, kind=k) for n, k in zip(frame, kinds, strict=True)]
-    model = StubModel(lambda rows: np.where(rows["c"] == "a", 1, 0))
+    model: Any = StubModel(lambda rows: np.where(rows["c"] == "a", 1, 0))
     section = simulate_drift(
         model, frame, Schema(features=features), model.predict(frame), config=CONFIG
     )
@@ -240,7 +240,9 @@ class StubModel:
 def test_one_bad_table_costs_no_other_its_answer() -> None:
     """Eight tables, one refused: seven answers, one error, in at most 2 log2(8) + 1 calls."""
     model: Any = StubModel(lambda rows: rows["x"])
-    frames = {i: pd.DataFrame({"x": [float(i)] * (i + 1)}) for i in range(8)}
+    frames: dict[Any, pd.DataFrame] = {
+        i: pd.DataFrame({"x": [float(i)] * (i + 1)}) for i in range(8)
+    }
     frames[5] = pd.DataFrame({"x": [-1.0]})
     answers = predict_many(model, frames)
     assert isinstance(answers.pop(5), ModelError)

@@ -212,7 +212,7 @@ def test_empty_sample_is_refused() -> None:
 def test_benjamini_hochberg_is_that_of_scipy(p_values: list[float]) -> None:
     """Equal to scipy.stats.false_discovery_control, also without any p-value."""
     ours = dt.benjamini_hochberg(p_values)
-    expected = stats.false_discovery_control(p_values) if p_values else []
+    expected: Any = stats.false_discovery_control(p_values) if p_values else []
     assert ours == pytest.approx(expected)
 
 
