@@ -10,6 +10,7 @@ was found, what was expected, what to do.
     ├── InputError                  the caller's input is wrong
     │   ├── SchemaError             a schema, naming feature and field
     │   ├── DataError               a table, naming column and row
+    │   │   └── RowsError           rows typed by hand, naming every wrong field
     │   ├── UnsupportedFileError    the file is no model we can read
     │   ├── TooLargeError           over a size limit
     │   └── ConflictError           not possible in the present state
@@ -42,6 +43,25 @@ class SchemaError(InputError):
 
 class DataError(InputError):
     """A table cannot be used; the message names the column or the row."""
+
+
+class RowsError(DataError):
+    """Some fields of some rows are wrong.
+
+    Parameters
+    ----------
+    problems : list of (int, str, str)
+        Row (from 0), field, and what is wrong with it.
+    total : int
+        How many there are, where not all are listed.
+    """
+
+    def __init__(self, problems: list[tuple[int, str, str]], total: int) -> None:
+        told = [f"Row {row}: field {field!r} {what}" for row, field, what in problems[:3]]
+        more = f" ({total - 3} more)" if total > 3 else ""
+        super().__init__(". ".join(told) + "." + more)
+        self.problems = problems
+        self.total = total
 
 
 class UnsupportedFileError(InputError):

@@ -18,6 +18,7 @@ from pydantic import Field, field_serializer
 
 from base_types import Estimate, Histogram, Section, Status, TypedModel
 from model_types import ModelFileInfo, ModelInfo
+from opinion_types import SecondOpinion
 from schema_utils import Schema
 
 SCHEMA_VERSION = 1
@@ -108,6 +109,9 @@ class RunRequest(TypedModel):
         default_factory=dict, description="Labels of the run itself: commit, branch, note …"
     )
     source: Literal["dashboard", "api", "client"] = "dashboard"
+    policy: Literal["strict", "standard"] | None = Field(
+        default=None, description="Stricter policy than the server's; cannot loosen it"
+    )
     purpose: Literal["test", "preview"] = Field(
         default="test", description="A preview reads file and schema for the page; never listed"
     )
@@ -128,6 +132,10 @@ class ModelSection(Section):
     info: ModelInfo | None = None
     load_ms: float | None = None
     isolation: str = Field(default="", description="full or partial, with what is missing")
+    policy: str = Field(default="", description="strict, standard or custom; what was in force")
+    approval: str | None = Field(
+        default=None, description="Who let the file run code of its own, when and why"
+    )
     warnings: list[str] = Field(default_factory=list)
 
 
@@ -520,7 +528,9 @@ class ExplanationSection(Section):
     space: str = Field(default="", description="probability, log-odds, score, prediction …")
     columns: list[str] = Field(default_factory=list)
     rows: list[dict[str, Cell]] = Field(default_factory=list, description="Explained raw rows")
-    row_numbers: list[int] = Field(default_factory=list)
+    row_numbers: list[int] = Field(
+        default_factory=list, description="Their positions in the tested data, from 0"
+    )
     outputs: list[OutputExplanation] = Field(default_factory=list)
     background_rows: int = 0
     n_model_calls: int = Field(default=0, description="Rows sent to the model")
@@ -529,6 +539,14 @@ class ExplanationSection(Section):
     additivity_gap: float | None = Field(
         default=None, description="max |base + sum - output| / scale"
     )
+    background_numbers: list[int] = Field(
+        default_factory=list, description="Rows of the tested data that stand for an ordinary row"
+    )
+    answers: list[Cell] = Field(default_factory=list, description="What the model says per row")
+    actual: list[Cell] = Field(default_factory=list, description="The true answer per row")
+    classes: list[str] = Field(default_factory=list, description="Columns of probabilities")
+    probabilities: list[list[float]] = Field(default_factory=list, description="(rows, classes)")
+    opinion: SecondOpinion | None = None
     notes: list[str] = Field(default_factory=list)
 
 

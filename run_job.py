@@ -1,6 +1,6 @@
 """What happens inside the process of one run, from its fork to its end.
 
-Owns: ``run_job``: cutting the process loose from its parent's things, reporting progress, and
+Owns: ``run_job``, reporting progress, and ``cut_loose`` for every process that the runner forks;
 turning whatever happens into a status and a sentence in the store.
 """
 
@@ -37,7 +37,7 @@ def run_job(record: RunRecord, store: Store, target: JobTarget, parent_pid: int)
     """Do one run in a freshly forked process and end the process; never returns."""
     exit_code = 1
     try:
-        _cut_loose(parent_pid)
+        cut_loose(parent_pid)
         store.after_fork()
         _do(record, store, target)
         exit_code = 0
@@ -47,7 +47,7 @@ def run_job(record: RunRecord, store: Store, target: JobTarget, parent_pid: int)
         os._exit(exit_code)
 
 
-def _cut_loose(parent_pid: int) -> None:
+def cut_loose(parent_pid: int) -> None:
     """Get a session of one's own, default signals, and die when the parent does."""
     os.setsid()
     for signum in (signal.SIGTERM, signal.SIGINT):
