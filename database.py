@@ -158,11 +158,11 @@ def _revision_of(connection: sa.Connection) -> str | None:
 
 def _upgrade(connection: sa.Connection) -> None:
     """Apply the missing migrations under the write lock; the second of two does nothing."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # nobody needs its every step
     from alembic import command  # 0.3 s of imports that only an outdated store needs
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # nobody needs its every step
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}

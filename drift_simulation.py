@@ -44,7 +44,7 @@ from report_types import (
 from schema_utils import Schema
 
 MIN_ROWS = 20
-HARM_LIMIT = 0.05
+HARM_LIMIT = 0.10
 
 Progress = Callable[[float, str], None]
 

@@ -39,7 +39,7 @@ from report_types import (
 DEFAULT_VERDICT = "default"
 """Key of ``first_noticed`` and ``tests_noticed`` that holds the product's own decision."""
 
-HARM_LIMIT = 0.05
+HARM_LIMIT = 0.10
 """Harm from which ``ScenarioResult.harm_severity`` counts; drawn as the threshold."""
 
 _MAX_BARS = 20

@@ -447,7 +447,7 @@ class ScenarioResult(TypedModel):
     points: list[SeverityPoint] = Field(default_factory=list)
     first_noticed: dict[str, float | None] = Field(default_factory=dict, description="By test")
     harm: float | None = Field(default=None, description="Largest harm over the severities, 0..1")
-    harm_severity: float | None = Field(default=None, description="Where harm passes 5 %")
+    harm_severity: float | None = Field(default=None, description="Where harm reaches 10 %")
     skipped: str | None = None
 
 

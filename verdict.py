@@ -64,7 +64,7 @@ THRESHOLDS: dict[str, Threshold] = {
         "Noise of 1 % of a standard deviation should hardly flip an answer; our default.",
     ),
     "drift_harm_warn": Threshold(
-        0.05, "share", "Harm: 5 % of the predictions change before any alarm rings; our default."
+        0.10, "share", "Harm: one answer in ten changes before any alarm rings; our default."
     ),
     "dominant_feature_warn": Threshold(
         0.90, "share", "One column with over 90 % of the importance is often a leak; our default."
@@ -424,7 +424,7 @@ def _alarm_is_late(scenario: ScenarioResult, limit: float) -> bool:
     noticed = scenario.first_noticed.get("default")
     return any(
         point.harm is not None
-        and point.harm > limit
+        and point.harm >= limit
         and (noticed is None or point.severity < noticed)
         for point in scenario.points
     )
