@@ -67,7 +67,9 @@ def _metric(name: str, estimate: Estimate, y_true: FloatArray) -> Metric:
         return undefined_metrics((name,), reason, y_true.size)[0]
     uses_mean = name in ("root_mean_squared_error", "r2")
     constant = np.full(y_true.size, np.mean(y_true) if uses_mean else np.median(y_true))
-    if name == MEDIAN:
+    if name == "r2":
+        baseline = 0.0  # by definition; computed, rounding would leave 1e-16
+    elif name == MEDIAN:
         baseline = float(np.median(np.abs(y_true - constant)))
     else:
         baseline = float(_sum_scorer(y_true, constant)(np.ones((1, y_true.size)))[name][0])
