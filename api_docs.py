@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from api_access import OPEN_PATHS, scope_needed
 from formatting import escape_html
 from report_types import RunConfig
 
@@ -57,6 +58,12 @@ RUN_TESTS_BODY: dict[str, Any] = {
                             "description": "JSON object of labels to find the run by",
                         },
                         "source": {"type": "string", "enum": ["api", "client"]},
+                        "policy": {
+                            "type": "string",
+                            "enum": ["strict", "standard"],
+                            "description": "What the file may contain; can only be stricter than "
+                            "the server's own policy",
+                        },
                     },
                 },
                 "example": {
@@ -85,9 +92,30 @@ CURL_OF = {
     "cancel_run": "curl -X POST BASE/runs/RUN_ID/cancel",
     "delete_run": "curl -X DELETE BASE/runs/RUN_ID",
     "follow_run": "curl -N BASE/runs/RUN_ID/events",
+    "list_audit": "curl -H 'Authorization: Bearer TOKEN' BASE/audit",
     "is_alive": "curl BASE/healthz",
     "is_ready": "curl BASE/readyz",
 }
+
+
+def describe_access(openapi: dict[str, Any]) -> None:
+    """Say in an OpenAPI description which operations may want a token, and of which scope."""
+    scheme = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of `python -m tokens create`, or MONITOR_API_TOKEN. Wanted as "
+        "soon as one exists; without any, a server that only its own machine reaches is open.",
+    }
+    openapi["components"]["securitySchemes"] = {"token": scheme}
+    for path, methods in openapi["paths"].items():
+        for method, operation in methods.items():
+            if path in OPEN_PATHS:
+                continue
+            operation["security"] = [{"token": []}]
+            scope = scope_needed(method.upper(), path).value
+            text = operation.get("description", "")
+            operation["description"] = f"{text} Scope: {scope}."
+
 
 _STYLE = """
 :root{color-scheme:light dark}

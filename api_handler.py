@@ -25,7 +25,14 @@ import jobs
 from api_middleware import RequestGate
 from api_problems import add_handlers, documented
 from api_requests import FIELDS, submit_form
-from api_runs import MAX_WAIT_SECONDS, POLL_AGAIN_SECONDS, StoreOf, answer_for, wait_for_run
+from api_runs import (
+    MAX_WAIT_SECONDS,
+    POLL_AGAIN_SECONDS,
+    CallerOf,
+    StoreOf,
+    answer_for,
+    wait_for_run,
+)
 from api_types import Problem, Readiness, RunAnswer
 from api_uploads import read_form
 from environment import PRODUCT_VERSION
@@ -54,6 +61,7 @@ class _Api(FastAPI):
         """Return the OpenAPI description."""
         description = super().openapi()
         description["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        api_docs.describe_access(description)
         return description
 
 
@@ -85,7 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.store = store
     add_handlers(app)
     for part in (router, api_runs.router):
-        app.include_router(part, responses=documented(400, 401, 422, 500))
+        app.include_router(part, responses=documented(400, 401, 403, 422, 500))
     app.include_router(api_docs.router)
     return app
 
@@ -94,7 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     "/run_tests",
     operation_id="run_tests",
     tags=["runs"],
-    responses=documented(403, 409, 413, 415, 503)
+    responses=documented(409, 413, 415, 429, 503)
     | {202: {"model": RunAnswer, "description": "Not finished yet; see Location"}},
     openapi_extra=api_docs.RUN_TESTS_BODY,
 )
@@ -102,6 +110,7 @@ async def run_tests(
     request: Request,
     response: Response,
     store: StoreOf,
+    caller: CallerOf,
     prefer: Annotated[
         str | None,
         Header(
@@ -123,7 +132,9 @@ async def run_tests(
         {"model": settings.max_model_bytes, "sample": settings.max_sample_bytes},
         FIELDS,
     ) as form:
-        run_id = await run_in_threadpool(submit_form, store, form, idempotency_key)
+        run_id = await run_in_threadpool(
+            submit_form, store, form, idempotency_key, actor=caller.actor
+        )
     seconds = _seconds_to_wait(prefer)
     record = await wait_for_run(store, run_id, seconds)
     if not record.status.is_final:

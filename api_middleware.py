@@ -1,6 +1,7 @@
 """What happens to a request before any route sees it.
 
-Owns: the request id, the checks of host, origin and token, and admission to ``POST /run_tests``.
+Owns: the request id, the checks of host and origin, the order of all checks (``api_access`` has
+those of tokens), and admission to ``POST /run_tests``.
 Pure ASGI: behind the usual decorator middleware a client that went away is never noticed, and a
 form would be read before anything could refuse it.
 """
@@ -9,12 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from fastapi.responses import Response
@@ -22,15 +21,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from access_types import Caller
+from api_access import OPEN_PATHS, Gatekeeper, Refusal, address_of
 from api_problems import Where, error_response, problem_response
 from errors import BusyError, MonitorError, TooLargeError
 from settings import LOOPBACK_HOSTS, MIB, Settings
 from storage import Store
 
 log = logging.getLogger("api")
-
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
-"""Answered without a token: they tell nothing about runs."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 DRAIN_SECONDS = 30.0
@@ -41,8 +39,6 @@ FORM_OVERHEAD_BYTES = 4 * MIB
 """What a form may hold beside its two files."""
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
-
-Refusal = Callable[[Scope, Headers], Awaitable[Response | None]]
 
 
 class RequestGate:
@@ -55,13 +51,14 @@ class RequestGate:
     settings : Settings
         Token, allowed hosts and limits.
     store : Store
-        Asked for the length of the queue.
+        Asked for tokens and for the length of the queue.
     """
 
     def __init__(self, app: ASGIApp, *, settings: Settings, store: Store) -> None:
         self._app = app
         self._settings = settings
         self._store = store
+        self._gatekeeper = Gatekeeper(settings, store)
         self._hosts = LOOPBACK_HOSTS | {settings.api_host.lower()} | _lower(settings.allowed_hosts)
         # whoever knows the token need not come by a known name, unless names are configured
         self._any_host = bool(settings.token) and not settings.allowed_hosts
@@ -83,13 +80,39 @@ class RequestGate:
             await _answer(refusal, scope, tagged, None if waits else receive)
 
     async def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
-        for check in (self._check_host, self._check_origin, self._check_token):
+        for check in (self._check_host, self._check_origin):
             refusal = check(scope, headers)
             if refusal is not None:
+                who = f"address {address_of(scope)}"
+                await run_in_threadpool(
+                    self._gatekeeper.write_down, who, scope, refusal.status_code
+                )
                 return refusal
-        if scope["path"] == "/run_tests" and scope["method"] == "POST":
+        if scope["path"] in OPEN_PATHS:
+            return None
+        try:
+            refusal = await run_in_threadpool(self._check_access, scope, headers)
+        except MonitorError as error:
+            return error_response(error, Where.of(scope))
+        if refusal is None and scope["path"] == "/run_tests" and scope["method"] == "POST":
             return await self._admit(scope, headers)
-        return None
+        return refusal
+
+    def _check_access(self, scope: Scope, headers: Headers) -> Response | None:
+        """Refuse whoever is not known, may not do this, or does it too often."""
+        keeper = self._gatekeeper
+        caller = keeper.identify(scope, headers)
+        if isinstance(caller, Refusal):
+            return self._written_down(f"address {address_of(scope)}", scope, caller)
+        scope["state"]["caller"] = caller
+        refusal = keeper.check_scope(caller, scope)
+        if refusal is None and scope["path"] == "/run_tests" and scope["method"] == "POST":
+            refusal = keeper.check_rate(caller)
+        return None if refusal is None else self._written_down(caller.actor, scope, refusal)
+
+    def _written_down(self, actor: str, scope: Scope, refusal: Refusal) -> Response:
+        self._gatekeeper.write_down(actor, scope, refusal.status)
+        return _problem(scope, refusal.status, refusal.detail, refusal.kind, refusal.headers)
 
     def _check_host(self, scope: Scope, headers: Headers) -> Response | None:
         """Refuse foreign names: a web page may point its own name at this machine."""
@@ -105,19 +128,6 @@ class RequestGate:
         if origin is None or scope["method"] in SAFE_METHODS or _host_of(origin) in self._hosts:
             return None
         return _problem(scope, 403, f"Pages of {origin[:200]!r} may not use this", "foreign-origin")
-
-    def _check_token(self, scope: Scope, headers: Headers) -> Response | None:
-        token = self._settings.token
-        if not token or scope["path"] in OPEN_PATHS:
-            return None
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        # bytes, because compare_digest refuses text beyond ASCII
-        right = hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.encode())
-        if kind.lower() == "bearer" and right:
-            return None
-        detail = "Send the header 'Authorization: Bearer <MONITOR_API_TOKEN>'"
-        challenge = {"WWW-Authenticate": "Bearer"}
-        return _problem(scope, 401, detail, "unauthorized", headers=challenge)
 
     async def _admit(self, scope: Scope, headers: Headers) -> Response | None:
         """Refuse an upload that cannot be taken, while it is still on the way."""
@@ -149,6 +159,12 @@ class RequestGate:
         if state.n_queued >= self._settings.queue_limit:
             msg = f"{state.n_queued} runs are waiting already; try again later"
             raise BusyError(msg, state.retry_after_seconds(self._settings.slots))
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Return who sent a request that came through the gate."""
+    caller: Caller = scope["state"]["caller"]
+    return caller
 
 
 def _problem(

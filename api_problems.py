@@ -134,11 +134,14 @@ def _document(status: int) -> dict[str, Any]:
 
 
 _EXAMPLES = {
+    401: "There is no token; send the header 'Authorization: Bearer <token>'",
+    403: "This needs a token with the scope 'read'; yours has: run",
     404: "There is no run '01j9zz'; it may have been deleted",
     409: "Run 01j9zz has not ended yet; cancel it first",
     413: "The file is larger than the 200 MiB allowed",
     415: "This is a Parquet table, not a model. Upload it as the data set",
     422: "The option n_rows is 5; expected 10 or more",
+    429: "Too many runs within a minute; try again in 3 s",
     503: "20 runs are waiting already (at most 20); try again later",
 }
 

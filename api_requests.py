@@ -5,7 +5,6 @@ Owns: the fields of the form, what each may hold, and the sentences for what it 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,14 +17,15 @@ from model_file import display_name, inspect_file
 from report_types import RunConfig, RunRequest
 from schema_json import schema_from_json
 from storage import Store
+from strict_json import read_json
 
-FIELDS = frozenset({"schema", "target", "options", "labels", "source"})
+FIELDS = frozenset({"schema", "target", "options", "labels", "source", "policy"})
 MAX_KEY = 200
 """Longest Idempotency-Key."""
 
 
-def submit_form(store: Store, form: Form, idempotency_key: str | None) -> str:
-    """Check a received form, keep its files, queue the run and return its id.
+def submit_form(store: Store, form: Form, idempotency_key: str | None, *, actor: str) -> str:
+    """Check a received form, keep its files, queue the run for ``actor`` and return its id.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def submit_form(store: Store, form: Form, idempotency_key: str | None) -> str:
         sample_name=display_name(sample.name) if sample else None,
         **values,
     )
-    return jobs.submit(store, request, idempotency_key=idempotency_key)
+    return jobs.submit(store, request, idempotency_key=idempotency_key, actor=actor)
 
 
 def _keep(store: Store, upload: Upload, kind: str) -> str:
@@ -69,7 +69,20 @@ def _request_values(fields: Mapping[str, bytes]) -> dict[str, Any]:
         "json_schema": schema_from_json(schema) if schema else None,
         "labels": _labels(fields),
         "source": "client" if _text(fields, "source") == "client" else "api",
+        "policy": _policy(fields),
     }
+
+
+def _policy(fields: Mapping[str, bytes]) -> str | None:
+    """Return the policy asked for; a request can tighten the operator's, never loosen it."""
+    asked = _text(fields, "policy")
+    if asked not in ("", "strict", "standard"):
+        msg = (
+            f"The field 'policy' is {asked[:40]!r}; expected strict or standard. What a file may "
+            "do beyond that is the operator's to decide"
+        )
+        raise InputError(msg)
+    return asked or None
 
 
 def _config(fields: Mapping[str, bytes]) -> RunConfig:
@@ -107,11 +120,7 @@ def _json_object(fields: Mapping[str, bytes], name: str) -> dict[str, Any]:
     text = _text(fields, name)
     if not text:
         return {}
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        msg = f"The field {name!r} is no valid JSON ({error}); expected an object like {{}}"
-        raise InputError(msg) from error
+    value = read_json(text, what=f"The field {name!r}")
     if not isinstance(value, dict):
         msg = f"The field {name!r} holds {text[:60]!r}; expected a JSON object like {{}}"
         raise InputError(msg)

@@ -17,6 +17,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 import jobs
+from access_types import AuditEntry, Caller
+from api_middleware import caller_of
 from api_problems import documented
 from api_types import RunAnswer, RunList, run_answer
 from errors import NotFoundError
@@ -43,7 +45,13 @@ def get_store(request: Request) -> Store:
     return store
 
 
+def get_caller(request: Request) -> Caller:
+    """Return who sent the request."""
+    return caller_of(request.scope)
+
+
 StoreOf = Annotated[Store, Depends(get_store)]
+CallerOf = Annotated[Caller, Depends(get_caller)]
 RunId = Annotated[
     str, Path(description="Id of the run", max_length=64, examples=["01kf2m9x3c8d7e6f5g4h3j2k1m"])
 ]
@@ -211,9 +219,11 @@ def get_data(run_id: RunId, store: StoreOf) -> FileResponse:
     status_code=202,
     responses=documented(404, 503),
 )
-async def cancel_run(run_id: RunId, store: StoreOf, request: Request) -> RunAnswer:
+async def cancel_run(
+    run_id: RunId, store: StoreOf, caller: CallerOf, request: Request
+) -> RunAnswer:
     """Cancel a run: at once while it waits, within moments while it goes on."""
-    await run_in_threadpool(jobs.cancel, store, run_id)
+    await run_in_threadpool(jobs.cancel, store, run_id, actor=caller.actor)
     record = await wait_for_run(store, run_id, 1.0)
     return await answer_for(store, record, request)
 
@@ -224,9 +234,9 @@ async def cancel_run(run_id: RunId, store: StoreOf, request: Request) -> RunAnsw
     status_code=204,
     responses=documented(404, 409, 503),
 )
-def delete_run(run_id: RunId, store: StoreOf) -> None:
+def delete_run(run_id: RunId, store: StoreOf, caller: CallerOf) -> None:
     """Delete a run that has ended, with its report and the files that no other run uses."""
-    store.delete_run(run_id)
+    store.delete_run(run_id, actor=caller.actor)
 
 
 @router.get(
@@ -250,6 +260,16 @@ async def follow_run(
             return
         await asyncio.sleep(EVENT_SECONDS)
         record = await run_in_threadpool(store.get_run, record.id)
+
+
+@router.get("/audit", operation_id="list_audit", tags=["audit"], responses=documented(503))
+def list_audit(
+    store: StoreOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=1, description="Go on from this id")] = None,
+) -> list[AuditEntry]:
+    """Say who ran, trusted and deleted what, the newest first; needs the scope admin."""
+    return store.access.list_audit(limit, before=before)
 
 
 async def wait_for_run(store: Store, run_id: str, seconds: float) -> RunRecord:

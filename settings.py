@@ -49,7 +49,8 @@ class Settings(BaseSettings):
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port of the API; 0 picks one")
     api_token: SecretStr | None = Field(
-        default=None, description="Bearer token of the API; needed unless it is local only"
+        default=None,
+        description="Bearer token of the API, for everything; python -m tokens makes narrower ones",
     )
     allowed_hosts: list[str] = Field(
         default_factory=list,
@@ -82,6 +83,12 @@ class Settings(BaseSettings):
     )
     slots: int = Field(default_factory=default_slots, ge=1, le=64, description="Runs at once")
     queue_limit: int = Field(default=20, ge=1, le=10_000, description="Runs that may wait")
+    runs_per_minute: int = Field(
+        default=60,
+        ge=1,
+        le=100_000,
+        description="Runs that one client of the API (token, else address) may start per minute",
+    )
 
     @field_validator("database_url")
     @classmethod

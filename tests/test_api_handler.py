@@ -235,7 +235,7 @@ def test_list_is_paged(api: str) -> None:
         ({"model": ("m.pkl", b"PAR1....")}, {}, 415, "Parquet table, not a model"),
         ({"model": ("m.pkl", b"")}, {}, 422, "field 'model'"),
         ({"sample": ("s.csv", b"x\n1\n")}, {}, 422, "field 'model'"),
-        (FORM, {"options": "{"}, 422, "no valid JSON"),
+        (FORM, {"options": "{"}, 422, "is no JSON"),
         (FORM, {"options": "[1]"}, 422, "expected a JSON object"),
         (FORM, {"options": '{"n_rows": 5}'}, 422, "n_rows is 5"),
         (FORM, {"options": '{"rows": 5}'}, 422, "there are batch_sizes"),

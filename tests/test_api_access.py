@@ -1,0 +1,194 @@
+"""Tokens, scopes, rates and the audit log, over real connections."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+
+from access_types import Action, Scope
+from rate_limits import RateLimiter
+from settings import Settings
+from storage import Store
+from tests.fake_runner import fake_runner
+from tests.test_api_handler import early_answer, post, problem_of, serving
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running API, its store, and tokens by name."""
+
+    address: str
+    store: Store
+    tokens: dict[str, str]
+
+    def ask(self, method: str, path: str, token: str = "") -> requests.Response:
+        """Send a request with one of the tokens."""
+        headers = {"Authorization": f"Bearer {self.tokens[token]}"} if token else {}
+        return requests.request(method, self.address + path, headers=headers, timeout=10)
+
+    def run(self, token: str) -> requests.Response:
+        """Start a run with one of the tokens."""
+        return post(self.address, headers={"Authorization": f"Bearer {self.tokens[token]}"})
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An API with one token per scope, an expired and a revoked one."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("access"))
+    store = Store.open(settings)
+    tokens = {
+        scope.value: store.access.create_token(scope.value, [scope], expires_at=None, actor="me")
+        for scope in Scope
+    }
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    for name, end in (("other", None), ("expired", past), ("revoked", None)):
+        tokens[name] = store.access.create_token(name, [Scope.RUN], expires_at=end, actor="me")
+    store.access.revoke_token("revoked", actor="me")
+    with fake_runner(settings.data_dir, "finish"), serving(settings) as address:
+        yield Server(address, store, tokens)
+    store.close()
+
+
+@pytest.mark.parametrize("token", ["", "expired", "revoked"])
+def test_who_is_not_known_is_refused(server: Server, token: str) -> None:
+    """No token, an expired and a revoked one are 401 with the way to come in."""
+    answer = server.ask("GET", "/runs", token)
+    assert problem_of(answer, 401)["type"] == "unauthorized"
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("token", "method", "path", "status"),
+    [
+        ("read", "GET", "/runs", 200),
+        ("run", "GET", "/runs", 403),
+        ("admin", "GET", "/runs", 200),
+        ("read", "GET", "/runs/nope", 404),
+        ("read", "POST", "/run_tests", 403),
+        ("read", "POST", "/runs/nope/cancel", 403),
+        ("read", "DELETE", "/runs/nope", 403),
+        ("run", "DELETE", "/runs/nope", 403),
+        ("admin", "DELETE", "/runs/nope", 404),
+        ("read", "GET", "/audit", 403),
+        ("admin", "GET", "/audit", 200),
+        ("read", "GET", "/unknown", 404),
+    ],
+)
+def test_scope_decides(server: Server, token: str, method: str, path: str, status: int) -> None:
+    """A token does what its scope says; a refusal names the scope that is missing."""
+    answer = server.ask(method, path, token)
+    assert answer.status_code == status, answer.text
+    if status == 403:
+        needed = problem_of(answer, 403)["detail"].split("'")[1]
+        assert f'scope="{needed}"' in answer.headers["WWW-Authenticate"]
+
+
+def test_runner_sees_and_cancels_its_own_runs_only(server: Server) -> None:
+    """With the scope run alone one follows and cancels one's own runs, nobody else's."""
+    run_id = server.run("run").json()["run_id"]
+    for method, path in (("GET", ""), ("GET", "/report"), ("POST", "/cancel")):
+        assert server.ask(method, f"/runs/{run_id}{path}", "run").ok
+        assert server.ask(method, f"/runs/{run_id}{path}", "other").status_code == 403
+    assert server.ask("DELETE", f"/runs/{run_id}", "run").status_code == 403
+
+
+def test_log_tells_who_did_what(server: Server) -> None:
+    """Runs, deletions and refusals are in the audit log under the token's name."""
+    run_id = server.run("run").json()["run_id"]
+    server.ask("DELETE", f"/runs/{run_id}", "admin")
+    server.ask("DELETE", f"/runs/{run_id}", "read")
+    told = server.ask("GET", "/audit", "admin").json()
+    entries = [(item["actor"], item["action"]) for item in told if run_id in item["target"]]
+    assert entries == [
+        ("token read", "request refused"),
+        ("token admin", "run deleted"),
+        ("token run", "run created"),
+    ]
+
+
+def test_strangers_cannot_flood_the_log(server: Server) -> None:
+    """Of a hundred refused requests only a few are written down."""
+    for _ in range(100):
+        server.ask("GET", "/runs")
+    refused = [
+        entry
+        for entry in server.store.access.list_audit(1000)
+        if entry.action is Action.REQUEST_REFUSED and entry.detail == "status 401"
+    ]
+    assert 1 <= len(refused) <= 10
+
+
+def test_description_declares_the_tokens(server: Server) -> None:
+    """OpenAPI names the security scheme and each operation's scope, but not for health."""
+    openapi = requests.get(f"{server.address}/openapi.json", timeout=10).json()
+    assert openapi["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert openapi["paths"]["/run_tests"]["post"]["security"] == [{"token": []}]
+    assert "Scope: admin." in openapi["paths"]["/audit"]["get"]["description"]
+    assert "security" not in openapi["paths"]["/healthz"]["get"]
+
+
+def test_first_token_closes_a_running_server(tmp_path: Path) -> None:
+    """A server without tokens is open; it asks for one as soon as one is made, revoked or not."""
+    settings = Settings(data_dir=tmp_path)
+    store = Store.open(settings)
+    with fake_runner(tmp_path, "finish"), serving(settings) as address:
+        assert requests.get(f"{address}/runs", timeout=10).status_code == 200
+        store.access.create_token("ci", [Scope.READ], expires_at=None, actor="me")
+        store.access.revoke_token("ci", actor="me")
+        assert requests.get(f"{address}/runs", timeout=10).status_code == 401
+        assert store.access.clear_tokens(actor="me") == 1
+        assert requests.get(f"{address}/runs", timeout=10).status_code == 200
+    store.close()
+
+
+def test_too_many_runs_are_refused_before_the_body(tmp_path: Path) -> None:
+    """The third run of a minute that allows two is 429 with Retry-After, unread."""
+    settings = Settings(data_dir=tmp_path, runs_per_minute=2)
+    with fake_runner(tmp_path, "finish"), serving(settings) as address:
+        assert [post(address).status_code for _ in range(2)] == [200, 200]
+        answer = early_answer(address, 1000)
+        assert answer.startswith("HTTP/1.1 429")
+        assert 1 <= int(re.search(r"(?i)retry-after: (\d+)", answer)[1]) <= 30  # type: ignore[index]
+        assert problem_of(post(address), 429)["type"] == "too-many-requests"
+        assert requests.get(f"{address}/runs", timeout=10).status_code == 200
+
+
+def test_rate_is_per_token(tmp_path: Path) -> None:
+    """One token's runs do not use up another's."""
+    settings = Settings(data_dir=tmp_path, runs_per_minute=1)
+    store = Store.open(settings)
+    tokens = {
+        name: store.access.create_token(name, [Scope.RUN], expires_at=None, actor="me")
+        for name in ("a", "b")
+    }
+    with fake_runner(tmp_path, "finish"), serving(settings) as address:
+        server = Server(address, store, tokens)
+        assert [server.run(name).status_code for name in "aab"] == [200, 429, 200]
+    store.close()
+
+
+def test_bucket_fills_at_its_rate() -> None:
+    """Thirty a minute: thirty at once, then one every two seconds, never more than thirty."""
+    now = 0.0
+    limiter = RateLimiter(30, clock=lambda: now)
+    assert [limiter.wait_seconds("a") for _ in range(31)] == [0] * 30 + [2]
+    now = 2.0
+    assert [limiter.wait_seconds("a") for _ in range(2)] == [0, 2]
+    now = 1e6
+    assert [limiter.wait_seconds("a") for _ in range(31)] == [0] * 30 + [2]
+
+
+def test_many_clients_do_not_fill_the_memory() -> None:
+    """Addresses that are tried once each are forgotten."""
+    now = 0.0
+    limiter = RateLimiter(60, clock=lambda: now)
+    for number in range(25_000):
+        now += 0.01
+        limiter.wait_seconds(str(number))
+    assert len(limiter._buckets) <= 10_000
