@@ -10,7 +10,7 @@ enough to matter*, by an effect size with a floor. Beyond chance and at least ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -94,10 +94,44 @@ def compare_frames(
             progress(i / len(kinds), f"comparing {name}")
         old, new = (profile_column(frame[name], kinds[name]) for frame in (reference, current))
         compared[name] = compare_profiles(old, new, limits)
-    report.features = judge_columns(compared, kinds, limits)
+    sizes = (len(reference), len(current))
+    extra = [name for name in current.columns if name not in kinds]
+    return report_on(compared, kinds, limits, sizes=sizes, extra=extra)
+
+
+def report_on(
+    compared: Mapping[str, Comparison],
+    kinds: Mapping[str, Kind],
+    thresholds: Thresholds,
+    *,
+    sizes: tuple[int, int],
+    extra: Sequence[str] = (),
+) -> DriftReport:
+    """Return the report on compared columns.
+
+    Parameters
+    ----------
+    compared : mapping of str to Comparison
+        The columns of both tables.
+    kinds : mapping of str to Kind
+        All columns of the reference; those that were not compared are absent from the current data.
+    thresholds : Thresholds
+        Limits of the verdict.
+    sizes : tuple of int
+        Rows of the reference and of the current data.
+    extra : sequence of str
+        Columns only in the current data.
+
+    Returns
+    -------
+    DriftReport
+        One ``FeatureDrift`` per column of ``kinds``, those compared first.
+    """
+    report = DriftReport(n_reference=sizes[0], n_current=sizes[1])
+    report.features = judge_columns(compared, kinds, thresholds)
     absent = [name for name in kinds if name not in compared]
     report.features += [_absent(name, kinds[name], report) for name in absent]
-    return _summarised(report, [name for name in current.columns if name not in kinds])
+    return _summarised(report, list(extra))
 
 
 def column_kinds(frame: pd.DataFrame, schema: Schema | None) -> dict[str, Kind]:
