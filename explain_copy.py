@@ -34,6 +34,8 @@ TREE_BACKGROUND = (100, 500)
 TREE_WORK = 5_000_000  # nodes × background rows that cost little
 CHECK_ROWS = 64
 FEWEST_ROWS = 10
+SMALL_BACKGROUND = 50
+PATIENCE = (1.0, 1.2)  # how far the first and the second try may go over the time
 RELATIVE_TOLERANCE = 1e-5
 FLOAT32_TOLERANCE = 4e-7
 PROBABILITY_TOLERANCE = 2e-6
@@ -109,10 +111,16 @@ class _Case:
         """The background."""
         return self.matrix[len(self.rows) : len(self.rows) + self.n_background]
 
-    def first(self, count: int) -> _Case:
-        """Return the case of the first ``count`` rows, without mixed rows."""
-        matrix = np.vstack([self.row_matrix[:count], self.background_matrix])
-        return replace(self, rows=self.rows.iloc[:count], matrix=matrix)
+    def cut(self, n_rows: int, n_background: int) -> _Case:
+        """Return the case of the first rows and part of the background, without mixed rows."""
+        kept = np.linspace(0, self.n_background - 1, min(n_background, self.n_background))
+        background = self.background_matrix[kept.astype(np.int64)]
+        return replace(
+            self,
+            rows=self.rows.iloc[:n_rows],
+            n_background=len(background),
+            matrix=np.vstack([self.row_matrix[:n_rows], background]),
+        )
 
 
 def explain_copy(request: Request) -> Explanation:
@@ -310,15 +318,16 @@ def _values_in_time(request: Request, copy: _Copy, case: _Case) -> tuple[Floats,
     NoCopyError
         If not even a few rows fit, or the trees are too wide.
     """
-    case = case.first(len(case.rows))
-    for _ in range(2):
+    case = case.cut(len(case.rows), case.n_background)
+    for patience in PATIENCE:
         start, allowed = time.perf_counter(), max(request.left, 0.05)
         try:
-            values = copy.explain(case, partial(_watch, request, start, allowed))
+            watch = partial(_watch, request, start, allowed * patience)
+            values = copy.explain(case, watch)
         except _OutOfTime as late:
-            share = 0.8 * max(request.left, 0.05) / late.projected
+            share = 0.5 * max(request.left, 0.05) / late.projected
             fewer = max(FEWEST_ROWS, int(len(case.rows) * share))
-            case = case.first(min(fewer, len(case.rows)))
+            case = case.cut(min(fewer, len(case.rows)), SMALL_BACKGROUND)
         else:
             if values is None:
                 break
@@ -328,7 +337,7 @@ def _values_in_time(request: Request, copy: _Copy, case: _Case) -> tuple[Floats,
 
 
 def _watch(request: Request, start: float, allowed: float, share: float) -> None:
-    """Report progress; give up when the projected time is far over the allowed one."""
+    """Report progress; give up early when the work will take much longer than allowed."""
     request.tell(0.2 + 0.8 * share, "Explaining rows")
     elapsed = time.perf_counter() - start
     projected = elapsed / max(share, 1e-9)

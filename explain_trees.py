@@ -31,7 +31,7 @@ from model_types import Lowered
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MAX_TABLE_BITS = 12  # beyond, 2^k patterns per leaf cost more than all pairs of rows
+PAIR_COST = 8  # of comparing two patterns, in units of one step over a table
 MAX_BITS = 62
 CHUNK_CELLS = 500_000  # nodes × rows that go down the trees together
 TABLE_CELLS = 130_000
@@ -324,7 +324,7 @@ def _add_leaves(total: Floats, leaves: _Leaves, value: Floats, shape: tuple[int,
     for n_bits in np.unique(leaves.n_bits):
         if n_bits == 0:  # a tree of one leaf: the same for every row
             continue
-        in_table = n_bits <= MAX_TABLE_BITS
+        in_table = int(n_bits) << int(n_bits) <= PAIR_COST * n_rows * n_background
         cells = 2**n_bits if in_table else n_rows * n_background
         size = max(1, (TABLE_CELLS if in_table else PAIR_CELLS) // int(cells))
         which = np.flatnonzero(leaves.n_bits == n_bits)

@@ -57,7 +57,9 @@ def lower_xgboost(estimator: Any) -> Any:
         arrays = _xgboost_linear(learner["gradient_booster"]["model"], base)
         return {"kind": "linear", "forms": forms}, arrays
     model, weights = _xgboost_trees(learner["gradient_booster"])
-    count = _trees_used(model, booster.attributes().get("best_iteration"))
+    # only the scikit-learn interface stops at the best iteration of its own accord
+    best = booster.attributes().get("best_iteration") if booster is not estimator else None
+    count = _trees_used(model, best)
     trees = model["trees"][:count]
     if not trees or any(_is_unknown_xgboost_tree(tree) for tree in trees):
         return None
@@ -198,7 +200,14 @@ def _read_lightgbm_tree(tree: dict[str, str], scale: float, output: int) -> dict
     }
 
 
+def lower_booster(booster: Any) -> Any:
+    """Return a bare booster of either library."""
+    is_xgboost = type(booster).__module__.startswith("xgboost")
+    return (lower_xgboost if is_xgboost else lower_lightgbm)(booster)
+
+
 READERS: dict[str, Callable[[Any], Any]] = {
+    "Booster": lower_booster,
     "XGBClassifier": lower_xgboost,
     "XGBRegressor": lower_xgboost,
     "XGBRFClassifier": lower_xgboost,

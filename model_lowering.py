@@ -59,8 +59,9 @@ MAX_CELLS = 50_000_000
 def unwrap(estimator: Any) -> tuple[list[Any], Any]:
     """Return the transformers before the final estimator, in order, and that estimator.
 
-    Looks through searches (``best_estimator_``), threshold classifiers (``estimator_``) and
-    nested pipelines. Steps without ``transform`` (resamplers) take no part in prediction.
+    Looks through searches (``best_estimator_``), threshold classifiers (``estimator_``), nested
+    pipelines and wrapped boosters. Steps without ``transform`` (resamplers) take no part in
+    prediction.
     """
     transformers: list[Any] = []
     while True:

@@ -348,6 +348,30 @@ def _numbers_only(frame: pd.DataFrame) -> pd.DataFrame:
 KINDS = kinds()
 
 
+@pytest.mark.parametrize(
+    ("estimator", "target"),
+    [
+        (xgboost.XGBClassifier(**XGB), "three"),
+        (xgboost.XGBRegressor(**XGB), "number"),
+        (lightgbm.LGBMClassifier(**LGB), "yes"),
+        (lightgbm.LGBMRegressor(**LGB), "number"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_bare_boosters_are_explained_like_their_estimators(estimator: Any, target: str) -> None:
+    """A booster saved without its scikit-learn wrapper has the same values by the same route."""
+    table = numeric_table()
+    estimator.fit(table, targets(table)[target])
+    is_xgboost = isinstance(estimator, xgboost.XGBModel)
+    booster = estimator.get_booster() if is_xgboost else estimator.booster_
+    whole, bare = (
+        explain(LocalModel(model), table.iloc[:5], table.iloc[20:40])
+        for model in (estimator, booster)
+    )
+    assert bare.method == "tree"
+    np.testing.assert_allclose(bare.values, whole.values, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.filterwarnings("ignore")
 def test_values_are_the_shapley_values_by_definition(name: str) -> None:

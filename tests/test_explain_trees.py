@@ -58,8 +58,10 @@ def by_definition(game: TreeGame) -> Floats:
 @pytest.fixture(params=["tables", "pairs"])
 def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run with patterns counted in tables, and compared in pairs."""
-    if request.param == "pairs":
-        monkeypatch.setattr(explain_trees, "MAX_TABLE_BITS", 0)
+    if request.param == "tables":
+        monkeypatch.setattr(explain_trees, "PAIR_COST", 1000)
+    else:
+        monkeypatch.setattr(explain_trees, "PAIR_COST", 0)
     return str(request.param)
 
 
@@ -69,7 +71,7 @@ def random_game(seed: int) -> TreeGame:
     rng = np.random.default_rng(seed)
     target = np.column_stack([np.nansum(cells, axis=1), rng.random(len(cells))])
     forest = ensemble.RandomForestRegressor(4, max_depth=6, random_state=seed).fit(cells, target)
-    groups = rng.integers(-1, 4, size=cells.shape[1], dtype=np.int64)
+    groups: NDArray[np.int64] = np.asarray(rng.integers(-1, 4, cells.shape[1]))
     cells[:, groups < 0] = cells[0, groups < 0]
     return TreeGame(lowered(forest), groups, 4, cells[:5], cells[5:12])
 

@@ -11,7 +11,11 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.svm import SVR
@@ -216,6 +220,21 @@ def test_explanations_keep_to_the_time(columns: int) -> None:
     section = explain_section(model, table, table, seconds=0.8)
     assert section.status is Status.OK
     assert time.perf_counter() - start < 1.2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_deep_forests_are_explained_exactly_for_fewer_rows() -> None:
+    """When the exact route does not fit, rows and background are given up before exactness."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(800, 14)), columns=[f"c{at}" for at in range(14)])
+    target = np.sign(table).sum(axis=1) > 0
+    model = LocalModel(ExtraTreesClassifier(40, random_state=0).fit(table, target))
+    section = explain_section(model, table, table, seconds=0.5)
+    assert section.method == "tree"
+    assert 10 <= len(section.rows) < 200
+    assert section.background_rows <= 100
+    assert section.seconds_used < 1.0
+    assert any("The time allowed" in note for note in section.notes)
 
 
 def test_cancelling_ends_the_explanation() -> None:
