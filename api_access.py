@@ -47,18 +47,24 @@ class Gatekeeper:
         The operator's own token and the rate.
     store : Store
         Tokens, runs and the audit log.
+
+    Attributes
+    ----------
+    is_closed : bool
+        Whether a token was wanted when the server started; it then stays so until its end.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._token = settings.token.encode()
         self._store = store
+        self.is_closed = bool(self._token) or settings.is_public or store.access.any_token()
         self._runs = RateLimiter(settings.runs_per_minute)
         self._written = RateLimiter(REFUSALS_PER_MINUTE)
         self._written_in_all = RateLimiter(ALL_REFUSALS_PER_MINUTE)
 
     def identify(self, connection: Connection, headers: Headers) -> Caller | Refusal:
         """Return who sends a request, or why they are not let in."""
-        if not self._token and not self._store.access.any_token():
+        if not self.is_closed and not self._store.access.any_token():
             return Caller(actor=f"address {address_of(connection)}", scopes=_EVERYTHING)
         kind, _, given = headers.get("authorization", "").partition(" ")
         caller = self._caller_of(given.strip()) if kind.lower() == "bearer" else None
@@ -121,7 +127,7 @@ def scope_needed(method: str, path: str) -> Scope:
     """
     if path == "/audit":
         return Scope.ADMIN
-    if method in ("GET", "HEAD", "OPTIONS"):
+    if method in ("GET", "HEAD", "OPTIONS") or path == "/explain":
         return Scope.READ
     return Scope.RUN if (method, path) == ("POST", "/run_tests") else Scope.ADMIN
 

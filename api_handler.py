@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 import api_docs
+import api_explain
 import api_runs
 import jobs
 from api_middleware import RequestGate
@@ -72,8 +73,18 @@ def create_app(settings: Settings) -> FastAPI:
     ------
     StorageError
         The store cannot be opened.
+    InputError
+        Others can reach the address, and there is no token.
     """
     store = Store.open(settings)
+    if settings.is_public and not settings.token and not store.access.any_token():
+        store.close()
+        msg = (
+            f"MONITOR_API_HOST is {settings.api_host!r}, which other machines can reach, and there "
+            "is no token, so anybody there could run models here. Set MONITOR_API_TOKEN, or make "
+            "one with 'python -m tokens create NAME --scope run', or use 127.0.0.1"
+        )
+        raise InputError(msg)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -92,7 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.store = store
     add_handlers(app)
-    for part in (router, api_runs.router):
+    for part in (router, api_runs.router, api_explain.router):
         app.include_router(part, responses=documented(400, 401, 403, 422, 500))
     app.include_router(api_docs.router)
     return app

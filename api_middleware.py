@@ -61,7 +61,7 @@ class RequestGate:
         self._gatekeeper = Gatekeeper(settings, store)
         self._hosts = LOOPBACK_HOSTS | {settings.api_host.lower()} | _lower(settings.allowed_hosts)
         # whoever knows the token need not come by a known name, unless names are configured
-        self._any_host = bool(settings.token) and not settings.allowed_hosts
+        self._any_host = self._gatekeeper.is_closed and not settings.allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""

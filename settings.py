@@ -8,6 +8,7 @@ sentence at once instead of a surprise later.
 from __future__ import annotations
 
 import os
+import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
@@ -18,9 +19,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from errors import InputError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Addresses that only this machine can reach; any other needs a token."""
+"""Addresses that only this machine can reach; any other needs a token or a sign-in."""
 
 MIB = 1024 * 1024
+MIN_PASSWORD = 10
+"""Fewest characters of the dashboard's password."""
+
+SECRETS = Path(__file__).resolve().parent / ".streamlit" / "secrets.toml"
+"""Where Streamlit looks for its own OpenID Connect settings."""
 
 
 def default_slots() -> int:
@@ -58,6 +64,17 @@ class Settings(BaseSettings):
     )
     dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard")
     dashboard_port: int = Field(default=8501, ge=0, le=65535, description="Port of the dashboard")
+    dashboard_password: SecretStr | None = Field(
+        default=None,
+        min_length=MIN_PASSWORD,
+        description="Shared password of the dashboard; instead of it, [auth] in "
+        ".streamlit/secrets.toml lets an OpenID Connect provider sign people in",
+    )
+    dashboard_users: list[str] = Field(
+        default_factory=list,
+        description='Who may sign in through the provider, as JSON: ["ana@example.org", '
+        '"@example.org"]; empty is everybody whom the provider lets in',
+    )
     model_policy: Literal["strict", "standard", "custom"] = Field(
         default="standard",
         description="What a model file may contain: formats without code, plus pickles of known "
@@ -108,14 +125,25 @@ class Settings(BaseSettings):
         return absolute
 
     @model_validator(mode="after")
-    def _token_where_others_can_reach(self) -> Self:
-        if self.api_host not in LOOPBACK_HOSTS and not self.token:
+    def _sign_in_where_others_can_reach(self) -> Self:
+        if self.dashboard_host not in LOOPBACK_HOSTS and not self.has_sign_in:
             msg = (
-                f"MONITOR_API_HOST is {self.api_host!r}, which other machines can reach; set "
-                "MONITOR_API_TOKEN as well, or use 127.0.0.1"
+                f"MONITOR_DASHBOARD_HOST is {self.dashboard_host!r}, which other machines can "
+                "reach, and there is no sign-in, so anybody there could run models here. Set "
+                "MONITOR_DASHBOARD_PASSWORD, or [auth] in .streamlit/secrets.toml, or use 127.0.0.1"
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def has_sign_in(self) -> bool:
+        """Whether the dashboard asks who somebody is."""
+        return self.dashboard_password is not None or oidc_is_configured()
+
+    @property
+    def is_public(self) -> bool:
+        """Whether other machines can reach the API."""
+        return self.api_host not in LOOPBACK_HOSTS
 
     @property
     def token(self) -> str:
@@ -136,6 +164,17 @@ class Settings(BaseSettings):
     def max_sample_bytes(self) -> int:
         """Largest data file in bytes."""
         return self.max_sample_mb * MIB
+
+
+def oidc_is_configured() -> bool:
+    """Whether Streamlit's secrets file has a section ``[auth]``."""
+    try:
+        return "auth" in tomllib.loads(SECRETS.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{SECRETS} is no TOML: {error}"
+        raise ValueError(msg) from error
 
 
 def load_settings() -> Settings:
@@ -166,7 +205,7 @@ def _explain(error: ValidationError) -> str:
         message = str(item["msg"]).removeprefix("Value error, ")
         if not item["loc"]:
             lines.append(message)
-        elif name == "MONITOR_API_TOKEN":
+        elif name in ("MONITOR_API_TOKEN", "MONITOR_DASHBOARD_PASSWORD"):
             lines.append(f"{name}: {message}")
         else:
             lines.append(f"{name}={item['input']!r}: {message}")

@@ -94,7 +94,7 @@ def _revoke(store: Store, given: argparse.Namespace) -> None:
 
 def _clear(store: Store, _given: argparse.Namespace) -> None:
     count = store.access.clear_tokens(actor=operator())
-    say(f"Deleted {count}. The API asks for a token again as soon as one is made.")
+    say(f"Deleted {count}. Restart the API to open it to this machine without a token.")
 
 
 _COMMANDS = {"create": _create, "list": _list, "revoke": _revoke, "clear": _clear}

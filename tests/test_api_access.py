@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from pydantic import SecretStr
 
 from access_types import Action, Scope
+from api_handler import create_app
+from errors import InputError
 from rate_limits import RateLimiter
 from settings import Settings
 from storage import Store
@@ -145,6 +148,18 @@ def test_first_token_closes_a_running_server(tmp_path: Path) -> None:
         assert store.access.clear_tokens(actor="me") == 1
         assert requests.get(f"{address}/runs", timeout=10).status_code == 200
     store.close()
+
+
+def test_public_address_needs_a_token(tmp_path: Path) -> None:
+    """The API refuses an address that others can reach until there is a token of either kind."""
+    settings = Settings(data_dir=tmp_path, api_host="0.0.0.0")
+    with pytest.raises(InputError, match="MONITOR_API_TOKEN"):
+        create_app(settings)
+    create_app(settings.model_copy(update={"api_token": SecretStr("a-long-token")}))
+    store = Store.open(settings)
+    store.access.create_token("ci", [Scope.READ], expires_at=None, actor="me")
+    store.close()
+    create_app(settings)
 
 
 def test_too_many_runs_are_refused_before_the_body(tmp_path: Path) -> None:

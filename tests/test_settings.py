@@ -46,13 +46,32 @@ def test_wrong_values_are_named(name: str, value: str, monkeypatch: pytest.Monke
     assert value.rsplit("/", maxsplit=1)[-1] in str(caught.value)
 
 
-def test_public_address_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API refuses an address that others can reach unless a token is set."""
-    monkeypatch.setenv("MONITOR_API_HOST", "0.0.0.0")
-    with pytest.raises(InputError, match="MONITOR_API_TOKEN"):
+def test_public_dashboard_needs_a_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dashboard refuses an address that others can reach unless people must sign in."""
+    monkeypatch.setenv("MONITOR_DASHBOARD_HOST", "0.0.0.0")
+    with pytest.raises(InputError, match="MONITOR_DASHBOARD_PASSWORD"):
         load_settings()
-    monkeypatch.setenv("MONITOR_API_TOKEN", "a-long-token")
-    assert load_settings().token == "a-long-token"  # noqa: S105
+    monkeypatch.setenv("MONITOR_DASHBOARD_PASSWORD", "correct horse")
+    assert load_settings().has_sign_in
+
+
+def test_provider_is_a_sign_in_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A section [auth] in Streamlit's secrets serves as well; an unreadable file is named."""
+    monkeypatch.setenv("MONITOR_DASHBOARD_HOST", "0.0.0.0")
+    monkeypatch.setattr("settings.SECRETS", tmp_path / "secrets.toml")
+    (tmp_path / "secrets.toml").write_text("[auth]\nclient_id = 'x'\n")
+    assert load_settings().has_sign_in
+    (tmp_path / "secrets.toml").write_text("[auth")
+    with pytest.raises(InputError, match=r"secrets\.toml is no TOML"):
+        load_settings()
+
+
+def test_short_password_is_refused_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that is too short is refused without repeating it."""
+    monkeypatch.setenv("MONITOR_DASHBOARD_PASSWORD", "hunter2")
+    with pytest.raises(InputError, match="MONITOR_DASHBOARD_PASSWORD") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
 
 
 def test_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
