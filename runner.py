@@ -28,6 +28,7 @@ from run_job import JobTarget, StageProgress, run_job
 from run_queue import INTERRUPTED
 from run_types import RunRecord
 from sandbox import WorkerParent
+from session_server import SessionProcess
 from settings import Settings, load_settings
 from storage import Store
 
@@ -64,12 +65,17 @@ class Runner:
         The opened store; its settings say how many runs go at once.
     target : callable
         What a run does; see ``run_job.JobTarget``.
+    sessions : SessionProcess, optional
+        The process that keeps models open, watched here too.
     """
 
-    def __init__(self, store: Store, target: JobTarget) -> None:
+    def __init__(
+        self, store: Store, target: JobTarget, sessions: SessionProcess | None = None
+    ) -> None:
         self._store = store
         self._settings = store.settings
         self._target = target
+        self._sessions = sessions
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns():x}"
         self._lease = 0.0 if store.is_local else LEASE_SECONDS
         self._jobs: dict[str, _Job] = {}
@@ -106,6 +112,8 @@ class Runner:
                 log.warning("run %s was interrupted", run_id)
             if self._jobs:
                 self._store.heartbeat(self._owner)
+            if self._sessions is not None:
+                self._sessions.ensure()
         if now >= self._next_tidying and not self._jobs:
             self._next_tidying = now + TIDY_SECONDS
             self._store.remove_orphans()
@@ -148,6 +156,8 @@ class Runner:
 
     def _end_all(self) -> None:
         """Kill what still runs and say so in the store."""
+        if self._sessions is not None:
+            self._sessions.stop()
         for job in self._jobs.values():
             job.end = (RunStatus.INTERRUPTED, INTERRUPTED)
             if not job.gone:
@@ -238,7 +248,8 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     with WorkerParent() as workers:
-        runner = Runner(store, pipeline_target(settings, workers))
+        target = pipeline_target(settings, workers)
+        runner = Runner(store, target, SessionProcess(store, workers))
         isolation = self_test(workers).summary  # runs inherit it
         runner_lock.write_note(settings.data_dir, isolation)
         log.info("isolation of models is %s", isolation)
