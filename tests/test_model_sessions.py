@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import stat
@@ -65,7 +66,8 @@ def served(store: Store, run_id: str, workers: WorkerParent) -> Iterator[Setting
 
 
 def row(at: int, **changes: Any) -> dict[str, Any]:
-    return {str(name): cell for name, cell in PEOPLE.iloc[at].items()} | changes
+    cells: dict[str, Any] = json.loads(PEOPLE.iloc[[at]].to_json(orient="records"))[0]
+    return cells | changes
 
 
 def test_answers_are_those_of_the_model_itself(served: Settings, run_id: str) -> None:
