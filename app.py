@@ -1,14 +1,16 @@
-"""Entry of the dashboard: the list of pages and the shared sidebar. Nothing else."""
+"""Entry of the dashboard: sign-in, the list of pages and the shared sidebar. Nothing else."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from views import sign_in
 from views.common import show_sidebar, use_page_style
 
 st.set_page_config(page_title="Model Monitor", page_icon="🩺", layout="wide")
 use_page_style()
 
+signed_in = sign_in.is_signed_in()
 navigation = st.navigation(
     {
         "Test": [
@@ -37,7 +39,12 @@ navigation = st.navigation(
                 visibility="hidden",
             ),
         ],
-    }
+    },
+    position="sidebar" if signed_in else "hidden",
 )
-show_sidebar()
-navigation.run()
+if signed_in:
+    show_sidebar()
+    sign_in.show_sign_out()
+    navigation.run()
+else:
+    sign_in.show()

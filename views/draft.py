@@ -14,6 +14,7 @@ from model_types import ModelFileInfo
 from report_types import RunConfig, RunRequest, Stage, TestReport
 from schema_utils import Schema
 from storage import Store
+from views.sign_in import actor
 
 PREVIEW_STAGES = [Stage.INSPECT, Stage.LOAD, Stage.SCHEMA, Stage.DATA]
 PREVIEW_ROWS = 20
@@ -93,7 +94,7 @@ def read_preview(store: Store, draft: Draft) -> TestReport | None:
     ).model_copy(update={"purpose": "preview"})
     key = request.model_dump_json(by_alias=True)
     if key not in draft.previews:
-        run_id = jobs.submit(store, request)
+        run_id = jobs.submit(store, request, actor=actor())
         record = jobs.wait(store, run_id, PREVIEW_SECONDS)
         if not record.status.is_final or record.error:
             return None

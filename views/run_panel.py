@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import reports
 import streamlit as st
 
 import jobs
+import reports
 from errors import MonitorError
 from formatting import duration, escape_markdown, look
 from report_types import RunStatus, Stage, TestReport
@@ -23,6 +23,7 @@ from views import (
     section_summary,
 )
 from views.common import badge, download, open_store, when
+from views.sign_in import actor
 
 SECTIONS: dict[str, Callable[[TestReport], None]] = {
     "Summary": section_summary.show,
@@ -75,7 +76,7 @@ def _show_live(run_id: str) -> None:
     if record.cancel_requested:
         st.caption("Cancelling ...")
     elif st.button("Cancel", key="run.cancel", icon=":material/stop_circle:"):
-        jobs.cancel(open_store(), run_id)
+        jobs.cancel(open_store(), run_id, actor=actor())
         st.rerun(scope="fragment")
 
 
@@ -109,7 +110,7 @@ def _offer_rerun(record: RunRecord) -> None:
 
 def _run_again(record: RunRecord) -> None:
     try:
-        run_id = jobs.submit(open_store(), record.request)
+        run_id = jobs.submit(open_store(), record.request, actor=actor())
     except MonitorError as error:
         st.error(escape_markdown(error), icon=":material/cancel:")
         return
@@ -175,7 +176,7 @@ def _confirm_delete(record: RunRecord) -> None:
         "Files that no other run uses are removed as well."
     )
     if st.button("Delete it", type="primary", key="run.delete.yes"):
-        open_store().delete_run(record.id)
+        open_store().delete_run(record.id, actor=actor())
         st.switch_page("views/runs.py")
 
 

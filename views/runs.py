@@ -14,6 +14,7 @@ from glossary import title
 from report_types import Verdict
 from run_types import MetricPoint, RunFilter, RunRecord, RunSort
 from views.common import browser_zone, keep_runner_alive, open_store, show_chart, theme
+from views.sign_in import actor
 
 PAGE_SIZE = 50
 SORTS = {
@@ -121,7 +122,7 @@ def _confirm_delete(run_ids: list[str]) -> None:
     st.markdown(f"{len(run_ids)} finished runs and their reports will be gone.")
     if st.button("Delete them", type="primary", key="runs.delete.yes"):
         for run_id in run_ids:
-            open_store().delete_run(run_id)
+            open_store().delete_run(run_id, actor=actor())
         st.rerun()
 
 

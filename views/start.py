@@ -19,6 +19,7 @@ from model_file import display_name
 from report_types import RunConfig, RunRequest
 from storage import Store
 from views.common import keep_runner_alive, open_store, settings
+from views.sign_in import actor
 
 CHUNK = 1 << 20
 
@@ -64,7 +65,7 @@ def submit(request: RunRequest) -> None:
     """Queue a run and go to its page; says why where that is not possible."""
     try:
         keep_runner_alive()
-        run_id = jobs.submit(_store(), request)
+        run_id = jobs.submit(_store(), request, actor=actor())
     except MonitorError as error:
         st.error(escape_markdown(error), icon=":material/cancel:")
         return

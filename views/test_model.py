@@ -28,6 +28,7 @@ from views.common import (
 )
 from views.draft import Draft, current_draft, read_preview, start_over
 from views.run_panel import show_run
+from views.sign_in import actor
 from views.start import store_example, store_file
 
 OPTIONAL_STAGES = [
@@ -423,7 +424,8 @@ def _show_rows(preview: TestReport, schema: Schema, config: RunConfig) -> None:
 
 def _start(draft: Draft, config: RunConfig, edited: Schema | None) -> None:
     try:
-        run_id = jobs.submit(open_store(), draft.request(config, hand_schema=edited))
+        request = draft.request(config, hand_schema=edited)
+        run_id = jobs.submit(open_store(), request, actor=actor())
     except MonitorError as error:
         st.error(escape_markdown(error), icon=":material/cancel:")
         return
