@@ -285,7 +285,7 @@ def _describe_labels(values: pd.Series, kind: Kind) -> dict[str, Any]:
 
 def _with_frequencies(labels: list[Label], counts: NDArray[np.float64]) -> dict[str, Any]:
     """Return categories and their shares."""
-    shares = (counts / counts.sum()).tolist()
+    shares = np.round(counts / counts.sum(), 6).tolist()  # readable in the editor
     return {"categories": labels, "frequencies": shares, "distribution": Distribution.CHOICE}
 
 

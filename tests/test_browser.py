@@ -173,3 +173,22 @@ def test_every_address_shows_a_page_without_an_error_box(
     visit(page, f"{product.dashboard}/{place}")
     assert_no_error_box(page)
     assert len(page.locator("[data-testid=stMain]").inner_text()) > 20
+
+
+def test_a_run_in_progress_can_be_cancelled(product: Product, page: Page) -> None:
+    """Cancel stops a long run within seconds and the page says so."""
+    visit(page, f"{product.dashboard}/test")
+    page.get_by_role("combobox").first.click()
+    page.get_by_role("option", name="Handwritten digits").click()
+    page.locator(".st-key-test-use button").click()
+    expect(page.get_by_text("4 · Run")).to_be_visible(timeout=90_000)
+    settle(page)
+    seconds = page.locator(".st-key-test-seconds input")
+    seconds.fill("120")
+    seconds.press("Enter")
+    settle(page)
+    page.locator(".st-key-test-run button").click()
+    page.locator(".st-key-run-cancel button").click()
+    expect(page.get_by_text("This run has no report")).to_be_visible(timeout=30_000)
+    run = requests.get(f"{product.api}/runs", timeout=30).json()["runs"][0]
+    assert run["status"] == "cancelled"

@@ -77,7 +77,9 @@ def show_chart(chart: Chart | None, key: str) -> None:
     """Draw a chart with its alternative text; says nothing where there is none to draw."""
     if chart is None:
         return
-    st.plotly_chart(chart.figure, key=key, width="stretch", alt=chart.alt, config=_CHART_CONFIG)
+    st.plotly_chart(
+        chart.figure, key=key, width="stretch", theme=None, alt=chart.alt, config=_CHART_CONFIG
+    )
 
 
 _CHART_CONFIG = {

@@ -49,7 +49,7 @@ def _severity(case: BehaviourCase) -> int:
 
 
 def _show_case(case: BehaviourCase) -> None:
-    mark, what, why = st.columns([1.2, 5, 2.8])
+    mark, what, why = st.columns([1.5, 5, 2.6])
     mark.markdown(badge(case.verdict.value))
     share = f" ({percent(case.affected_share)} of rows changed)" if case.affected_share else ""
     what.markdown(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from formatting import byte_size, duration, escape_markdown, look
+from formatting import byte_size, duration, escape_markdown, look, number, percent
 from report_types import Cell, TestReport
 from views.common import badge, settings, show_notes, show_table
 
@@ -80,10 +80,10 @@ def _show_schema(report: TestReport) -> None:
         {
             "Column": feature.name,
             "Type": feature.kind.value,
-            "Minimum": feature.minimum,
-            "Maximum": feature.maximum,
+            "Minimum": number(feature.minimum),
+            "Maximum": number(feature.maximum),
             "Categories": ", ".join(str(item) for item in (feature.categories or [])[:12]),
-            "Missing": feature.missing_rate,
+            "Missing": percent(feature.missing_rate),
             "From": feature.source,
             "Target": "yes" if feature.is_target else "",
         }

@@ -95,7 +95,7 @@ def _show_checks(checks: list[Check]) -> None:
 
 
 def _show_check(check: Check) -> None:
-    mark, text, limit = st.columns([1.1, 6.2, 1.7])
+    mark, text, limit = st.columns([1.4, 6, 1.7])
     mark.markdown(badge(check.verdict.value))
     text.markdown(f"**{escape_markdown(check.title)}**  \n{escape_markdown(check.reason)}")
     if check.threshold and check.value is not None and check.comparison:
