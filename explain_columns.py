@@ -79,7 +79,13 @@ def _pick(column: Cells, positions: Integers, index: pd.RangeIndex) -> Cells:
 
 
 def varying_columns(frame: pd.DataFrame) -> Integers:
-    """Return the numbers of the columns with more than one value (missing is a value)."""
+    """Return the numbers of the columns with more than one value (missing is a value).
+
+    Examples
+    --------
+    >>> varying_columns(pd.DataFrame({"a": [1, 1], "b": [1.0, None]})).tolist()
+    [1]
+    """
     counts = [frame.iloc[:, number].nunique(dropna=False) for number in range(frame.shape[1])]
     return np.flatnonzero(np.array(counts, dtype=np.int64) > 1)
 

@@ -55,6 +55,13 @@ def shapley_values(
         The raw column behind each column of the matrix; -1 for a constant.
     n_groups : int
         Number of raw columns.
+
+    Examples
+    --------
+    >>> model = LinearModel(np.array([[2.0, -1.0]]), np.zeros(1))
+    >>> rows, background = np.array([[3.0, 1.0]]), np.zeros((5, 2))
+    >>> shapley_values(model, rows, background, np.array([0, 1]), 2)[0, :, 0].tolist()
+    [6.0, -1.0]
     """
     centred = rows - background.mean(axis=0)
     values = np.zeros((len(rows), n_groups, model.n_outputs))

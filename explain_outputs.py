@@ -110,7 +110,14 @@ def choose_view(
 
 
 def positive_index(info: ModelInfo, positive_class: str | None) -> int:
-    """Return which of two classes is explained: the named one, else the second."""
+    """Return which of two classes is explained: the named one, else the second.
+
+    Examples
+    --------
+    >>> info = ModelInfo(task=Task.BINARY, estimator="E", classes=["no", "yes"])
+    >>> positive_index(info, "no"), positive_index(info, None)
+    (0, 1)
+    """
     names = class_names(info.classes or [])
     return names.index(positive_class) if positive_class in names else 1
 

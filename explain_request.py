@@ -62,7 +62,13 @@ class Request:
 
 
 def draw_rows(frame: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
-    """Return at most ``size`` rows drawn without replacement, in their own order."""
+    """Return at most ``size`` rows drawn without replacement, in their own order.
+
+    Examples
+    --------
+    >>> draw_rows(pd.DataFrame({"a": range(100)}), 3, seed=0)["a"].is_monotonic_increasing
+    True
+    """
     if len(frame) <= size:
         return frame
     chosen = np.random.default_rng(seed).choice(len(frame), size, replace=False)

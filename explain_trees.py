@@ -4,28 +4,21 @@ Owns: ``Trees`` (a lowered forest), ``evaluate`` and ``shapley_values``. The gam
 and a background *B*: a coalition *S* of groups (raw columns) shows the cells of *x*, the others
 those of a background row; its worth is the mean output over *B* (interventional Shapley values).
 
-For one leaf let *k* groups lie on its path. Every row has a *k*-bit pattern: bit *i* is set when
-the row meets all conditions of group *i*. A hybrid of *x* and *b* reaches the leaf when every
-group in *S* is met by *x* and every other by *b*, so with C(M) = share of background patterns
-that contain *M* the worth of *S* is v·C(all∖S) for *S* within the pattern *r* of *x*, else 0.
-With w(s) = s!(k−s−1)!/k! and subset sums Z0(r) = Σ_{S⊆r} w(|S|)·C(all∖S) and
-Z1(r) = Σ_{S⊆r} w(|S|−1)·C(all∖S) the Shapley value of group *i* is
-v·(Z1(r) − Z1(r∖i) − Z0(r∖i)). One table of 2^k patterns
-per leaf serves all rows: the cost is rows + background, not rows × background. Leaves with many
-groups compare the patterns pair by pair instead.
+The trees are walked once for all rows together; what a leaf then contributes is in
+``explain_leaves``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import factorial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from explain_leaves import pair_gains, table_gains
 from model_types import Lowered
 
 Floats = NDArray[np.float64]
@@ -331,7 +324,7 @@ def _add_leaves(total: Floats, leaves: _Leaves, value: Floats, shape: tuple[int,
         for start in range(0, len(which), size):
             part = leaves.take(which[start : start + size])
             rows, background = part.patterns[:, :n_rows], part.patterns[:, n_rows:]
-            gains = (_table_gains if in_table else _pair_gains)(rows, background, int(n_bits))
+            gains = (table_gains if in_table else pair_gains)(rows, background, int(n_bits))
             for bit, gain in enumerate(gains):
                 total += _scatter(part, bit, value, (len(total), n_outputs)) @ gain
 
@@ -347,89 +340,3 @@ def _scatter(leaves: _Leaves, bit: int, value: Floats, shape: tuple[int, int]) -
     return sparse.csr_array(
         (values.ravel(), (targets, columns)), shape=(n_targets, len(leaves.nodes))
     )
-
-
-def _weights(n_bits: int) -> tuple[Floats, Floats]:
-    """Return w(s) and w(s - 1) for coalitions of size 0 … k; 0 where there is no such term."""
-    sizes = range(n_bits)
-    plain = [factorial(s) * factorial(n_bits - s - 1) / factorial(n_bits) for s in sizes]
-    return np.array([*plain, 0.0]), np.array([0.0, *plain])
-
-
-def _table_gains(rows: NDArray[Any], background: NDArray[Any], n_bits: int) -> Iterator[Floats]:
-    """Yield per bit the contribution of a leaf of value 1 to every row, (leaves, n).
-
-    Tables are (patterns, leaves): the leaves lie side by side, so that every sum over a bit runs
-    along memory.
-    """
-    n_leaves, size = len(rows), 2**n_bits
-    leaf = np.arange(n_leaves)[:, None]
-    cells = (background.astype(np.int64) * n_leaves + leaf).ravel()
-    share = np.bincount(cells, minlength=n_leaves * size).reshape(size, n_leaves)
-    share = share / background.shape[1]
-    for bit in range(n_bits):  # sums over the patterns that contain each pattern
-        view = _split(share, bit)
-        view[:, 0] += view[:, 1]
-    complement = share[::-1]  # C(all∖S) at S
-    members = np.bitwise_count(np.arange(size))
-    without, within = _weights(n_bits)
-    one = complement * within[members][:, None]
-    both = complement * (within + without)[members][:, None]
-    for table in (one, both):
-        for bit in range(n_bits):  # sums over the patterns within each pattern
-            view = _split(table, bit)
-            view[:, 1] += view[:, 0]
-    at = rows.astype(np.int64) * n_leaves + leaf
-    if size > rows.shape[1] // 2:
-        yield from _looked_up(one, both, rows, at)
-        return
-    for bit in range(n_bits):  # few patterns, many rows: work out every pattern
-        table = _split(one, bit) - _split(both, bit)[:, :1]
-        yield np.take(table, at)
-
-
-def _looked_up(one: Floats, both: Floats, rows: NDArray[Any], at: Integers) -> Iterator[Floats]:
-    """Yield Z1(r) - (Z1 + Z0)(r∖i) for every bit i, for the patterns of the rows alone."""
-    size, n_leaves = one.shape
-    whole = np.take(one, at)
-    for bit in range(size.bit_length() - 1):
-        has_bit = (rows >> rows.dtype.type(bit)) & rows.dtype.type(1)
-        yield whole - np.take(both, at - has_bit * np.int64(n_leaves << bit))
-
-
-def _split(table: Floats, bit: int) -> Floats:
-    """Return a view (high, 2, low) whose second axis is one bit of the pattern."""
-    return table.reshape(-1, 2, table.shape[1] << bit)
-
-
-def _pair_gains(rows: NDArray[Any], background: NDArray[Any], n_bits: int) -> Iterator[Floats]:
-    """Yield the same as ``_table_gains`` from the pairs of patterns that fill the path.
-
-    With a groups met only by the row and b met only by the background row, each of the former
-    gains (a−1)!b!/(a+b)! and each of the latter loses a!(b−1)!/(a+b)!.
-    """
-    n_leaves, n_rows = rows.shape
-    full = rows.dtype.type((1 << n_bits) - 1)
-    leaf, row, other = np.nonzero((rows[:, :, None] | background[:, None, :]) == full)
-    mine, theirs = rows[leaf, row], background[leaf, other]
-    only_mine, only_theirs = mine & ~theirs, theirs & ~mine
-    n_mine, n_theirs = np.bitwise_count(only_mine), np.bitwise_count(only_theirs)
-    gain, loss = _pair_weights(n_bits)
-    gains = gain[n_mine, n_theirs] / background.shape[1]
-    losses = loss[n_mine, n_theirs] / background.shape[1]
-    target = leaf * n_rows + row
-    for bit in range(n_bits if len(leaf) else 0):
-        flag = rows.dtype.type(1 << bit)
-        amount = np.where(only_mine & flag, gains, np.where(only_theirs & flag, -losses, 0.0))
-        summed = np.bincount(target, weights=amount, minlength=n_leaves * n_rows)
-        yield summed.astype(np.float64).reshape(n_leaves, n_rows)
-
-
-def _pair_weights(n_bits: int) -> tuple[Floats, Floats]:
-    """Return (a−1)!b!/(a+b)! and a!(b−1)!/(a+b)! for a, b from 0 to k; 0 where undefined."""
-    gain = np.zeros((n_bits + 1, n_bits + 1))
-    for mine in range(1, n_bits + 1):
-        for theirs in range(n_bits + 1 - mine):
-            top = factorial(mine - 1) * factorial(theirs)
-            gain[mine, theirs] = top / factorial(mine + theirs)
-    return gain, gain.T

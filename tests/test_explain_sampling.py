@@ -80,7 +80,7 @@ def test_enumeration_is_the_definition() -> None:
 
 def test_enumeration_stops_when_the_time_is_over() -> None:
     """A slow model has fewer rows explained, at least one batch of them."""
-    box, request = setting(product, n_rows=200, n_background=50, seconds=0.02)
+    box, request = setting(product, n_rows=200, n_background=50, seconds=0.05, seconds_per_row=1e-5)
     found = enumerate_coalitions(box, request)
     assert 0 < len(found.values) < 200
 
