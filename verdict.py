@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from base_types import Estimate, Status
-from formatting import number, percent
+from formatting import duration_ms, number, percent
 from glossary import title as title_of
 from model_types import Safety
 from report_types import (
@@ -191,7 +191,8 @@ def _check_latency(report: TestReport) -> Iterator[Check]:
     section = report.performance
     title = "One prediction is quick enough"
     p95 = section.percentiles_ms.get("p95", Estimate())
-    value = section.undisturbed_p95_ms if section.undisturbed_p95_ms is not None else p95.value
+    undisturbed = section.undisturbed_p95_ms is not None
+    value = section.undisturbed_p95_ms if undisturbed else p95.value
     if section.status is not Status.OK or value is None:
         yield _skipped("performance.latency", "performance", title, section.reason or p95.reason)
         return
@@ -212,7 +213,8 @@ def _check_latency(report: TestReport) -> Iterator[Check]:
         threshold=limit,
         comparison="<=",
         threshold_source=source,
-        reason=f"19 of 20 single-row predictions take at most {number(value)} ms.",
+        reason=f"19 of 20 single-row predictions take at most {duration_ms(value)}"
+        + (", leaving out those that other work interrupted." if undisturbed else "."),
     )
 
 
