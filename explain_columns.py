@@ -118,22 +118,40 @@ def column_map(
         two raw columns, or varies though no single swap moves it.
     """
     varying = varying_columns(pool.frame)
-    groups = np.full(reference.shape[1], -1, dtype=np.int64)
+    constant = np.asarray(_same(reference, reference[:1]).all(axis=0))
     if not len(varying):
-        return groups
+        return np.full(len(constant), -1) if constant.all() else None
     at = _map_rows(len(pool), len(varying))
-    partner = _derangement(len(at), seed)
+    swaps = (at, at[_derangement(len(at), seed)])
+    changed = _moved(pool, transform, reference, varying, swaps)
+    rare = np.flatnonzero(~changed.any(axis=0) & ~constant)
+    if 0 < 2 * len(rare) <= len(at):  # moved by cells that were not among the swapped ones
+        extremes = np.nan_to_num(reference[:, rare], nan=np.inf)
+        ends = (extremes.argmin(axis=0), extremes.argmax(axis=0))
+        swaps = (np.concatenate(ends), np.concatenate(ends[::-1]))
+        changed |= _moved(pool, transform, reference, varying, swaps)
+    movers = changed.sum(axis=0)
+    # a column that is the same in every row, yet moves, depends on cells that only go together
+    if np.any(movers != np.where(constant, 0, 1)):
+        return None
+    return np.where(movers == 1, varying[changed.argmax(axis=0)], -1)
+
+
+def _moved(
+    pool: HybridPool,
+    transform: Callable[[pd.DataFrame], Floats],
+    reference: Floats,
+    varying: Integers,
+    swaps: tuple[Integers, Integers],
+) -> NDArray[np.bool_]:
+    """Return which transformed columns move, (columns, k), when rows take cells of others."""
+    at, source = swaps
     positions = np.repeat(at[:, None], len(pool.frame.columns), axis=1)
     stacked = np.tile(positions, (len(varying), 1))
     for number, column in enumerate(varying):
-        stacked[number * len(at) : (number + 1) * len(at), column] = at[partner]
+        stacked[number * len(at) : (number + 1) * len(at), column] = source
     answers = transform(pool.take(stacked)).reshape(len(varying), len(at), -1)
-    changed = ~_same(answers, reference[at][None]).all(axis=1)
-    if np.any(changed.sum(axis=0) > 1):
-        return None
-    groups = np.where(changed.any(axis=0), varying[changed.argmax(axis=0)], -1)
-    constant = _same(reference, reference[:1]).all(axis=0)
-    return None if np.any((groups < 0) & ~constant) else groups
+    return ~np.asarray(_same(answers, reference[at][None]).all(axis=1))
 
 
 def _map_rows(n_rows: int, n_columns: int) -> Integers:

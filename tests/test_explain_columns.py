@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+import explain_columns
 from explain_columns import HybridPool, column_map, varying_columns
 
 EVERY_TYPE = pd.DataFrame(
@@ -91,6 +92,16 @@ def test_encoded_columns_map_to_their_source() -> None:
     assert mapped(step, people()) == [2, 2, 2, 3, 0, 3, -1]
 
 
+def test_rare_cells_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word seen once is found, though only a few rows of a long table are swapped."""
+    monkeypatch.setattr(explain_columns, "MAP_ROWS", 30)
+    frame = people(400)[["age", "city", "size"]].fillna(0.0)
+    step = ColumnTransformer(
+        [("words", OneHotEncoder(sparse_output=False), ["city"]), ("rest", "passthrough", ["age"])]
+    )
+    assert mapped(step, frame) == [1, 1, 1, 0]
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -101,6 +112,13 @@ def test_encoded_columns_map_to_their_source() -> None:
 def test_mixing_transformers_have_no_map(step: Any) -> None:
     """Components and products belong to no single column."""
     assert mapped(step, people()[["age", "size"]].fillna(0.0)) is None
+
+
+def test_columns_that_only_go_together_are_refused() -> None:
+    """A product that is zero in every row, but not in mixed ones, belongs to no column."""
+    frame = pd.DataFrame({"a": [0.0, 1.0] * 10, "b": [1.0, 0.0] * 10})
+    product = FunctionTransformer(lambda table: table[["a"]].to_numpy() * table[["b"]].to_numpy())
+    assert mapped(product, frame) is None
 
 
 def test_a_column_that_no_swap_moves_is_refused() -> None:
