@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from local_model import LocalModel
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
@@ -32,6 +31,7 @@ from errors import ModelCrashedError, ModelRaisedError, ModelTimeoutError, RunCa
 from model_types import Predictions
 from report_types import BehaviourCase, BehaviourSection, BehaviourVerdict
 from schema_inference import schema_from_sample
+from tests.local_model import LocalModel
 
 RNG = np.random.default_rng(0)
 NUMBERS = pd.DataFrame(RNG.normal(size=(300, 4)), columns=["a", "b", "c", "d"])
