@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import model_policy
 import table_reader
 from errors import BusyError, NotFoundError, RowsError
 from explain_request import draw_rows
@@ -25,7 +26,6 @@ from model_types import Predictions, class_names
 from model_utils import ModelHandle, open_model
 from report_types import Cell, TestReport
 from row_table import rows_to_frame
-from run_types import RunRecord
 from sandbox import Limits, WorkerParent
 from schema_merge import align_frame
 from schema_utils import Schema
@@ -106,12 +106,15 @@ class ModelSession:
             raise NotFoundError(message)
         table = self._read_rows(report.data.artifact, schema)
         settings = self._store.settings
+        approval = self._store.access.find_approval(file.sha256)
+        grant = model_policy.decide(settings.model_policy, record.request.policy, file, approval)
         model = open_model(
             self._store.artifact_path(record.request.model_sha256),
             file,
             workers=self._workers,
             limits=_limits(settings),
-            policy=_policy(settings, record, report),
+            policy=grant.policy,
+            approved=grant.approval is not None,
         )
         return _Opened(model, schema, table, _background(table, report), report)
 
@@ -192,10 +195,6 @@ def _limits(settings: Settings) -> Limits:
         call_seconds=min(settings.call_seconds, CALL_SECONDS),
         isolation=settings.require_isolation,
     )
-
-
-def _policy(settings: Settings, record: RunRecord, report: TestReport) -> str:
-    return settings.model_policy
 
 
 def _background(table: pd.DataFrame, report: TestReport) -> pd.DataFrame:

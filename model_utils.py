@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 import isolation
+import model_policy
 from base_types import Label
 from errors import ModelError, ModelLoadError, ModelProtocolError, ModelRaisedError
 from isolation import IsolationReport
@@ -51,6 +52,7 @@ def open_model(
     workers: WorkerParent,
     limits: Limits | None = None,
     policy: str = "standard",
+    approved: bool = False,
 ) -> ModelHandle:
     """Load a model file in a worker of its own and try one prediction.
 
@@ -66,6 +68,9 @@ def open_model(
         What the process is held to.
     policy : {"strict", "standard", "custom"}
         What the file may contain; only "custom" lets it run code of its own.
+    approved : bool
+        Whether the operator approved exactly this file; stands in for the full isolation that
+        "custom" wants otherwise.
 
     Returns
     -------
@@ -81,7 +86,9 @@ def open_model(
         If the process died, gave no answer or lied.
     """
     limits = limits or Limits()
-    _refuse_weak_isolation(file_info.name, policy, limits.isolation, isolation.self_test(workers))
+    held = isolation.self_test(workers)
+    unvouched = "standard" if approved else policy
+    _refuse_weak_isolation(file_info.name, unvouched, limits.isolation, held)
     handle = ModelHandle(path, file_info, workers, limits, policy)
     try:
         handle.load()
@@ -166,11 +173,16 @@ class ModelHandle:
                 timeout=self._limits.load_seconds,
             )
         except ModelRaisedError as error:
-            raise ModelLoadError(_load_sentence(error, self.file_info)) from error
+            raise ModelLoadError(self._why_not_loaded(error)) from error
         if self._info is None:
             self.load_ms = (time.perf_counter() - started) * 1000
             self._info = _checked_info(reply)
             self.warnings = _checked_warnings(reply)
+
+    def _why_not_loaded(self, error: ModelRaisedError) -> str:
+        if error.exception_type == "RefusedError":
+            return model_policy.refusal(self.file_info, self._policy, error.message)
+        return f"{self.file_info.name} could not be loaded: {error}"
 
     def try_one_row(self) -> None:
         """Predict one made-up row, for files that load under a newer library and fail only then.
@@ -421,10 +433,6 @@ def _labels(codes: NDArray[Any], classes: list[Label]) -> NDArray[Any]:
 def _refuse(what: str) -> NoReturn:
     message = f"The model's process answered with {what}."
     raise ModelProtocolError(message)
-
-
-def _load_sentence(error: ModelRaisedError, file_info: ModelFileInfo) -> str:
-    return f"{file_info.name} could not be loaded: {error}"
 
 
 def _version_sentence(error: ModelRaisedError, file_info: ModelFileInfo, info: ModelInfo) -> str:

@@ -24,6 +24,7 @@ import failing_rows
 import latency
 import metrics
 import model_file
+import model_policy
 import schema_inference
 import schema_merge
 import schema_utils
@@ -31,6 +32,7 @@ import synthetic_data
 import table_reader
 import table_summary
 import verdict
+from access_types import Approval
 from base_types import Section, Status
 from environment import describe_environment
 from errors import DataError, ModelError, ModelRaisedError, MonitorError, RunCancelledError
@@ -62,6 +64,7 @@ class _Run:
     workers: WorkerParent
     settings: Settings
     save_data: Callable[[bytes, str], str]
+    find_approval: Callable[[str], Approval | None]
     report: TestReport
     progress: Callable[[float, str], None] = lambda _fraction, _message: None
     model: ModelHandle | None = None
@@ -113,6 +116,7 @@ def run_tests(
     workers: WorkerParent,
     settings: Settings,
     save_data: Callable[[bytes, str], str],
+    find_approval: Callable[[str], Approval | None] = lambda _sha256: None,
     progress: StageProgress = lambda _stage, _fraction, _message: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> TestReport:
@@ -132,6 +136,8 @@ def run_tests(
         Limits and policy.
     save_data : callable
         Stores bytes under a display name and returns their SHA-256.
+    find_approval : callable
+        Returns the operator's approval of the file with a SHA-256, or None.
     progress : callable
         Receives ``(stage, fraction of the run, message)``.
     cancelled : callable
@@ -149,7 +155,9 @@ def run_tests(
     """
     report = TestReport(run_id=run_id, created_at=datetime.now(UTC), config=request.config)
     report.environment = describe_environment()
-    run = _Run(request, model_path, sample_path, workers, settings, save_data, report)
+    run = _Run(
+        request, model_path, sample_path, workers, settings, save_data, find_approval, report
+    )
     try:
         _run_stages(run, progress, cancelled)
     finally:
@@ -242,16 +250,23 @@ def _load(run: _Run) -> None:
         call_seconds=run.settings.call_seconds,
         isolation=run.settings.require_isolation,
     )
+    section = run.report.model
+    approval = run.find_approval(file.sha256)
+    grant = model_policy.decide(run.settings.model_policy, run.request.policy, file, approval)
+    section.policy = grant.policy
+    section.approval = grant.approval.sentence if grant.approval else None
     run.model = open_model(
         run.model_path,
         file,
         workers=run.workers,
         limits=limits,
-        policy=run.settings.model_policy,
+        policy=grant.policy,
+        approved=grant.approval is not None,
     )
-    section = run.report.model
     section.info, section.load_ms = run.model.info, run.model.load_ms
     section.warnings = list(run.model.warnings)
+    if section.approval:
+        section.warnings.append(f"The file may run code of its own: {section.approval}.")
     section.isolation = run.model.isolation
     run.report.environment.worker = {
         "isolation": run.model.isolation,

@@ -226,6 +226,7 @@ def pipeline_target(settings: Settings, workers: WorkerParent) -> JobTarget:
             workers=workers,
             settings=settings,
             save_data=save_data,
+            find_approval=store.access.find_approval,
             progress=progress,
         )
 
