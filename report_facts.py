@@ -170,6 +170,8 @@ def _model(report: TestReport) -> Iterator[Fact]:
         yield Fact("Runs with", _versions(info.versions))
     yield Fact("Loading time", duration_ms(report.model.load_ms), "load_ms")
     yield Fact("Isolation", report.model.isolation, "isolation")
+    yield Fact("Policy", report.model.policy)
+    yield Fact("Own code", report.model.approval or "")
 
 
 def _reproduce(report: TestReport) -> Iterator[Fact]:

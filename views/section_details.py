@@ -58,6 +58,8 @@ def _show_model(report: TestReport) -> None:
         "Outputs": info.n_outputs,
         "Probabilities": "yes" if info.has_proba else "no",
         "Isolation": report.model.isolation,
+        "Policy": report.model.policy or "–",
+        "Own code": report.model.approval or "none approved",
         "Memory by loading": byte_size(info.memory_bytes),
     }
     _show_facts(facts, "details.model")
