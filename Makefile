@@ -8,11 +8,12 @@ PYTHON3 ?= $(shell for candidate in python3.11 python3.12 python3.13 python3; do
 	&& echo $$candidate && break; done)
 CHECKED := *.py views tests example_client benchmarks migrations
 
-.PHONY: run test lint types unit slow browser screenshots bench clean help
+.PHONY: run doctor test lint types unit slow browser screenshots bench clean help
 
 help:
 	@echo "make run    set everything up, start dashboard and API"
 	@echo "make test   set everything up, run every check"
+	@echo "make doctor say whether everything is there and how safely models are held"
 	@echo "make bench  print where the time goes and the ratios to the obvious alternatives"
 	@echo "make clean  remove the environment (keeps ./data)"
 
@@ -29,6 +30,9 @@ $(VENV)/dev.stamp: $(ROOT)/requirements-dev.txt $(VENV)/run.stamp
 
 run: $(VENV)/run.stamp
 	@cd "$(ROOT)" && exec "$(PYTHON)" -m launcher
+
+doctor: $(VENV)/run.stamp
+	@cd "$(ROOT)" && exec "$(PYTHON)" -m doctor
 
 test: lint types unit slow browser
 	@echo "All checks passed."

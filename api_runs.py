@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
@@ -21,6 +21,7 @@ from access_types import AuditEntry, Caller
 from api_middleware import caller_of
 from api_problems import documented
 from api_types import RunAnswer, RunList, run_answer
+from csv_download import safe_csv
 from errors import NotFoundError
 from report_types import RunStatus, TestReport, Verdict
 from run_types import RunFilter, RunItem, RunRecord, RunSort
@@ -200,17 +201,18 @@ def get_tables(run_id: RunId, store: StoreOf) -> Response:
 @router.get(
     "/runs/{run_id}/data.csv",
     operation_id="get_data",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses=_file("text/csv"),
 )
-def get_data(run_id: RunId, store: StoreOf) -> FileResponse:
-    """Return the rows the model was tested on."""
+def get_data(run_id: RunId, store: StoreOf) -> StreamingResponse:
+    """Return the rows the model was tested on, with no cell that a spreadsheet would run."""
     sha256 = store.get_report(run_id).data.artifact
     if sha256 is None:
         msg = f"Run {run_id} kept no data; its report says why in the section 'data'"
         raise NotFoundError(msg)
-    path = store.artifact_path(sha256)
-    return FileResponse(path, media_type="text/csv", filename=f"{run_id}.csv")
+    name = {"Content-Disposition": f'attachment; filename="{run_id}.csv"'}
+    rows = safe_csv(store.artifact_path(sha256))
+    return StreamingResponse(rows, media_type="text/csv", headers=name)
 
 
 @router.post(

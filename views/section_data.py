@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from csv_download import safe_csv
 from errors import MonitorError
 from formatting import count, escape_markdown, number
 from report_types import Cell, TestReport
@@ -64,4 +65,10 @@ def _offer_rows(report: TestReport) -> None:
     except MonitorError as error:
         st.caption(escape_markdown(error))
         return
-    download("All rows as CSV", path.read_bytes, "tested-rows.csv", "text/csv", "data.csv")
+    download(
+        "All rows as CSV",
+        lambda: b"".join(safe_csv(path)),
+        "tested-rows.csv",
+        "text/csv",
+        "data.csv",
+    )
