@@ -96,4 +96,5 @@ def _with_moments(
     summary.minimum, summary.maximum = float(finite.min()), float(finite.max())
     summary.median = float(np.median(finite))
     summary.histogram = number_histogram(values, max_bins=HISTOGRAM_BINS)
+    summary.histogram.n_missing += summary.n_missing
     return summary
