@@ -252,11 +252,12 @@ def _rounded(values: Floats) -> Floats:
 def _cells(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     """Return rows as JSON carries them, missing as None."""
     names = [str(name) for name in frame.columns]
-    columns = [[_cell(value) for value in frame.iloc[:, at]] for at in range(len(names))]
+    columns = [[plain_cell(value) for value in frame.iloc[:, at]] for at in range(len(names))]
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
-def _cell(value: object) -> Cell:
+def plain_cell(value: object) -> Cell:
+    """Return one value as JSON carries it, missing and infinite ones as None."""
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     plain = value.item() if isinstance(value, np.generic) else value

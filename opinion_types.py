@@ -66,4 +66,3 @@ class SecondOpinion(TypedModel):
     shifted_importance: list[ShiftedImportance] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list, description="One plain sentence each")
     n_model_calls: int = Field(default=0, description="Rows sent to the model")
-    seconds_used: float = 0.0

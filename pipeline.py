@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import behaviour
 import drift_simulation
-import explainability
+import explain_stage
 import failing_rows
 import latency
 import metrics
@@ -45,11 +47,6 @@ from settings import Settings
 
 log = logging.getLogger(__name__)
 
-BACKGROUND_ROWS = 100
-"""Rows that stand for "an ordinary row" in explanations; more costs time and changes little."""
-EXPLAINED_ROWS = 200
-"""Rows explained one by one: enough for a beeswarm, few enough to draw."""
-
 StageProgress = Callable[[Stage, float, str], None]
 """Called with the stage, the fraction of the whole run (0..1) and what is being done."""
 
@@ -72,6 +69,7 @@ class _Run:
     sample: pd.DataFrame | None = None
     rows: pd.DataFrame | None = None
     y_true: pd.Series[Any] | None = None
+    row_numbers: NDArray[np.int64] | None = None
     predictions: Predictions | None = None
     labels_reason: str | None = None
     problems: dict[str, str] = field(default_factory=dict)
@@ -392,6 +390,7 @@ def _drop_failing_rows(run: _Run) -> None:
         run.rows, run.problems["rows"] = None, f"The model fails on every row: {why}"
         return
     run.rows = run.tested_rows.iloc[found.good].reset_index(drop=True)
+    run.row_numbers = found.good
     if run.y_true is not None:
         run.y_true = run.y_true.iloc[found.good].reset_index(drop=True)
 
@@ -438,18 +437,17 @@ def _drift(run: _Run) -> None:
 
 
 def _explain(run: _Run) -> None:
-    config, rows = run.request.config, run.tested_rows
-    explained = _choose_rows(rows, EXPLAINED_ROWS, config.seed).sort_index()
-    background = _choose_rows(rows, BACKGROUND_ROWS, config.seed + 1).sort_index()
-    run.report.explanations = explainability.explain_section(
-        run.loaded,
-        explained,
-        background,
-        seconds=config.explain_seconds,
-        seed=config.seed,
-        max_rows=EXPLAINED_ROWS,
-        positive_class=config.positive_class,
-        progress=run.progress,
+    if run.predictions is None:
+        run.predictions = run.loaded.predict(run.tested_rows)
+    tested = explain_stage.TestedRows(
+        run.tested_rows,
+        run.y_true,
+        run.predictions,
+        {feature.name: feature.kind for feature in run.known_schema.inputs},
+        run.row_numbers,
+    )
+    run.report.explanations = explain_stage.explain_run(
+        run.loaded, tested, run.request.config, progress=run.progress
     )
 
 

@@ -1,0 +1,381 @@
+"""A second opinion on an explanation: other methods, correlated columns, drifted rows.
+
+Owns: ``second_opinion`` and the sentences where methods disagree. Shapley values tell what the
+model listens to; shuffling tells what its score rests on; curves show how the mean answer moves.
+Where they differ there is something to know about the data or the model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from drift_scenarios import Setting, shift_mean
+from errors import ModelError
+from explain_effects import effect_curves
+from explain_outputs import choose_view
+from explain_permutation import permutation_importance, scorer_for
+from explainability import explain
+from explanation import importance
+from model_types import Model
+from opinion_types import (
+    CorrelatedColumns,
+    EffectCurve,
+    PermutationImportance,
+    SecondOpinion,
+    ShiftedImportance,
+)
+from report_types import ExplanationSection
+from schema_utils import Kind
+
+Progress = Callable[[float, str], None]
+
+N_REPEATS = 5
+SHUFFLED_ROWS = (200, 500)
+"""Fewest and most rows that are shuffled, where there are so many."""
+
+WORK = (12_000, 3_000)
+"""Rows sent to the model for shuffling: the first amount that fits in the time. Fixed amounts,
+because the same run must give the same numbers on a slower day."""
+
+CURVES = 3
+CURVE_ROWS = 100
+SHIFTED_ROWS = 60
+SPEED_ROWS = (100, 500)
+SLOW_SECONDS = 0.1
+CORRELATED = 0.8
+CORRELATED_COLUMNS = 20
+MATTERS = 0.05
+"""Share of all contributions from which on a column is worth a warning."""
+
+LARGE_SHARE, SMALL_SHARE, CHANGED_SHARE = 0.10, 0.02, 0.10
+CURVE_GAP = 0.3
+MOST_OF_A_KIND = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The tables that a second opinion rests on.
+
+    Parameters
+    ----------
+    rows : DataFrame, shape (n, d)
+        The tested rows.
+    y_true : Series or None
+        Their true answers.
+    explained : DataFrame
+        The explained rows, in the order of the section.
+    background : DataFrame
+        Ordinary rows.
+    kinds : dict of str to Kind
+        The columns, in order.
+    """
+
+    rows: pd.DataFrame
+    y_true: pd.Series[Any] | None
+    explained: pd.DataFrame
+    background: pd.DataFrame
+    kinds: dict[str, Kind]
+
+
+def second_opinion(
+    model: Model,
+    section: ExplanationSection,
+    evidence: Evidence,
+    *,
+    seconds: float = 3.0,
+    seed: int = 0,
+    positive_class: str | None = None,
+) -> SecondOpinion:
+    """Ask other methods about a model that was explained.
+
+    Parameters
+    ----------
+    model : Model
+        Asked in few large calls.
+    section : ExplanationSection
+        The explanation; its status is ok.
+    evidence : Evidence
+    seconds : float
+        Slow models are asked less, so that it takes about this long at most.
+    seed : int
+    positive_class : str, optional
+        Binary models: the class to explain.
+
+    Returns
+    -------
+    SecondOpinion
+        Parts that cannot be had are empty, with a reason.
+
+    Raises
+    ------
+    ModelError
+        If the model fails.
+    """
+    shares = contribution_shares(section)
+    opinion = SecondOpinion(correlated=correlated_columns(evidence.rows, list(shares)))
+    speed = _speed(model, evidence.rows)
+    _shuffle(model, evidence, opinion, shares, (speed * seconds, seed))
+    if speed * seconds >= CURVES * CURVE_ROWS * 13:
+        _draw_curves(model, evidence, opinion, shares, positive_class)
+    if section.method in ("linear", "tree"):
+        _drift(model, section, evidence, opinion, positive_class)
+    opinion.warnings = [*_disagreements(opinion, shares)]
+    return opinion
+
+
+def contribution_shares(section: ExplanationSection) -> dict[str, float]:
+    """Return each column's share of all contributions to all outputs, largest first."""
+    sums: dict[str, float] = {}
+    for output in section.outputs:
+        for item in output.importance:
+            sums[item.feature] = sums.get(item.feature, 0.0) + item.importance
+    total = sum(sums.values()) or 1.0
+    ordered = sorted(sums, key=lambda name: -sums[name])
+    return {name: sums[name] / total for name in ordered}
+
+
+def _speed(model: Model, rows: pd.DataFrame) -> float:
+    """Return rows per second of one call; of a large one where the model is not slow."""
+    speed = 0.0
+    for size in SPEED_ROWS:
+        part = rows.iloc[:size]
+        started = time.perf_counter()
+        model.predict(part)
+        elapsed = time.perf_counter() - started
+        speed = max(speed, len(part) / elapsed)
+        if elapsed > SLOW_SECONDS:
+            break
+    return speed
+
+
+# --- shuffled columns ------------------------------------------------------------------------
+
+
+def _shuffle(
+    model: Model,
+    evidence: Evidence,
+    opinion: SecondOpinion,
+    shares: dict[str, float],
+    limits: tuple[float, int],
+) -> None:
+    affordable, seed = limits
+    work = next((amount for amount in WORK if amount <= affordable), None)
+    try:
+        if work is None:
+            message = "The model is too slow to shuffle columns in the time of the run."
+            raise ValueError(message)
+        scorer, known = scorer_for(model, evidence.y_true)
+    except ValueError as reason:
+        opinion.permutation_reason = str(reason)
+        return
+    n_rows = int(np.clip(work // (N_REPEATS * len(shares)), *SHUFFLED_ROWS))
+    usable = np.flatnonzero(known)
+    chosen = np.sort(np.random.default_rng(seed).permutation(usable)[:n_rows])
+    names = list(shares)[: max(1, work // (N_REPEATS * len(chosen)))]
+    scorer = scorer.at(chosen)
+    if len(np.unique(scorer.target)) < 2:
+        opinion.permutation_reason = "The rows drawn for shuffling have one true answer only."
+        return
+    opinion.baseline_score, opinion.permutation = permutation_importance(
+        model,
+        evidence.rows.iloc[chosen],
+        scorer,
+        [_position(evidence.rows, name) for name in names],
+        n_repeats=N_REPEATS,
+        seed=seed,
+    )
+    opinion.metric, opinion.n_rows, opinion.n_repeats = scorer.metric, len(chosen), N_REPEATS
+    opinion.n_model_calls += len(chosen) * (N_REPEATS * len(names) + 1)
+
+
+def _position(frame: pd.DataFrame, name: str) -> int:
+    return [str(column) for column in frame.columns].index(name)
+
+
+# --- curves ----------------------------------------------------------------------------------
+
+
+def _draw_curves(
+    model: Model,
+    evidence: Evidence,
+    opinion: SecondOpinion,
+    shares: dict[str, float],
+    positive_class: str | None,
+) -> None:
+    rows = evidence.background.iloc[:CURVE_ROWS]
+    answers = model.predict(rows)
+    view = choose_view(model.info, answers, positive_class)
+    output = int(view.read(answers).std(axis=0).argmax())
+    columns = [_position(evidence.rows, name) for name in list(shares)[:CURVES]]
+    opinion.curves = effect_curves(model, rows, columns, view, output)
+    opinion.space = view.space
+    opinion.n_model_calls += sum(
+        len(rows) * (len(curve.partial_dependence) + (2 if curve.ale else 0))
+        for curve in opinion.curves
+    )
+
+
+# --- correlated columns ----------------------------------------------------------------------
+
+
+def correlated_columns(rows: pd.DataFrame, names: list[str]) -> list[CorrelatedColumns]:
+    """Return pairs of columns that say nearly the same, strongest first.
+
+    Numbers by Spearman's rank correlation, categories by Cramér's V; from 0.8 on, among the first
+    ``names``.
+    """
+    kept = names[:CORRELATED_COLUMNS]
+    columns = {name: rows.iloc[:, _position(rows, name)] for name in kept}
+    numbers = {
+        name: column.astype(float)
+        for name, column in columns.items()
+        if pd.api.types.is_numeric_dtype(column.dtype)
+    }
+    others = [
+        name for name, column in columns.items() if name not in numbers and column.nunique() <= 30
+    ]
+    found = []
+    ranks = pd.DataFrame(numbers).rank().corr().to_numpy(dtype=np.float64)
+    for (at, first), (other, second) in combinations(enumerate(numbers), 2):
+        found.append(_pair(first, second, float(ranks[at, other]), "Spearman's rho"))
+    for first, second in combinations(others, 2):
+        strength = _cramers_v(columns[first], columns[second])
+        found.append(_pair(first, second, strength, "Cramér's V"))
+    strong = [pair for pair in found if abs(pair.strength) >= CORRELATED]
+    return sorted(strong, key=lambda pair: -abs(pair.strength))
+
+
+def _pair(first: str, second: str, strength: float, measure: str) -> CorrelatedColumns:
+    known = 0.0 if np.isnan(strength) else strength  # a constant column
+    return CorrelatedColumns(first=first, second=second, strength=known, measure=measure)
+
+
+def _cramers_v(first: pd.Series, second: pd.Series) -> float:
+    """Return Cramér's V of two columns of categories, 0 where one is constant."""
+    counts = pd.crosstab(first, second).to_numpy(dtype=np.float64)
+    smaller = min(counts.shape) - 1
+    if smaller < 1:
+        return 0.0
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    chi2 = float(((counts - expected) ** 2 / expected).sum())
+    return float(np.sqrt(chi2 / (counts.sum() * smaller)))
+
+
+# --- drifted rows ----------------------------------------------------------------------------
+
+
+def _drift(
+    model: Model,
+    section: ExplanationSection,
+    evidence: Evidence,
+    opinion: SecondOpinion,
+    positive_class: str | None,
+) -> None:
+    setting = Setting(evidence.rows, evidence.kinds)
+    rows = evidence.explained.iloc[:SHIFTED_ROWS]
+    if not setting.numeric:
+        return
+    shifted = shift_mean(rows, 1.0, np.random.default_rng(0), setting)
+    try:
+        drifted = explain(
+            model, shifted, evidence.background, seconds=1.0, positive_class=positive_class
+        )
+    except ModelError:  # on such rows the model may well fail; the drift section tells of it
+        return
+    if drifted.method != section.method:
+        return
+    own = explain(model, rows, evidence.background, seconds=1.0, positive_class=positive_class)
+    opinion.shift = "every numeric column moved up by one standard deviation"
+    before, after = (
+        {item.feature: item.share for item in importance(each)} for each in (own, drifted)
+    )
+    opinion.shifted_importance = [
+        ShiftedImportance(feature=name, reference=before[name], shifted=after[name])
+        for name in sorted(before, key=lambda name: -before[name])
+    ]
+    opinion.n_model_calls += own.evaluations + drifted.evaluations
+
+
+# --- where they disagree ---------------------------------------------------------------------
+
+
+def _disagreements(opinion: SecondOpinion, shares: dict[str, float]) -> Iterator[str]:
+    """Yield one plain sentence per finding."""
+    yield from _about_correlation(opinion.correlated, shares)
+    yield from _about_shuffling(opinion.permutation, shares)
+    yield from _about_curves(opinion.curves)
+    yield from _about_drift(opinion.shifted_importance)
+
+
+def _about_correlation(pairs: list[CorrelatedColumns], shares: dict[str, float]) -> Iterator[str]:
+    told = [pair for pair in pairs if max(shares[pair.first], shares[pair.second]) >= MATTERS]
+    for pair in told[:MOST_OF_A_KIND]:
+        yield (
+            f"{pair.first} and {pair.second} say nearly the same ({pair.measure} "
+            f"{pair.strength:.2f}): the model may use either, so each alone looks less important "
+            "than what they share."
+        )
+
+
+def _about_shuffling(
+    permutation: list[PermutationImportance], shares: dict[str, float]
+) -> Iterator[str]:
+    gains = {item.feature: max(item.importance, 0.0) for item in permutation}
+    total = sum(gains.values()) or 1.0
+    unused = [
+        item.feature
+        for item in permutation
+        if shares[item.feature] >= LARGE_SHARE and not item.clear
+    ]
+    for name in unused[:MOST_OF_A_KIND]:
+        yield (
+            f"{name} makes {shares[name]:.0%} of the contributions, yet shuffling it does not "
+            "clearly worsen the score: the model listens to it without gaining from it, or "
+            "another column says the same."
+        )
+    hidden = [
+        item.feature
+        for item in permutation
+        if item.clear
+        and gains[item.feature] / total >= LARGE_SHARE
+        and shares[item.feature] < SMALL_SHARE
+    ]
+    for name in hidden[:MOST_OF_A_KIND]:
+        yield (
+            f"Shuffling {name} costs {gains[name]:.3f} of the score although it makes only "
+            f"{shares[name]:.0%} of the contributions: it matters for few rows, but there it "
+            "decides."
+        )
+
+
+def _about_curves(curves: list[EffectCurve]) -> Iterator[str]:
+    widest = max((np.ptp(curve.partial_dependence) for curve in curves), default=0.0)
+    for curve in curves:
+        if curve.ale is None:
+            continue
+        local, mean = np.array(curve.ale), np.array(curve.partial_dependence)
+        span, gap = max(np.ptp(local), np.ptp(mean)), float(np.abs(local - mean).max())
+        if span >= 0.1 * widest and gap > CURVE_GAP * span:
+            yield (
+                f"The two curves of {curve.feature} differ by up to {gap:.3g}: it moves together "
+                "with other columns, and partial dependence asks about rows that do not occur; "
+                "trust the local effects."
+            )
+
+
+def _about_drift(items: list[ShiftedImportance]) -> Iterator[str]:
+    changed = sorted(items, key=lambda item: -abs(item.shifted - item.reference))
+    for item in changed[:1]:
+        if abs(item.shifted - item.reference) >= CHANGED_SHARE:
+            yield (
+                f"When the data drifts by one standard deviation, {item.feature} makes "
+                f"{item.shifted:.0%} of the contributions instead of {item.reference:.0%}: "
+                "explanations from before do not hold after such a drift."
+            )
