@@ -23,6 +23,22 @@ navigation = st.navigation(
             ),
             st.Page("views/runs.py", title="Runs", icon=":material/history:", url_path="runs"),
         ],
+        "Data": [
+            st.Page(
+                "views/compare_data.py",
+                title="Compare data",
+                icon=":material/difference:",
+                url_path="drift",
+            ),
+        ],
+        "Learn": [
+            st.Page(
+                "views/playground.py",
+                title="Drift playground",
+                icon=":material/tune:",
+                url_path="playground",
+            ),
+        ],
         "Result": [
             st.Page(
                 "views/run.py",

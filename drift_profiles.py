@@ -217,10 +217,10 @@ def align_counts(
 def number_histograms(
     reference: NumberProfile, current: NumberProfile
 ) -> tuple[Histogram, Histogram]:
-    """Bin both columns by edges taken from the reference, at most ``MAX_BINS`` bins.
+    """Bin both columns by the same edges, at most ``MAX_BINS`` bins.
 
-    The inner bins are equally wide between the reference's 0.5 % and 99.5 % quantiles; the two
-    outer ones reach to the farthest value of either column, so that every value is counted.
+    The inner bins are equally wide over the 0.5 % to 99.5 % quantiles of both columns; the two
+    outer ones reach to the farthest value of either, so that every value is counted.
     """
     edges = _display_edges(reference.values, current.values)
     drawn = []
@@ -239,10 +239,10 @@ def number_histograms(
 def _display_edges(reference: Floats, current: Floats) -> Floats:
     if not len(reference) and not len(current):
         return np.empty(0)
-    base = reference if len(reference) else current
-    n = len(base)
-    inner = np.linspace(base[n // 200], base[(n - 1) - n // 200], MAX_BINS - 1)
-    ends = [values[[0, -1]] for values in (reference, current) if len(values)]
+    both = [values for values in (reference, current) if len(values)]
+    cuts = [values[[n // 200, n - 1 - n // 200]] for values in both for n in [len(values)]]
+    inner = np.linspace(np.min(cuts), np.max(cuts), MAX_BINS - 1)
+    ends = [values[[0, -1]] for values in both]
     low, high = float(np.min(ends)), float(np.max(ends))
     if low == high:
         return np.array([low - 0.5, high + 0.5])

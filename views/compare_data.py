@@ -1,0 +1,7 @@
+"""Compare data: two tables column by column."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+st.title("Compare data")
