@@ -37,6 +37,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         "MONITOR_LOAD_SECONDS": "4",
         "MONITOR_SLOTS": str(AT_ONCE),
         "MONITOR_QUEUE_LIMIT": "100",
+        "MONITOR_RUNS_PER_MINUTE": "10000",
     }
     with running_product(tmp_path_factory.mktemp("hostile") / "data", **settings) as running:
         yield running

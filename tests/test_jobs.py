@@ -177,6 +177,9 @@ def test_door_starts_one_runner_that_ends_with_it(tmp_path: Path) -> None:
     for _ in range(2):
         jobs.ensure_runner(settings)
         assert jobs.runner_alive(settings)
+    deadline = time.monotonic() + 20  # the lock is held before the new process shows its name
+    while not running_modules("runner", tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert len(running_modules("runner", tmp_path)) == 1
     jobs.stop_runner(settings)
     assert not jobs.runner_alive(settings)
