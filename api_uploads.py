@@ -156,10 +156,19 @@ class _FormReader:
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
         self._check_name()
         if self._name in self._limits:
+            self._check_is_file(options)
             incoming = self._store.artifact_writer(self._limits[self._name])
             self._file = self._form.stack.enter_context(incoming)
             display = options.get(b"filename", b"").decode("utf-8", "replace")
             self._form.files[self._name] = Upload(display or self._name, incoming)
+
+    def _check_is_file(self, options: Mapping[bytes, bytes]) -> None:
+        if b"filename" not in options:
+            msg = (
+                f"The field {self._name!r} holds text instead of a file; send a file, as "
+                f"curl -F {self._name}=@path does"
+            )
+            raise InputError(msg)
 
     def _check_name(self) -> None:
         known = {*self._limits, *self._field_names}

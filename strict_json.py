@@ -1,17 +1,20 @@
 """Reading JSON from strangers: one strict parser that always answers with a readable error.
 
 Owns: ``read_json``. Python's ``json`` takes the last of two equal keys, reads ``NaN`` and turns
-``1e999`` into infinity; here each of these is an ``InputError`` that says so.
+``1e999`` into infinity; here each of these is an ``InputError`` that says so, as is half a
+character, which nothing could write out again.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from errors import InputError, TooLargeError
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 MAX_BYTES = 64 * 1024 * 1024
 
 
@@ -49,12 +52,17 @@ def read_json(data: str | bytes, *, what: str = "The JSON", max_bytes: int = MAX
         raise TooLargeError(message)
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_unique_keys,
             parse_constant=_refuse_constant,
             parse_float=_finite,
         )
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()  # fails where one has no partner
+    except UnicodeEncodeError as error:
+        message = f"{what} holds half a character (an unpaired surrogate); use whole characters."
+        raise InputError(message) from error
     except UnicodeDecodeError as error:
         message = f"{what} is not UTF-8 text (byte {error.start}); save it as UTF-8."
         raise InputError(message) from error
@@ -67,6 +75,7 @@ def read_json(data: str | bytes, *, what: str = "The JSON", max_bytes: int = MAX
     except ValueError as error:  # our own hooks, and integers of more digits than Python reads
         message = f"{what} cannot be read: {error}."
         raise InputError(message) from error
+    return value
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

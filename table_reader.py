@@ -206,6 +206,9 @@ def _read_csv(data: bytes, name: str, notes: list[str]) -> pd.DataFrame:
         message = f"{name} is empty; a table with a header and at least one row is needed."
         raise DataError(message)
     dialect = _sniff(lines)
+    width = max(len(_split(line, dialect.separator)) for line in lines)
+    if width > MAX_COLUMNS:  # pandas takes minutes to tell 100,000 equal names apart
+        raise _too_wide(name, width)
     notes += _dialect_notes(dialect)
     frame = _pandas_csv(text, dialect, name)
     if not dialect.has_header:
