@@ -1,0 +1,200 @@
+"""The process that compares two files: ``python -m drift_files``.
+
+Owns: ``Options`` and ``compare_files``. The task comes as one line of JSON on standard input;
+progress, and at last the report or the error, go to standard output, one JSON object per line. The
+process ends when standard input is closed: then nobody wants the answer any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+from pydantic import Field, ValidationError
+
+from base_types import TypedModel
+from drift import compare_frames, compare_predictions
+from drift_comparison import Thresholds
+from drift_job import DriftTask
+from errors import DataError, InputError, ModelError, MonitorError, TooLargeError
+from model_types import ModelInfo
+from report_types import DriftReport, FeatureDrift
+from schema_inference import schema_from_sample
+from schema_utils import Schema
+from table_reader import read_table
+
+Tell = Callable[[float, str], None]
+
+KIND_ROWS = 20_000
+"""Rows of the reference from which the kinds of its columns are read."""
+
+
+class Options(TypedModel):
+    """What a caller may decide."""
+
+    thresholds: Thresholds = Field(default_factory=Thresholds)
+    jointly: bool = Field(default=False, description="Also test all columns at once")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Of the tests of all columns")
+
+
+def compare_files(task: DriftTask, tell: Tell) -> DriftReport:
+    """Read both files and compare them.
+
+    Parameters
+    ----------
+    task : DriftTask
+        What to compare.
+    tell : callable
+        Called with (fraction, message).
+
+    Returns
+    -------
+    DriftReport
+        With what was decided while reading among its notes.
+
+    Raises
+    ------
+    InputError
+        A file or an option cannot be used.
+    """
+    options = _options(task.options)
+    tell(0.02, f"reading {task.reference_name}")
+    reference = read_table(task.reference, task.reference_name)
+    tell(0.2, f"reading {task.current_name}")
+    current = read_table(task.current, task.current_name)
+    schema = schema_from_sample(reference.frame.head(KIND_ROWS))
+    report = compare_frames(
+        reference.frame,
+        current.frame,
+        schema,
+        thresholds=options.thresholds,
+        progress=lambda fraction, message: tell(0.4 + 0.4 * fraction, message),
+    )
+    report.notes += [f"{task.reference_name}: {note}" for note in reference.notes]
+    report.notes += [f"{task.current_name}: {note}" for note in current.notes]
+    _compare_further(report, (reference.frame, current.frame, schema), (task, options), tell)
+    return report
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    try:
+        return Options.model_validate(given)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, item['loc']))} is {item['input']!r:.80}: {item['msg']}"
+            for item in error.errors(include_url=False)
+        ]
+        raise InputError("In the options: " + "; ".join(problems)) from None
+
+
+def _compare_further(
+    report: DriftReport,
+    tables: tuple[pd.DataFrame, pd.DataFrame, Schema],
+    asked: tuple[DriftTask, Options],
+    tell: Tell,
+) -> None:
+    reference, current, schema = tables
+    task, options = asked
+    if options.jointly:
+        from drift_multivariate import compare_jointly  # imports scikit-learn
+
+        tell(0.8, "testing all columns at once")
+        report.multivariate = compare_jointly(reference, current, schema, seed=options.seed)
+    if task.model is not None:
+        tell(0.85, f"asking {task.model_name}")
+        try:
+            report.prediction = _prediction_drift(task, reference, current, options)
+        except ModelError as error:
+            report.notes.append(f"Predictions were not compared: {error}")
+
+
+def _prediction_drift(
+    task: DriftTask, reference: pd.DataFrame, current: pd.DataFrame, options: Options
+) -> FeatureDrift:
+    """Let the model answer for both tables, in a confined process of its own."""
+    from model_file import inspect_file
+    from model_utils import open_model
+    from sandbox import Limits, WorkerParent
+
+    if task.model is None:
+        msg = "there is no model"
+        raise ModelError(msg)
+    with (
+        WorkerParent() as workers,
+        open_model(
+            task.model,
+            inspect_file(task.model, task.model_name),
+            workers=workers,
+            limits=Limits(**task.limits),
+            policy=task.policy,
+        ) as model,
+    ):
+        names = _input_columns(model.info, reference, current)
+        answers = [model.predict(frame[names]) for frame in (reference, current)]
+        return compare_predictions(
+            answers[0], answers[1], model.info, thresholds=options.thresholds
+        )
+
+
+def _input_columns(info: ModelInfo, reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
+    """Return the columns that the model takes.
+
+    Raises
+    ------
+    ModelError
+        One is missing in a table, or the model does not know their names and their number differs.
+    """
+    common = [name for name in reference.columns if name in current.columns]
+    if not info.feature_names_known:
+        if len(common) != info.n_features:
+            msg = (
+                f"the model takes {info.n_features} unnamed columns, both tables have {len(common)}"
+            )
+            raise ModelError(msg)
+        return common
+    names = [feature.name for feature in info.features]
+    absent = [name for name in names if name not in common]
+    if absent:
+        msg = f"the tables lack the model's columns {', '.join(absent[:5])}"
+        raise ModelError(msg)
+    return names
+
+
+def _write(line: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    """Wait until standard input is closed, then end the process at once."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _kind(error: MonitorError) -> str:
+    kinds = (TooLargeError, DataError, InputError, ModelError, MonitorError)
+    return next(kind.__name__ for kind in kinds if isinstance(error, kind))
+
+
+def main() -> int:
+    """Compare what standard input says; return the exit code."""
+    task = DriftTask.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        report = compare_files(
+            task, lambda fraction, message: _write({"fraction": fraction, "message": message})
+        )
+    except MonitorError as error:
+        _write({"error": str(error), "kind": _kind(error)})
+        return 0
+    _write({"report": report.model_dump(mode="json")})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
