@@ -26,6 +26,12 @@ REFUSALS_PER_MINUTE, ALL_REFUSALS_PER_MINUTE = 6, 60
 """How many refusals are written down, per client and in all: strangers must not fill the disk."""
 
 _RUN_PATH = re.compile(r"/runs/([^/]+)(/.*)?")
+_NEEDED = {
+    ("POST", "/run_tests"): Scope.RUN,
+    ("POST", "/drift"): Scope.RUN,
+    ("POST", "/explain"): Scope.READ,  # asks about a run, changes nothing
+    ("GET", "/audit"): Scope.ADMIN,
+}
 _EVERYTHING = frozenset({Scope.ADMIN})
 
 
@@ -100,8 +106,10 @@ class Gatekeeper:
         except NotFoundError:
             return False
 
-    def check_rate(self, caller: Caller) -> Refusal | None:
+    def check_rate(self, caller: Caller, connection: Connection) -> Refusal | None:
         """Refuse more runs a minute than a client may start."""
+        if scope_needed(connection["method"], connection["path"]) is not Scope.RUN:
+            return None
         seconds = self._runs.wait_seconds(caller.actor)
         if not seconds:
             return None
@@ -125,11 +133,8 @@ def scope_needed(method: str, path: str) -> Scope:
     >>> scope_needed("GET", "/runs").value, scope_needed("DELETE", "/runs/1").value
     ('read', 'admin')
     """
-    if path == "/audit":
-        return Scope.ADMIN
-    if method in ("GET", "HEAD", "OPTIONS") or path == "/explain":
-        return Scope.READ
-    return Scope.RUN if (method, path) == ("POST", "/run_tests") else Scope.ADMIN
+    rest = Scope.READ if method in ("GET", "HEAD", "OPTIONS") else Scope.ADMIN
+    return _NEEDED.get(("GET" if method == "HEAD" else method, path), rest)
 
 
 def address_of(connection: Connection) -> str:

@@ -92,6 +92,7 @@ CURL_OF = {
     "cancel_run": "curl -X POST BASE/runs/RUN_ID/cancel",
     "delete_run": "curl -X DELETE BASE/runs/RUN_ID",
     "follow_run": "curl -N BASE/runs/RUN_ID/events",
+    "explain_rows": """curl -d '{"run_id": "RUN_ID", "row_numbers": [0]}' BASE/explain""",
     "list_audit": "curl -H 'Authorization: Bearer TOKEN' BASE/audit",
     "is_alive": "curl BASE/healthz",
     "is_ready": "curl BASE/readyz",

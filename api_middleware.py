@@ -106,8 +106,7 @@ class RequestGate:
             return self._written_down(f"address {address_of(scope)}", scope, caller)
         scope["state"]["caller"] = caller
         refusal = keeper.check_scope(caller, scope)
-        if refusal is None and scope["path"] == "/run_tests" and scope["method"] == "POST":
-            refusal = keeper.check_rate(caller)
+        refusal = refusal or keeper.check_rate(caller, scope)
         return None if refusal is None else self._written_down(caller.actor, scope, refusal)
 
     def _written_down(self, actor: str, scope: Scope, refusal: Refusal) -> Response:
