@@ -78,7 +78,53 @@ RUN_TESTS_BODY: dict[str, Any] = {
 }
 """OpenAPI of the form, which is read as a stream and therefore unknown to the framework."""
 
+DRIFT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["reference", "current"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "reference": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "The data that is known to be good: CSV, Parquet, JSON",
+                        },
+                        "current": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "The data in question",
+                        },
+                        "model": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "A model; its answers to both tables are compared too",
+                        },
+                        "options": {
+                            "type": "string",
+                            "description": "JSON object with any of: thresholds (alpha, "
+                            "wasserstein, total_variation, missing_rate, new_categories), jointly "
+                            "(test all columns at once), seed",
+                        },
+                    },
+                },
+                "example": {
+                    "reference": "(the file's bytes)",
+                    "current": "(the file's bytes)",
+                    "options": '{"thresholds": {"alpha": 0.01}, "jointly": true}',
+                },
+            }
+        },
+    },
+}
+"""OpenAPI of the form of ``POST /drift``."""
+
 CURL_OF = {
+    "compare_data": "curl -F reference=@before.csv -F current=@now.csv "
+    '-F options=\'{"thresholds": {"alpha": 0.01}}\' BASE/drift',
     "run_tests": "curl -F model=@model.pkl -F sample=@data.csv -F target=species "
     f"-F options='{json.dumps(EXAMPLE_OPTIONS)}' BASE/run_tests",
     "list_runs": "curl 'BASE/runs?verdict=fail&limit=10'",

@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 import api_docs
+import api_drift
 import api_explain
 import api_runs
 import jobs
@@ -103,7 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.store = store
     add_handlers(app)
-    for part in (router, api_runs.router, api_explain.router):
+    for part in (router, api_runs.router, api_explain.router, api_drift.router):
         app.include_router(part, responses=documented(400, 401, 403, 422, 500))
     app.include_router(api_docs.router)
     return app

@@ -24,7 +24,15 @@ from pydantic import Field
 
 from base_types import TypedModel
 from cpu_tuning import single_threaded, tuned_environment
-from errors import BusyError, DataError, InputError, ModelError, MonitorError, TooLargeError
+from errors import (
+    BusyError,
+    DataError,
+    InputError,
+    ModelError,
+    MonitorError,
+    RunCancelledError,
+    TooLargeError,
+)
 from report_types import DriftReport
 from settings import Settings
 
@@ -103,13 +111,14 @@ class DriftJob:
         self.cancel()
 
     def cancel(self) -> None:
-        """End the process, if it has not ended."""
+        """End the process, if it has not ended, and let go of its pipes."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
         _running.discard(self._process.pid)
         if self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
+        self._output.close()
 
     def poll(self) -> DriftState:
         """Return how far it is, without waiting.
@@ -121,10 +130,13 @@ class DriftJob:
         ModelError
             The model did not do what was asked.
         MonitorError
-            The process took too long or died.
+            The process took too long or died, or was cancelled.
         """
         if self._final is not None:
             return self._final
+        if self._output.closed:
+            msg = "The comparison was cancelled"
+            raise RunCancelledError(msg)
         ended = self._process.poll() is not None
         lines = self._lines()
         last = lines[-1] if lines else {}

@@ -1,0 +1,95 @@
+"""``POST /drift``: two tables in, the report of their differences out.
+
+Owns: the operation and the fields of its form. The comparison is made in a process of its own
+(``drift_job``) and nothing of it is kept: its files vanish with the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+import drift_job
+from api_docs import DRIFT_BODY
+from api_problems import documented
+from api_runs import StoreOf
+from api_uploads import Form, Upload, read_form
+from drift_job import DriftJob, DriftTask
+from errors import InputError, RunCancelledError
+from model_file import display_name
+from report_types import DriftReport
+from strict_json import read_json
+
+FIELDS = frozenset({"options"})
+TABLES = ("reference", "current")
+POLL_SECONDS = 0.05
+
+router = APIRouter()
+
+
+@router.post(
+    "/drift",
+    operation_id="compare_data",
+    tags=["drift"],
+    responses=documented(413, 415, 503),
+    openapi_extra=DRIFT_BODY,
+)
+async def compare_data(request: Request, store: StoreOf) -> DriftReport:
+    """Compare two tables column by column: verdict, reason, tests and histograms of each."""
+    settings = store.settings
+    limits = dict.fromkeys(TABLES, settings.max_sample_bytes) | {"model": settings.max_model_bytes}
+    content_type = request.headers.get("content-type", "")
+    with await read_form(request.stream(), content_type, store, limits, FIELDS) as form:
+        task = _task(form)
+        job = await asyncio.to_thread(drift_job.start, task, settings)
+        with job:
+            return await _finished(job, request)
+
+
+def _task(form: Form) -> DriftTask:
+    reference, current = (_table(form, name) for name in TABLES)
+    model = form.files.get("model")
+    if model is not None:
+        model.incoming.complete()
+    return DriftTask(
+        reference=reference.incoming.path,
+        reference_name=display_name(reference.name),
+        current=current.incoming.path,
+        current_name=display_name(current.name),
+        options=_options(form.fields.get("options", b"")),
+        model=model.incoming.path if model else None,
+        model_name=display_name(model.name) if model else "",
+    )
+
+
+def _table(form: Form, name: str) -> Upload:
+    upload = form.files.get(name)
+    if upload is None or upload.incoming.size_bytes == 0:
+        msg = f"There is no file in the field {name!r}; send one, as curl -F {name}=@data.csv does"
+        raise InputError(msg)
+    upload.incoming.complete()
+    return upload
+
+
+def _options(text: bytes) -> dict[str, Any]:
+    if not text.strip():
+        return {}
+    value = read_json(text, what="The field 'options'")
+    if not isinstance(value, dict):
+        msg = f"The field 'options' holds {value!r:.60}; expected a JSON object like {{}}"
+        raise InputError(msg)
+    return value
+
+
+async def _finished(job: DriftJob, request: Request) -> DriftReport:
+    """Wait for the report without holding up other requests; stop when the client has gone."""
+    while True:
+        report = job.poll().report
+        if report is not None:
+            return report
+        if await request.is_disconnected():
+            msg = "The client went away"
+            raise RunCancelledError(msg)
+        await asyncio.sleep(POLL_SECONDS)
