@@ -23,6 +23,7 @@ from explain_outputs import choose_view
 from explain_permutation import permutation_importance, scorer_for
 from explainability import explain
 from explanation import importance
+from explanation_reading import contribution_shares
 from model_types import Model
 from opinion_types import (
     CorrelatedColumns,
@@ -128,17 +129,6 @@ def second_opinion(
         _drift(model, section, evidence, opinion, positive_class)
     opinion.warnings = [*_disagreements(opinion, shares)]
     return opinion
-
-
-def contribution_shares(section: ExplanationSection) -> dict[str, float]:
-    """Return each column's share of all contributions to all outputs, largest first."""
-    sums: dict[str, float] = {}
-    for output in section.outputs:
-        for item in output.importance:
-            sums[item.feature] = sums.get(item.feature, 0.0) + item.importance
-    total = sum(sums.values()) or 1.0
-    ordered = sorted(sums, key=lambda name: -sums[name])
-    return {name: sums[name] / total for name in ordered}
 
 
 def _speed(model: Model, rows: pd.DataFrame) -> float:

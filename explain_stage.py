@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from base_types import Status
+from base_types import Label, Status
 from errors import ModelError
 from explain_opinion import Evidence, second_opinion
 from explainability import explain_section
 from explanation import plain_cell
+from labels import match_labels
 from model_types import Model, Predictions, class_names
-from report_types import ExplanationSection, RunConfig
+from report_types import Cell, ExplanationSection, RunConfig
 from schema_utils import Kind
 
 BACKGROUND_ROWS = 100
@@ -141,4 +142,16 @@ def _add_answers(
         section.classes = class_names(info.classes)
         section.probabilities = predictions.y_proba[rows].round(6).tolist()
     if tested.y_true is not None:
-        section.actual = [plain_cell(value) for value in tested.y_true.iloc[rows]]
+        actual = [plain_cell(value) for value in tested.y_true.iloc[rows]]
+        section.actual = _as_classes(actual, info.classes or [])
+
+
+def _as_classes(actual: list[Cell], classes: list[Label]) -> list[Cell]:
+    """Return true answers as the model spells them, where it knows them."""
+    if not classes:
+        return actual
+    codes = match_labels(np.array(actual, dtype=object), classes).codes
+    return [
+        classes[code] if 0 <= code < len(classes) else cell
+        for code, cell in zip(codes, actual, strict=True)
+    ]

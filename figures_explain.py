@@ -7,6 +7,7 @@ where there is nothing to draw. Values of text columns have no colour scale: the
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -243,9 +244,14 @@ def _cell_words(cell: Cell) -> str:
 
 
 def dependence(
-    section: ExplanationSection, output: OutputExplanation, feature: str, theme: Theme = "light"
+    section: ExplanationSection,
+    output: OutputExplanation,
+    feature: str,
+    theme: Theme = "light",
+    *,
+    colour_by: str | None = None,
 ) -> Chart | None:
-    """Draw one column's contribution against its value."""
+    """Draw one column's contribution against its value, coloured by another column's value."""
     if feature not in section.columns or not output.values:
         return None
     rows = _sample(len(output.values), _MAX_DEPENDENCE_POINTS)
@@ -268,16 +274,64 @@ def dependence(
         x=positions,
         y=contributions.round(6),
         mode="markers",
-        marker={"color": PALETTES[theme].reference, "size": 6, "opacity": 0.6},
-        customdata=[f"{name} = {_cell_text(cell)}" for cell in cells],
+        marker=_dependence_marker(section, rows, colour_by, theme),
+        customdata=[_dependence_hover(section.rows[row], (feature, colour_by)) for row in rows],
         hovertemplate="%{customdata}<br>contribution %{y:+.4g}<extra></extra>",
     )
     figure.add_hline(y=0, line=soft_line(PALETTES[theme].muted, width=1))
     n_missing = sum(cell is None for cell in cells)
-    if n_missing:
+    if colour_by is not None:
+        _add_dependence_key(figure, section, rows, colour_by, theme)
+    elif n_missing:
         note(figure, f"{count(n_missing, 'row')} with missing value not drawn", theme)
     alt = f"Contribution of {plain_text(feature, 60)} against its value, "
     return Chart(figure, f"{alt}{count(len(rows), 'row')}.")
+
+
+def _dependence_hover(cells: dict[str, Cell], names: tuple[str, str | None]) -> str:
+    shown = [name for name in names if name is not None]
+    return "<br>".join(
+        f"{text_on_chart(name, 32)} = {_cell_text(cells.get(name))}" for name in shown
+    )
+
+
+def _dependence_marker(
+    section: ExplanationSection, rows: list[int], colour_by: str | None, theme: Theme
+) -> dict[str, object]:
+    colours = PALETTES[theme]
+    marker: dict[str, object] = {"color": colours.reference, "size": 6, "opacity": 0.7}
+    if colour_by is None:
+        return marker
+    cells = [section.rows[row].get(colour_by) for row in rows]
+    ranks = _value_ranks(cells)
+    if ranks is None:
+        table = _category_colours(cells, theme)
+        return marker | {"color": [table.get(str(cell), colours.neutral) for cell in cells]}
+    scale = [[0, colours.low], [1, colours.high]]
+    return marker | {"color": ranks, "cmin": 0, "cmax": 1, "colorscale": scale}
+
+
+def _category_colours(cells: Sequence[Cell], theme: Theme) -> dict[str, str]:
+    """Return the colours of the most frequent categories."""
+    counts = Counter(str(cell) for cell in cells if cell is not None)
+    frequent = sorted(name for name, _ in counts.most_common(_MAX_CATEGORIES))
+    return dict(zip(frequent, PALETTES[theme].series, strict=False))
+
+
+def _add_dependence_key(
+    figure: go.Figure, section: ExplanationSection, rows: list[int], name: str, theme: Theme
+) -> None:
+    cells = [section.rows[row].get(name) for row in rows]
+    if _value_ranks(cells) is None:
+        entries = [
+            Key("●", colour, text_on_chart(word, 14))
+            for word, colour in _category_colours(cells, theme).items()
+        ]
+    else:
+        colours = PALETTES[theme]
+        shown = text_on_chart(name, 26)
+        entries = [Key("●", colours.low, f"low {shown}"), Key("●", colours.high, "high")]
+    add_key(figure, theme, *entries)
 
 
 def _category_positions(

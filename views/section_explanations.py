@@ -1,14 +1,19 @@
-"""Explanations: which columns decide, in which direction, and why for a single row."""
+"""Explanations: which columns decide, in which direction, and what other methods say."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from figures_explain import beeswarm, dependence, importance_bars, waterfall
-from formatting import duration, escape_markdown, number, percent, signed
+from explanation_reading import strongest_interaction
+from figures_explain import beeswarm, dependence, importance_bars
+from figures_opinion import effect_chart
+from formatting import count, duration, escape_markdown, number, percent
 from glossary import explain
 from report_types import Cell, ExplanationSection, OutputExplanation, TestReport
 from views.common import section_missing, show_chart, show_notes, show_table, theme
+from views.explanation_groups import show_groups
+from views.explanation_opinion import show_opinion
+from views.explanation_row import show_row
 
 METHODS = {
     "linear": "exact, from the model's coefficients",
@@ -31,8 +36,10 @@ def show(report: TestReport) -> None:
     with right:
         show_chart(beeswarm(section, output, theme()), "explain.swarm")
     _show_table(output)
-    _show_dependence(section, output)
-    _show_row(section, output)
+    _show_column(section, output)
+    show_row(report, output)
+    show_groups(section, output)
+    show_opinion(section)
     show_notes(section.notes)
 
 
@@ -41,9 +48,10 @@ def _show_method(section: ExplanationSection) -> None:
     gap = section.additivity_gap
     st.caption(
         f"Shapley values: {METHODS.get(section.method or '', 'method not known')}{precision}. "
-        f"They explain the {section.space} against {section.background_rows} ordinary rows, "
-        f"took {section.n_model_calls:,} predictions and {duration(section.seconds_used)}; "
-        f"base value and contributions add up to the answer within {number(gap)} of its range.",
+        f"They explain the {section.space} of {count(len(section.rows), 'row')} against "
+        f"{section.background_rows} ordinary rows, took {section.n_model_calls:,} predictions and "
+        f"{duration(section.seconds_used)}; base value and contributions add up to the answer "
+        f"within {number(gap)} of its range.",
         help=explain("shapley") or None,
     )
 
@@ -82,52 +90,31 @@ def _remark(clear: bool, tied: bool) -> str:
     return "order with the next one is not certain" if tied else ""
 
 
-def _show_dependence(section: ExplanationSection, output: OutputExplanation) -> None:
+@st.fragment
+def _show_column(section: ExplanationSection, output: OutputExplanation) -> None:
+    """Show one column's effect: per row, and on the mean answer where other methods looked."""
     st.subheader("One column")
-    names = [item.feature for item in output.importance]
-    name = st.selectbox("Column", names, key="explain.column", width=360)
-    show_chart(dependence(section, output, name, theme()), "explain.dependence")
-
-
-def _show_row(section: ExplanationSection, output: OutputExplanation) -> None:
-    st.subheader("One row")
-    order = _orderings(output)
+    names = [item.feature for item in output.importance if item.feature in section.columns]
     left, right = st.columns(2)
-    how = left.selectbox("Order rows by", list(order), key="explain.order")
-    rows = order[how]
-    index = right.selectbox(
-        "Row",
-        rows,
-        format_func=lambda row: (
-            f"row {section.row_numbers[row]}, {section.space} {number(output.predictions[row])}"
-        ),
-        key=f"explain.row.{how}.{output.output}",
+    name = left.selectbox("Column", names, key="explain.column")
+    found = strongest_interaction(section, output, name)
+    others = [other for other in section.columns if other != name]
+    colour = right.selectbox(
+        "Coloured by",
+        [None, *others],
+        index=0 if found is None else 1 + others.index(found),
+        format_func=lambda other: "nothing" if other is None else str(other),
+        key=f"explain.colour.{name}.{output.output}",
+        help="Chosen at first: the column that best tells why equal values count differently.",
     )
-    show_chart(waterfall(section, output, index, theme()), "explain.waterfall")
-    for sentence in _sentences(section, output, index):
-        st.markdown(sentence)
-
-
-def _orderings(output: OutputExplanation) -> dict[str, list[int]]:
-    """Return row positions by what makes them worth a look."""
-    rows = range(len(output.predictions))
-    value = output.predictions
-    return {
-        "Highest answer": sorted(rows, key=lambda row: -value[row]),
-        "Lowest answer": sorted(rows, key=lambda row: value[row]),
-        "Nearest the base value": sorted(rows, key=lambda row: abs(value[row] - output.base_value)),
-        "Position": list(rows),
-    }
-
-
-def _sentences(section: ExplanationSection, output: OutputExplanation, index: int) -> list[str]:
-    """Say the three largest contributions in words."""
-    parts = list(zip(section.columns, output.values[index], strict=True))
-    largest = sorted(parts, key=lambda part: -abs(part[1]))[:3]
-    cells = section.rows[index]
-    return [
-        f"- **{escape_markdown(signed(value))}** because {escape_markdown(name)} is "
-        f"*{escape_markdown('missing' if cells.get(name) is None else cells[name])}*"
-        for name, value in largest
-        if value
-    ]
+    curves = section.opinion.curves if section.opinion else []
+    curve = next((curve for curve in curves if curve.feature == name), None)
+    chart = dependence(section, output, name, theme(), colour_by=colour)
+    if curve is None or section.opinion is None:
+        show_chart(chart, "explain.dependence")
+        return
+    left, right = st.columns(2)
+    with left:
+        show_chart(chart, "explain.dependence")
+    with right:
+        show_chart(effect_chart(curve, section.opinion.space, theme()), "explain.effect")

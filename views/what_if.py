@@ -1,0 +1,156 @@
+"""What if this row were different: a control per column, the model's new answer and its reasons.
+
+Owns: the controls and what is shown of the answer. The model is asked in its own process.
+"""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from errors import MonitorError
+from explanation_reading import answer_words, row_sentences
+from figures_explain import waterfall
+from formatting import escape_markdown, number
+from model_sessions import Question, RowAnswers, explain_rows
+from report_types import Cell, ExplanationSection, OutputExplanation, TestReport
+from schema_utils import Feature, Kind
+from views.common import settings, show_chart, theme
+
+SHOWN_CONTROLS = 8
+STEPS = 200
+
+
+def show_what_if(report: TestReport, output: OutputExplanation, index: int) -> None:
+    """Offer to change the row; asks the model only once somebody wants to know."""
+    if not st.toggle("What if …?", key="whatif.open", help="Change values and see the new answer"):
+        return
+    section = report.explanations
+    changes = _controls(report, output, index)
+    question = Question(
+        run_id=report.run_id,
+        rows=[{}, changes],
+        base_rows=[section.row_numbers[index]] * 2,
+        seconds=1.0,
+    )
+    try:
+        answers = explain_rows(settings(), question)
+    except MonitorError as error:
+        st.error(escape_markdown(error), icon=":material/cancel:")
+        return
+    _show_answer(answers, output.output, changes)
+
+
+def _controls(report: TestReport, output: OutputExplanation, index: int) -> dict[str, Cell]:
+    """Draw a control per column and return what differs from the row."""
+    section = report.explanations
+    schema = report.schema_.data_schema
+    features = {feature.name: feature for feature in schema.inputs} if schema else {}
+    names = [item.feature for item in output.importance if item.feature in section.columns]
+    cells = section.rows[index]
+    stem = f"whatif.{report.run_id}.{section.row_numbers[index]}"
+    version = st.session_state.setdefault(f"{stem}.version", 0)
+    values: dict[str, Cell] = {}
+
+    def draw(shown: list[str]) -> None:
+        columns = st.columns(4)
+        for at, name in enumerate(shown):
+            with columns[at % 4]:
+                feature = features.get(name, Feature(name=name))
+                seen = [row.get(name) for row in section.rows]
+                key = f"{stem}.{version}.{name}"
+                values[name] = _control(feature, cells.get(name), seen, key)
+
+    draw(names[:SHOWN_CONTROLS])
+    if names[SHOWN_CONTROLS:]:
+        with st.expander(f"{len(names) - SHOWN_CONTROLS} more columns"):
+            draw(names[SHOWN_CONTROLS:])
+    if st.button("Back to the row", icon=":material/undo:", key="whatif.reset"):
+        st.session_state[f"{stem}.version"] = version + 1
+        st.rerun(scope="fragment")
+    return {name: value for name, value in values.items() if value != cells.get(name)}
+
+
+def _control(feature: Feature, cell: Cell, seen: list[Cell], key: str) -> Cell:
+    label = escape_markdown(feature.name)
+    if feature.kind.is_numeric and not isinstance(cell, str):
+        return _number_control(feature, cell, seen, key)
+    if feature.kind in (Kind.CATEGORICAL, Kind.BOOLEAN):
+        known = [*(feature.categories or []), *(c for c in seen if c is not None)]
+        options: list[Cell] = sorted(set(known), key=str)
+        options += [] if cell in options else [cell]
+        options += [] if None in options else [None]
+        chosen: Cell = st.selectbox(
+            label,
+            options,
+            index=options.index(cell),
+            format_func=lambda value: "missing" if value is None else str(value),
+            key=key,
+        )
+        return chosen
+    text = st.text_input(label, "" if cell is None else str(cell), key=key)
+    return text or None
+
+
+def _number_control(feature: Feature, cell: Cell, seen: list[Cell], key: str) -> Cell:
+    """Draw a slider over the values seen; a plain field where there is no range or no value."""
+    label = escape_markdown(feature.name)
+    value = None if cell is None else float(cell)
+    numbers = [float(c) for c in seen if c is not None and not isinstance(c, str)]
+    low, high = min(numbers, default=0.0), max(numbers, default=0.0)
+    if value is None or low == high:
+        entered: float | None = st.number_input(label, value=value, placeholder="missing", key=key)
+        return entered
+    if feature.kind is Kind.INTEGER and value.is_integer():
+        return int(st.slider(label, math.floor(low), math.ceil(high), int(value), key=key))
+    digits = max(0, 3 - math.floor(math.log10(high - low)))
+    step = 10.0 ** math.floor(math.log10((high - low) / STEPS))
+    moved: float = st.slider(label, low, high, value, step, f"%.{min(digits, 8)}f", key=key)
+    return cell if math.isclose(moved, value, abs_tol=step / 2) else moved
+
+
+def _show_answer(answers: RowAnswers, name: str, changes: dict[str, Cell]) -> None:
+    section = answers.explanation
+    output = next((o for o in section.outputs if o.output == name), section.outputs[0])
+    before, after = output.predictions
+    left, right = st.columns([2, 3])
+    with left:
+        _show_numbers(answers, section, output)
+        if not changes:
+            st.caption("Move a control to see what changes.")
+        else:
+            _say_changes(section, output)
+    with right:
+        chart = waterfall(section, output, 1, theme())
+        if chart is not None:
+            chart.figure.update_layout(title_text="Why the changed row gets its answer")
+        show_chart(chart, "whatif.waterfall")
+    st.caption(
+        f"Moved by {number(after - before)} in {section.space}. A model knows only what went "
+        "together in its data: an unusual mixture of values may get an unusual answer."
+    )
+
+
+def _show_numbers(
+    answers: RowAnswers, section: ExplanationSection, output: OutputExplanation
+) -> None:
+    before, after = answers.predictions
+    shown = [number(v) if isinstance(v, float) else str(v) for v in (before, after)]
+    first, second = st.columns(2)
+    first.metric("Answer", shown[1], help=f"Before the change: {escape_markdown(shown[0])}")
+    old, new = output.predictions
+    second.metric(
+        f"{section.space.capitalize()} of {escape_markdown(output.output)}",
+        answer_words(section, output, new),
+        delta=f"{new - old:+.3g}" if new != old else None,
+        delta_color="off",
+    )
+
+
+def _say_changes(section: ExplanationSection, output: OutputExplanation) -> None:
+    for value, name, cell in row_sentences(section, output, 1):
+        st.markdown(
+            f"- **{escape_markdown(value)}** because {escape_markdown(name)} is "
+            f"*{escape_markdown(cell)}*"
+        )
