@@ -13,7 +13,7 @@ CHECKED := *.py views tests example_client benchmarks migrations
 help:
 	@echo "make run    set everything up, start dashboard and API"
 	@echo "make test   set everything up, run every check"
-	@echo "make doctor say whether everything is there and how safely models are held"
+	@echo "make doctor say whether everything is there, and how safely models are held"
 	@echo "make bench  print where the time goes and the ratios to the obvious alternatives"
 	@echo "make clean  remove the environment (keeps ./data)"
 
