@@ -92,7 +92,8 @@ def _from_model(told: ModelFeature) -> Feature:
     feature = _without_conflicts(feature)
     if kind.is_numeric and told.mean is not None and told.std is not None and told.std > 0:
         feature.distribution = Distribution.NORMAL
-        feature.parameters = {"mean": told.mean, "std": told.std}
+        # six digits draw the same rows, and can be read in the editor
+        feature.parameters = {"mean": float(f"{told.mean:.6g}"), "std": float(f"{told.std:.6g}")}
     return feature
 
 

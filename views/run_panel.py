@@ -86,11 +86,11 @@ def _show_stages(record: RunRecord) -> None:
     parts = []
     for position, stage in enumerate(order):
         if position < current:
-            parts.append(f":green[:material/check_circle: {stage.value}]")
+            parts.append(f":green[:material/check_circle:\u00a0{stage.value}]")
         elif position == current:
-            parts.append(f"**:blue[:material/pending: {stage.value}]**")
+            parts.append(f"**:blue[:material/pending:\u00a0{stage.value}]**")
         else:
-            parts.append(f":gray[:material/radio_button_unchecked: {stage.value}]")
+            parts.append(f":gray[:material/radio_button_unchecked:\u00a0{stage.value}]")
     st.markdown("&ensp; ".join(parts))
 
 
