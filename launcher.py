@@ -22,7 +22,7 @@ from types import FrameType
 import examples
 from cpu_tuning import tuned_environment
 from errors import InputError
-from settings import Settings, get_settings
+from settings import LOOPBACK_HOSTS, Settings, get_settings
 
 ROOT = Path(__file__).resolve().parent
 START_SECONDS = 120.0
@@ -88,7 +88,7 @@ def main() -> int:
             server.start(environment)
         _wait_until_up(servers)
         _announce(servers)
-        return _watch(servers)
+        return _watch(servers, training)
     except KeyboardInterrupt:
         sys.stdout.write("\nStopping ...\n")
         return 0
@@ -120,10 +120,19 @@ def _dashboard(settings: Settings) -> Server:
         "server.port": str(settings.dashboard_port),
         "server.maxUploadSize": str(max(settings.max_model_mb, settings.max_sample_mb)),
     }
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command = [sys.executable, "-m", "streamlit_offline", "run", "app.py"]
     for name, value in options.items():
         command += [f"--{name}", value]
+    for host in _dashboard_names(settings):
+        command += ["--server.allowedHosts", host]
     return Server("The dashboard", url, f"{url}/_stcore/health", command)
+
+
+def _dashboard_names(settings: Settings) -> list[str]:
+    """Return the names the dashboard answers to: a web page may point its own name at us."""
+    if settings.has_sign_in and not settings.allowed_hosts:
+        return ["*"]  # whoever can sign in need not come by a known name
+    return sorted({*LOOPBACK_HOSTS, settings.dashboard_host, *settings.allowed_hosts})
 
 
 def _api(settings: Settings) -> Server:
@@ -169,8 +178,10 @@ def _announce(servers: Sequence[Server]) -> None:
     sys.stdout.flush()
 
 
-def _watch(servers: Sequence[Server]) -> int:
+def _watch(servers: Sequence[Server], training: subprocess.Popen[bytes] | None) -> int:
     while True:
+        if training is not None:
+            training.poll()  # its end is noted, so that no dead process stays listed
         for server in servers:
             if server.process is not None and server.process.poll() is not None:
                 sys.stderr.write(f"{server.title} ended by itself; stopping the other.\n")
