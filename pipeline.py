@@ -263,8 +263,6 @@ def _load(run: _Run) -> None:
     )
     section.info, section.load_ms = run.model.info, run.model.load_ms
     section.warnings = list(run.model.warnings)
-    if section.approval:
-        section.warnings.append(f"The file may run code of its own: {section.approval}.")
     section.isolation = run.model.isolation
     run.report.environment.worker = {
         "isolation": run.model.isolation,

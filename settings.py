@@ -60,7 +60,8 @@ class Settings(BaseSettings):
     )
     allowed_hosts: list[str] = Field(
         default_factory=list,
-        description='Further names the API answers to, as JSON: ["monitor.example.org"]',
+        description="Further names that API and dashboard answer to, as JSON: "
+        '["monitor.example.org"]',
     )
     dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard")
     dashboard_port: int = Field(default=8501, ge=0, le=65535, description="Port of the dashboard")

@@ -164,14 +164,17 @@ def _check_safety(report: TestReport) -> Iterator[Check]:
         Safety.UNKNOWN: Verdict.WARN,
         Safety.DANGEROUS: Verdict.FAIL,
     }
+    verdict, reasons = verdicts[file.safety], file.reasons[:3]
+    if report.model.approval:  # the operator has looked at it and answers for it
+        verdict, reasons = Verdict.WARN, [f"Its own code is {report.model.approval}.", *reasons]
     yield Check(
         id="model.safety",
         section="model",
         title=f"The file holds {file.safety.value}"
         if file.safety is not Safety.DANGEROUS
         else "The file holds dangerous code",
-        verdict=verdicts[file.safety],
-        reason=" ".join(file.reasons[:3]) or "Found by reading the file without loading it.",
+        verdict=verdict,
+        reason=" ".join(reasons) or "Found by reading the file without loading it.",
     )
 
 

@@ -9,10 +9,14 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from launcher import _dashboard
+from settings import Settings
 from tests.serving import ROOT, answers, free_port, running_product
 
 
@@ -39,6 +43,8 @@ def test_both_servers_come_up_and_go_down(tmp_path: Path) -> None:
         assert answers(f"{product.api}/healthz")
         family = descendants(product.process.pid)
         assert len(family) >= 3
+        while "Ctrl-C" not in product.log.read_text():  # said once both answer
+            time.sleep(0.05)
     assert product.process.returncode == 0
     printed = product.log.read_text()
     assert product.dashboard in printed
@@ -46,6 +52,36 @@ def test_both_servers_come_up_and_go_down(tmp_path: Path) -> None:
     time.sleep(1)
     assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
     assert not re.search("Traceback", printed), printed
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({}, {"127.0.0.1", "localhost", "::1"}),
+        ({"allowed_hosts": ["m.org"]}, {"127.0.0.1", "localhost", "::1", "m.org"}),
+        ({"dashboard_password": "correct horse"}, {"*"}),
+        (
+            {"dashboard_password": "correct horse", "allowed_hosts": ["m.org"]},
+            {"127.0.0.1", "localhost", "::1", "m.org"},
+        ),
+    ],
+)
+def test_dashboard_answers_to_known_names(options: dict[str, Any], names: set[str]) -> None:
+    """Without a sign-in only our own names are answered, so that no page can rebind its name."""
+    command = list(_dashboard(Settings.model_validate(options)).command)
+    assert {value for name, value in pairwise(command) if name == "--server.allowedHosts"} == names
+
+
+def test_streamlit_asks_nobody_for_our_address() -> None:
+    """The look-up of the public address is gone in the process that serves the dashboard."""
+    code = (
+        "import streamlit_offline as s, streamlit.web.cli as c, streamlit.net_util as n\n"
+        "n._make_blocking_http_get = None\n"
+        "c.main = lambda **_: print('address', n.get_external_ip())\n"
+        "s.main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "address None" in ended.stdout, ended.stderr
 
 
 def test_a_taken_port_is_named() -> None:

@@ -17,7 +17,7 @@ from model_file import inspect_file
 from model_policy import STRICTEST_FIRST, decide, refusal
 from model_types import ModelFileInfo, Safety
 from pipeline import run_tests
-from report_types import RunConfig, RunRequest, Stage, TestReport
+from report_types import RunConfig, RunRequest, Stage, TestReport, Verdict
 from sandbox import WorkerParent
 from settings import Settings
 
@@ -115,12 +115,15 @@ def test_approved_file_is_loaded_and_the_report_says_by_whom(
     workers: WorkerParent, tmp_path: Path
 ) -> None:
     """With an approval the file's own code runs in its worker; the report names who let it."""
-    section = run(workers, tmp_path / "m", approval_of(SHA256)).model
+    report = run(workers, tmp_path / "m", approval_of(SHA256))
+    section = report.model
     assert section.info is not None, section.reason
     assert section.policy == "custom"
     assert section.approval is not None
     assert section.approval.startswith("approved by ana on 2")
-    assert any(section.approval in warning for warning in section.warnings)
+    (safety,) = (check for check in report.verdict.checks if check.id == "model.safety")
+    assert safety.verdict is Verdict.WARN
+    assert section.approval in safety.reason
 
 
 def test_without_approval_it_is_refused_by_name(workers: WorkerParent, tmp_path: Path) -> None:
