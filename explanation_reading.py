@@ -17,8 +17,8 @@ from formatting import number, percent, signed
 from report_types import Cell, ExplanationSection, OutputExplanation
 
 ROWS_PER_BIN = 15
-WORTH_COLOURING = 0.25
-"""Mean rank correlation within bins from which on a column is shown as interacting."""
+WORTH_COLOURING = 0.05
+"""Share of a column's spread that another column must tell to be shown as interacting."""
 
 SENTENCES = 3
 
@@ -118,21 +118,34 @@ def strongest_interaction(
 ) -> str | None:
     """Return the column that best tells why equal values of ``feature`` count differently.
 
-    Rows are put into bins of similar values of ``feature``; the column whose ranks correlate most
-    with the contributions inside the bins wins, if the mean correlation is at least 0.25.
+    Rows are put into bins of similar values of ``feature``, and the contributions' own trend in
+    each bin is taken out; the column whose ranks correlate most with what is left wins, if that
+    is at least 5 % of the contributions' spread.
     """
     if feature not in section.columns or len(section.rows) < 2 * ROWS_PER_BIN:
         return None
     contributions = np.asarray(output.values)[:, section.columns.index(feature)]
-    order = np.argsort(_numbers(section, feature), kind="stable")
+    spread = float(contributions.std())
+    values = _numbers(section, feature)
+    order = np.argsort(values, kind="stable")
     bins = np.array_split(order, max(len(order) // ROWS_PER_BIN, 2))
+    left = [_without_trend(values[rows], contributions[rows]) for rows in bins]
     strengths = {
-        name: _within(bins, contributions, _numbers(section, name))
+        name: _strength(bins, left, _numbers(section, name))
         for name in section.columns
         if name != feature
     }
     best = max(strengths, key=lambda name: strengths[name], default=None)
-    return best if best is not None and strengths[best] >= WORTH_COLOURING else None
+    worth = best is not None and spread > 0 and strengths[best] >= WORTH_COLOURING * spread
+    return best if worth else None
+
+
+def _without_trend(values: Floats, contributions: Floats) -> Floats:
+    """Return what a straight line along the values leaves of the contributions."""
+    centred = values - values.mean()
+    left = contributions - contributions.mean()
+    size = float(centred @ centred)
+    return np.asarray(left - centred * (centred @ left / size) if size > 0 else left)
 
 
 def _numbers(section: ExplanationSection, name: str) -> Floats:
@@ -146,11 +159,11 @@ def _numbers(section: ExplanationSection, name: str) -> Floats:
     return np.where(known, values, np.median(values[known]) if known.any() else 0.0)
 
 
-def _within(bins: list[NDArray[np.int64]], contributions: Floats, values: Floats) -> float:
-    """Return the mean |rank correlation| inside bins, by rows."""
+def _strength(bins: list[NDArray[np.int64]], left: list[Floats], values: Floats) -> float:
+    """Return the mean spread inside bins that goes with the values, by rows."""
     total = 0.0
-    for rows in bins:
-        total += len(rows) * abs(_rank_correlation(contributions[rows], values[rows]))
+    for rows, rest in zip(bins, left, strict=True):
+        total += len(rows) * abs(_rank_correlation(rest, values[rows])) * float(rest.std())
     return total / max(sum(len(rows) for rows in bins), 1)
 
 

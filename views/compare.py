@@ -10,9 +10,10 @@ import streamlit as st
 from comparison import Change, ComparedNumber, Comparison, compare_reports
 from errors import MonitorError
 from figures_history import run_comparison
+from figures_opinion import run_bars
 from formatting import escape_markdown, estimate
 from glossary import title
-from report_types import RunStatus
+from report_types import RunStatus, TestReport
 from run_types import RunRecord
 from views.common import open_store, show_chart, show_notes, theme, when
 
@@ -39,6 +40,7 @@ def show() -> None:
         st.error(escape_markdown(error), icon=":material/cancel:")
         return
     _show(compare_reports(loaded), records)
+    _show_importance(loaded, records)
 
 
 def _choose_runs() -> list[RunRecord]:
@@ -99,6 +101,22 @@ def _show_chart(result: Comparison, records: list[RunRecord]) -> None:
         _short(record): value for record, value in zip(records, number.estimates, strict=True)
     }
     show_chart(run_comparison(values, name, theme(), unit=number.unit), "compare.chart")
+
+
+def _show_importance(loaded: list[TestReport], records: list[RunRecord]) -> None:
+    """Show which columns each model listens to."""
+    runs = [(_short(run), report.explanations) for run, report in zip(records, loaded, strict=True)]
+    chart = run_bars(runs, theme())
+    if chart is None:
+        return
+    st.subheader("What the models listen to")
+    show_chart(chart, "compare.importance")
+    spaces = sorted({section.space for _, section in runs if section.outputs})
+    if len(spaces) > 1:
+        st.caption(
+            f"The runs explain different numbers ({', '.join(spaces)}): compare the order of the "
+            "columns rather than their shares."
+        )
 
 
 def _names(numbers: list[ComparedNumber]) -> str:

@@ -29,7 +29,7 @@ def show_groups(section: ExplanationSection, output: OutputExplanation) -> None:
         return
     means = [group_means(section, output, name, rows) for name, rows in groups]
     told = " and ".join(
-        f"{escape_markdown(group.name)} ({count(group.n_rows, 'row')}) "
+        f"{escape_markdown(column)} {escape_markdown(group.name)} ({count(group.n_rows, 'row')}) "
         f"**{escape_markdown(answer_words(section, output, group.answer))}**"
         for group in means
     )
@@ -51,7 +51,7 @@ def _by_label(column: str, cells: list[Cell]) -> list[Group]:
         second.selectbox("Second group", labels, index=1, key=f"explain.groups.second.{column}"),
     ]
     return [
-        (f"{column} is {label}", [at for at, cell in enumerate(cells) if str(cell) == label])
+        (f"is {label}", [at for at, cell in enumerate(cells) if str(cell) == label])
         for label in dict.fromkeys(chosen)
     ]
 
@@ -69,6 +69,6 @@ def _by_limit(column: str, cells: list[Cell]) -> list[Group]:
         key=f"explain.groups.limit.{column}",
     )
     return [
-        (f"{column} ≤ {number(limit)}", [at for at, value in numbers.items() if value <= limit]),
-        (f"{column} > {number(limit)}", [at for at, value in numbers.items() if value > limit]),
+        (f"≤ {number(limit)}", [at for at, value in numbers.items() if value <= limit]),
+        (f"> {number(limit)}", [at for at, value in numbers.items() if value > limit]),
     ]

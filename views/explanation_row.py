@@ -25,6 +25,7 @@ def show_row(report: TestReport, output: OutputExplanation) -> None:
     section = report.explanations
     st.subheader("One row")
     index = _choose_row(section, output)
+    output = _output_of_row(section, output, index)
     left, right = st.columns([3, 2])
     with left:
         show_chart(waterfall(section, output, index, theme()), "explain.waterfall")
@@ -32,6 +33,24 @@ def show_row(report: TestReport, output: OutputExplanation) -> None:
         show_reasons(section, output, index)
         _show_cells(section, output, index)
     show_what_if(report, output, index)
+
+
+def _output_of_row(
+    section: ExplanationSection, output: OutputExplanation, index: int
+) -> OutputExplanation:
+    """Return the output to explain the row by: of several, the class that the model says."""
+    names = [each.output for each in section.outputs]
+    if len(names) < 2:
+        return output
+    said = str(section.answers[index]) if section.answers else output.output
+    name = st.segmented_control(
+        "Why or why not",
+        names,
+        default=said if said in names else output.output,
+        key=f"explain.row.output.{index}",
+        required=True,
+    )
+    return section.outputs[names.index(name or names[0])]
 
 
 def _choose_row(section: ExplanationSection, output: OutputExplanation) -> int:
@@ -60,6 +79,9 @@ def _row_label(
     label = f"row {section.row_numbers[row]}: "
     if column:
         return f"{label}{section.rows[row].get(column)}"
+    if section.classes:
+        said, true = section.answers[row], section.actual[row] if section.actual else None
+        label += f"{said}, " if true in (None, said) else f"{said} (true {true}), "
     return f"{label}{answer_words(section, output, output.predictions[row])}"
 
 

@@ -10,9 +10,9 @@ import math
 import streamlit as st
 
 from errors import MonitorError
-from explanation_reading import answer_words, row_sentences
+from explanation_reading import row_sentences
 from figures_explain import waterfall
-from formatting import escape_markdown, number
+from formatting import escape_markdown, number, percent, signed
 from model_sessions import Question, RowAnswers, explain_rows
 from report_types import Cell, ExplanationSection, OutputExplanation, TestReport
 from schema_utils import Feature, Kind
@@ -139,13 +139,20 @@ def _show_numbers(
     shown = [number(v) if isinstance(v, float) else str(v) for v in (before, after)]
     first, second = st.columns(2)
     first.metric("Answer", shown[1], help=f"Before the change: {escape_markdown(shown[0])}")
+    second.metric(*_main_number(section, output), delta_color="off")
+
+
+def _main_number(section: ExplanationSection, output: OutputExplanation) -> tuple[str, str, str]:
+    """Return name, new value and change of the explained number; a probability if possible."""
     old, new = output.predictions
-    second.metric(
-        f"{section.space.capitalize()} of {escape_markdown(output.output)}",
-        answer_words(section, output, new),
-        delta=f"{new - old:+.3g}" if new != old else None,
-        delta_color="off",
-    )
+    space = section.space
+    if space == "log-odds" and len(section.outputs) == 1:
+        old, new = (0.5 * (1 + math.tanh(value / 2)) for value in (old, new))
+        space = "probability"
+    name = f"{space.capitalize()} of {escape_markdown(output.output)}"
+    if space == "probability":
+        return name, percent(new), f"{100 * (new - old):+.2f} points"
+    return name, number(new), signed(new - old)
 
 
 def _say_changes(section: ExplanationSection, output: OutputExplanation) -> None:
