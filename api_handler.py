@@ -136,7 +136,7 @@ async def run_tests(
 ) -> RunAnswer:
     """Test a model: 200 with the summary once it is done, 202 with its address until then."""
     settings = store.settings
-    known = store.find_by_key(idempotency_key) if idempotency_key else None
+    known = store.find_by_key(idempotency_key, actor=caller.actor) if idempotency_key else None
     with await read_form(
         request.stream(),
         request.headers.get("content-type", ""),

@@ -7,6 +7,7 @@ second changes nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from statistics import median
@@ -35,7 +36,8 @@ class RunQueue(ArtifactStore):
     ) -> str:
         """Queue a run for ``actor`` and return its id.
 
-        The same ``idempotency_key`` with the same request returns the first run's id.
+        The same ``idempotency_key`` of the same actor, with the same request, returns the first
+        run's id.
 
         Raises
         ------
@@ -48,14 +50,15 @@ class RunQueue(ArtifactStore):
         """
         body = request.model_dump(mode="json", by_alias=True)
         with self._database.write() as connection:
-            earlier = _find_by_key(connection, idempotency_key)
+            own_key = _own_key(idempotency_key, actor)
+            earlier = _find_by_key(connection, own_key)
             if earlier is not None:
                 return _same_request(earlier, body, idempotency_key)
             self._refuse_when_full(connection)
             for sha256 in _files_of(request):
                 require_file(connection, sha256)
             run_id = new_run_id()
-            row = _new_row(run_id, request, body, idempotency_key)
+            row = _new_row(run_id, request, body, own_key)
             connection.execute(sa.insert(run), row | {"created_by": actor})
             what = f"{request.purpose} of {request.model_name}, SHA-256 {request.model_sha256}"
             write_audit(connection, actor, Action.RUN_CREATED, run_id, what)
@@ -63,10 +66,10 @@ class RunQueue(ArtifactStore):
                 link(connection, run_id, sha256)
         return run_id
 
-    def find_by_key(self, idempotency_key: str) -> str | None:
-        """Return the id of the run that was created with this key, if any."""
+    def find_by_key(self, idempotency_key: str, *, actor: str = LOCAL) -> str | None:
+        """Return the id of the run that ``actor`` created with this key, if any."""
         with self._database.read() as connection:
-            row = _find_by_key(connection, idempotency_key)
+            row = _find_by_key(connection, _own_key(idempotency_key, actor))
         return row.id if row is not None else None
 
     def queue_state(self) -> QueueState:
@@ -257,6 +260,11 @@ def _new_row(
 def _files_of(request: RunRequest) -> list[str]:
     both = (request.model_sha256, request.sample_sha256)
     return sorted({sha256 for sha256 in both if sha256 is not None})
+
+
+def _own_key(key: str | None, actor: str) -> str | None:
+    """Return the key as it is stored: two clients that count from 1 must not meet."""
+    return None if key is None else hashlib.sha256(f"{actor}\n{key}".encode()).hexdigest()
 
 
 def _find_by_key(connection: sa.Connection, key: str | None) -> sa.Row[Any, Any] | None:

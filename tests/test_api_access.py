@@ -103,6 +103,15 @@ def test_runner_sees_and_cancels_its_own_runs_only(server: Server) -> None:
     assert server.ask("DELETE", f"/runs/{run_id}", "run").status_code == 403
 
 
+def test_keys_are_each_clients_own(server: Server) -> None:
+    """The same Idempotency-Key of two tokens makes two runs, of one token one."""
+    ids = []
+    for name in ("run", "other", "run"):
+        headers = {"Authorization": f"Bearer {server.tokens[name]}", "Idempotency-Key": "1"}
+        ids.append(post(server.address, headers=headers).json()["run_id"])
+    assert ids[0] == ids[2] != ids[1]
+
+
 def test_log_tells_who_did_what(server: Server) -> None:
     """Runs, deletions and refusals are in the audit log under the token's name."""
     run_id = server.run("run").json()["run_id"]
