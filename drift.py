@@ -86,16 +86,17 @@ def compare_frames(
         report.status = Status.SKIPPED
         report.reason = "Both tables need at least one row and one column to be compared."
         return report
-    reference, current = reference.rename(columns=str), current.rename(columns=str)
     kinds = column_kinds(reference, schema)
+    # taken apart once: looking a column up by name costs more than sorting a short one
+    old, new = ({str(name): column for name, column in t.items()} for t in (reference, current))
     compared: dict[str, Comparison] = {}
-    for i, name in enumerate(name for name in kinds if name in current.columns):
+    for i, name in enumerate(name for name in kinds if name in new):
         if progress is not None:
             progress(i / len(kinds), f"comparing {name}")
-        old, new = (profile_column(frame[name], kinds[name]) for frame in (reference, current))
-        compared[name] = compare_profiles(old, new, limits)
+        before, after = (profile_column(columns[name], kinds[name]) for columns in (old, new))
+        compared[name] = compare_profiles(before, after, limits)
     sizes = (len(reference), len(current))
-    extra = [name for name in current.columns if name not in kinds]
+    extra = [name for name in new if name not in kinds]
     return report_on(compared, kinds, limits, sizes=sizes, extra=extra)
 
 
@@ -137,7 +138,7 @@ def report_on(
 def column_kinds(frame: pd.DataFrame, schema: Schema | None) -> dict[str, Kind]:
     """Return the kind of each column of ``frame``, from the schema where it knows the column."""
     known = {feature.name: feature.kind for feature in schema.features} if schema else {}
-    return {str(name): known.get(str(name)) or kind_of(frame[name]) for name in frame.columns}
+    return {str(name): known.get(str(name)) or kind_of(column) for name, column in frame.items()}
 
 
 def _absent(name: str, kind: Kind, report: DriftReport) -> FeatureDrift:

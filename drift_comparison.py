@@ -14,7 +14,6 @@ nothing to Kolmogorov-Smirnov on shifts and finds a wider spread about twice as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -231,7 +230,7 @@ def _number_effect(
         finding = f"the reference is always {constant:.4g}, {changed:.1%} of current values differ"
         return changed, thresholds.total_variation, finding
     effect = distance / reference.scale
-    means = f"mean {reference.values.mean():.4g} → {current.values.mean():.4g}"
+    means = f"mean {reference.mean:.4g} → {current.mean:.4g}"
     spread = f"standard deviation {reference.std:.4g} → {current.std:.4g}"
     finding = f"values moved by {effect:.2f} standard deviations on average ({means}, {spread})"
     return effect, thresholds.wasserstein, finding
@@ -354,13 +353,6 @@ DISTANCE_LIMITS: dict[str, tuple[float, str]] = {
     "cramers_v": (0.2, "Deepchecks' default"),
 }
 
-_BINNED: tuple[tuple[str, Callable[[Floats, Floats], TestResult]], ...] = (
-    ("psi", count_tests.population_stability_index),
-    ("jensen_shannon", count_tests.jensen_shannon),
-    ("hellinger", count_tests.hellinger),
-    ("total_variation", count_tests.total_variation),
-)
-
 
 def _usual_number_tests(
     reference: NumberProfile,
@@ -397,8 +389,8 @@ def _usual_category_tests(old: Floats, new: Floats, homogeneity: TestResult) -> 
 def _binned_tests(old: Floats, new: Floats, bins: str) -> list[DriftTest]:
     """Return the distances of two vectors of counts; the first of them states the bins."""
     tests = [
-        _usual(name, function(old, new)._replace(method="bins as psi"))
-        for name, function in _BINNED
+        _usual(name, result._replace(method="bins as psi"))
+        for name, result in count_tests.distances(old, new).items()
     ]
     tests[0].method = bins
     return tests

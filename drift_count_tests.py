@@ -6,6 +6,8 @@ of one sample, shape (k,), float or integer, cells in the same order in both.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -49,8 +51,12 @@ def population_stability_index(reference: Floats, current: Floats) -> TestResult
     >>> round(population_stability_index(np.array([5, 5]), np.array([9, 1])).statistic, 3)
     0.879
     """
-    p, q = (np.maximum(shares(counts), PSI_FLOOR) for counts in (reference, current))
-    return TestResult(float(np.sum((p - q) * np.log(p / q))))
+    return TestResult(_psi(shares(reference), shares(current)))
+
+
+def _psi(p: Floats, q: Floats) -> float:
+    p, q = np.maximum(p, PSI_FLOOR), np.maximum(q, PSI_FLOOR)
+    return float((p - q).dot(np.log(p / q)))
 
 
 def jensen_shannon(reference: Floats, current: Floats) -> TestResult:
@@ -63,10 +69,13 @@ def jensen_shannon(reference: Floats, current: Floats) -> TestResult:
     >>> jensen_shannon(np.array([5, 0]), np.array([0, 7])).statistic
     1.0
     """
-    p, q = shares(reference), shares(current)
+    return TestResult(_jensen_shannon(shares(reference), shares(current)))
+
+
+def _jensen_shannon(p: Floats, q: Floats) -> float:
     middle = (p + q) / 2
-    divergence = special.rel_entr(p, middle).sum() + special.rel_entr(q, middle).sum()
-    return TestResult(float(np.sqrt(max(0.0, divergence / 2 / np.log(2)))))
+    terms = special.rel_entr(p, middle) + special.rel_entr(q, middle)
+    return math.sqrt(max(0.0, float(terms.sum()) / 2 / math.log(2)))
 
 
 def hellinger(reference: Floats, current: Floats) -> TestResult:
@@ -77,8 +86,12 @@ def hellinger(reference: Floats, current: Floats) -> TestResult:
     >>> round(hellinger(np.array([5, 5]), np.array([9, 1])).statistic, 3)
     0.325
     """
-    gap = np.sqrt(shares(reference)) - np.sqrt(shares(current))
-    return TestResult(float(np.sqrt(0.5 * np.sum(gap**2))))
+    return TestResult(_hellinger(shares(reference), shares(current)))
+
+
+def _hellinger(p: Floats, q: Floats) -> float:
+    gap = np.sqrt(p) - np.sqrt(q)
+    return math.sqrt(0.5 * float(gap.dot(gap)))
 
 
 def total_variation(reference: Floats, current: Floats) -> TestResult:
@@ -89,7 +102,28 @@ def total_variation(reference: Floats, current: Floats) -> TestResult:
     >>> total_variation(np.array([5, 5]), np.array([15, 5])).statistic
     0.25
     """
-    return TestResult(float(0.5 * np.abs(shares(reference) - shares(current)).sum()))
+    return TestResult(_total_variation(shares(reference), shares(current)))
+
+
+def _total_variation(p: Floats, q: Floats) -> float:
+    return 0.5 * float(np.abs(p - q).sum())
+
+
+def distances(reference: Floats, current: Floats) -> dict[str, TestResult]:
+    """Return ``psi``, ``jensen_shannon``, ``hellinger`` and ``total_variation`` of two samples.
+
+    Raises
+    ------
+    ValueError
+        If a sample is empty.
+    """
+    p, q = shares(reference), shares(current)
+    return {
+        "psi": TestResult(_psi(p, q)),
+        "jensen_shannon": TestResult(_jensen_shannon(p, q)),
+        "hellinger": TestResult(_hellinger(p, q)),
+        "total_variation": TestResult(_total_variation(p, q)),
+    }
 
 
 def cramers_v(reference: Floats, current: Floats) -> TestResult:

@@ -6,7 +6,7 @@ histograms that are always taken from the reference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -55,9 +55,15 @@ class NumberProfile:
         return len(self.values)
 
     @cached_property
+    def mean(self) -> float:
+        """Mean of the finite values, 0 without any."""
+        return float(self.values.mean()) if len(self.values) else 0.0
+
+    @cached_property
     def std(self) -> float:
         """Standard deviation of the finite values, 0 without any."""
-        return float(self.values.std()) if len(self.values) else 0.0
+        gaps = self.values - self.mean
+        return float(np.sqrt(np.einsum("i,i->", gaps, gaps) / max(1, len(gaps))))
 
     @cached_property
     def scale(self) -> float:
@@ -72,7 +78,8 @@ class NumberProfile:
     def inner_edges(self) -> Floats:
         """Distinct inner deciles of the values, ascending; the outer bins are open."""
         n = len(self.values)
-        return np.unique(self.values[[n * k // PSI_BINS for k in range(1, PSI_BINS)]])
+        deciles = self.values[[n * k // PSI_BINS for k in range(1, PSI_BINS)]]
+        return np.concatenate((deciles[:1], deciles[1:][deciles[1:] > deciles[:-1]]))
 
     def counts(self, inner_edges: Floats) -> Floats:
         """Count values in ``(-inf, e1], (e1, e2], … (ek, inf)``."""
@@ -135,6 +142,8 @@ def profile_column(column: pd.Series[Any], kind: Kind) -> Profile:
         )
     if kind is Kind.DATETIME:
         return _profile_times(column)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiu":
+        return profile_numbers(np.asarray(column.array, dtype=np.float64))
     if pd.api.types.is_numeric_dtype(column.dtype):
         return profile_numbers(column.to_numpy(dtype=np.float64, na_value=np.nan))
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
@@ -166,6 +175,8 @@ def profile_numbers(values: Floats, *, n_missing: int = 0, n_invalid: int = 0) -
         Rows that were taken out before.
     """
     ordered = np.sort(values)
+    if len(ordered) and ordered[0] > -np.inf and ordered[-1] < np.inf:  # NaN compares as False
+        return NumberProfile(len(values) + n_missing + n_invalid, n_missing, n_invalid, ordered)
     low = int(np.searchsorted(ordered, -np.inf, side="right"))
     high = int(np.searchsorted(ordered, np.inf, side="left"))
     not_nan = int(np.searchsorted(ordered, np.inf, side="right"))
@@ -180,11 +191,21 @@ def profile_numbers(values: Floats, *, n_missing: int = 0, n_invalid: int = 0) -
 def profile_categories(column: pd.Series[Any], *, boolean: bool = False) -> CategoryProfile:
     """Count the labels of a column; 1, 1.0 and (in a boolean column) True are one label."""
     counts: dict[str, int] = {}
-    for label, count in column.value_counts(sort=False).items():
+    for label, count in _label_counts(column):
         if count:
             text = category_label(label, boolean=boolean)
             counts[text] = counts.get(text, 0) + int(count)
     return CategoryProfile(len(column), len(column) - sum(counts.values()), counts)
+
+
+def _label_counts(column: pd.Series[Any]) -> Iterable[tuple[object, int]]:
+    """Return values and how often each occurs; a categorical column's are counted by its codes."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.value_counts(sort=False).items()
+    codes = column.cat.codes.to_numpy() + 1  # a missing value is -1, counted first and left out
+    labels = column.cat.categories
+    counted = np.bincount(codes, minlength=len(labels) + 1)[1:]
+    return zip(labels.tolist(), counted.tolist(), strict=True)
 
 
 def category_label(label: object, *, boolean: bool = False) -> str:
@@ -237,17 +258,18 @@ def number_histograms(
 
 
 def _display_edges(reference: Floats, current: Floats) -> Floats:
-    if not len(reference) and not len(current):
-        return np.empty(0)
     both = [values for values in (reference, current) if len(values)]
-    cuts = [values[[n // 200, n - 1 - n // 200]] for values in both for n in [len(values)]]
-    inner = np.linspace(np.min(cuts), np.max(cuts), MAX_BINS - 1)
-    ends = [values[[0, -1]] for values in both]
-    low, high = float(np.min(ends)), float(np.max(ends))
+    if not both:
+        return np.empty(0)
+    low = min(float(values[0]) for values in both)
+    high = max(float(values[-1]) for values in both)
     if low == high:
         return np.array([low - 0.5, high + 0.5])
-    inner = np.unique(inner)
-    return np.concatenate(([low], inner[(inner > low) & (inner < high)], [high]))
+    cut = min(float(values[len(values) // 200]) for values in both)
+    top = max(float(values[len(values) - 1 - len(values) // 200]) for values in both)
+    inner = np.linspace(cut, top, MAX_BINS - 1)
+    fresh = np.concatenate(([True], inner[1:] > inner[:-1]))  # they fall together if cut == top
+    return np.concatenate(([low], inner[fresh & (inner > low) & (inner < high)], [high]))
 
 
 def category_histograms(
