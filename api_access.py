@@ -29,6 +29,7 @@ _RUN_PATH = re.compile(r"/runs/([^/]+)(/.*)?")
 _NEEDED = {
     ("POST", "/run_tests"): Scope.RUN,
     ("POST", "/drift"): Scope.RUN,
+    ("POST", "/validate"): Scope.RUN,
     ("POST", "/explain"): Scope.READ,  # asks about a run, changes nothing
     ("GET", "/audit"): Scope.ADMIN,
 }

@@ -135,6 +135,7 @@ CURL_OF = {
     "get_junit": "curl -o junit.xml BASE/runs/RUN_ID/junit.xml",
     "get_tables": "curl -o tables.zip BASE/runs/RUN_ID/tables.zip",
     "get_data": "curl -o data.csv BASE/runs/RUN_ID/data.csv",
+    "validate_data": "curl -F data=@data.csv -F target=churn BASE/validate",
     "cancel_run": "curl -X POST BASE/runs/RUN_ID/cancel",
     "delete_run": "curl -X DELETE BASE/runs/RUN_ID",
     "follow_run": "curl -N BASE/runs/RUN_ID/events",

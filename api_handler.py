@@ -24,6 +24,7 @@ import api_drift
 import api_explain
 import api_runs
 import jobs
+import api_validate
 from api_middleware import RequestGate
 from api_problems import add_handlers, documented
 from api_requests import FIELDS, submit_form
@@ -104,7 +105,14 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.store = store
     add_handlers(app)
-    for part in (router, api_runs.router, api_explain.router, api_drift.router):
+    for part in (
+        router,
+        api_runs.router,
+        api_explain.router,
+        api_drift.router,
+        api_validate.router,
+        api_gate.router,
+    ):
         app.include_router(part, responses=documented(400, 401, 403, 422, 500))
     app.include_router(api_docs.router)
     return app

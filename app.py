@@ -30,6 +30,12 @@ navigation = st.navigation(
                 icon=":material/difference:",
                 url_path="drift",
             ),
+            st.Page(
+                "views/data_check.py",
+                title="Data check",
+                icon=":material/fact_check:",
+                url_path="data-check",
+            ),
         ],
         "Learn": [
             st.Page(

@@ -33,6 +33,7 @@ import schema_utils
 import synthetic_data
 import table_reader
 import table_summary
+import validation
 import verdict
 from access_types import Approval
 from base_types import Section, Status
@@ -322,6 +323,17 @@ def _data(run: _Run) -> None:
         run.rows = synthetic_data.generate(schema, config.n_rows, config.seed)
         section.source, section.name = "synthetic", "synthetic rows from the schema"
     _fill_data_section(run)
+    _check_sample(run)
+
+
+def _check_sample(run: _Run) -> None:
+    """Check the tested rows of a sample, true answers included."""
+    if run.sample is None or run.report.data.source != "sample":
+        return
+    table, target = run.tested_rows, run.report.data.target
+    if run.y_true is not None and target is not None:
+        table = table.assign(**{target: run.y_true})
+    run.report.validation = validation.check_table(table, run.known_schema, target=target)
 
 
 def _fill_data_section(run: _Run) -> None:

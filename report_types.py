@@ -21,6 +21,7 @@ from model_types import ModelFileInfo, ModelInfo
 from opinion_types import SecondOpinion
 from schema_utils import Schema
 
+from validation_types import ValidationSection
 SCHEMA_VERSION = 1
 
 Cell = str | int | float | bool | None
@@ -620,3 +621,6 @@ class TestReport(TypedModel):
     explanations: ExplanationSection = Field(default_factory=ExplanationSection)
     environment: Environment = Field(default_factory=Environment)
     config: RunConfig = Field(default_factory=RunConfig)
+    validation: ValidationSection | None = Field(
+        default=None, description="Check of the uploaded sample, if there is one"
+    )

@@ -31,6 +31,8 @@ PURE_PREFIXES = (
     "comparison",
     "verdict",
     "table_summary",
+    "validation_columns",
+    "validation_split",
 )
 
 

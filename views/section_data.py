@@ -9,6 +9,7 @@ from errors import MonitorError
 from formatting import count, escape_markdown, number
 from report_types import Cell, TestReport
 from views.common import download, open_store, section_missing, show_notes, show_table
+from views.data_findings import show_findings
 
 
 def show(report: TestReport) -> None:
@@ -38,6 +39,9 @@ def show(report: TestReport) -> None:
         for column in section.columns
     ]
     _show_columns(report, rows)
+    if report.validation is not None:
+        st.subheader("Data check")
+        show_findings(report.validation, "data.check")
     st.subheader("First rows")
     show_table(section.preview, "data.preview")
     _offer_rows(report)

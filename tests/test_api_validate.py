@@ -1,0 +1,60 @@
+"""Claims about ``POST /validate`` over a real connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from settings import Settings
+from tests.fake_runner import fake_runner
+from tests.test_api_handler import problem_of, serving
+from validation_example import example_table
+from validation_types import Finding, ValidationSection
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("check"), max_sample_mb=1)
+    with fake_runner(settings.data_dir, "finish"), serving(settings) as address:
+        yield address
+
+
+def test_a_table_gets_a_score_and_its_faults(api: str) -> None:
+    """The faulty example is answered with a low score and the column that leaks."""
+    answer = requests.post(
+        f"{api}/validate", files={"data": ("d.csv", example_table())}, timeout=60
+    )
+    assert answer.status_code == 200, answer.text
+    section = ValidationSection.model_validate(answer.json())
+    assert section.score is not None
+    assert section.score < 80
+    leak = next(check for check in section.checks if check.id == "target_leakage")
+    assert (leak.finding, leak.columns) == (Finding.FAIL, ["cancelled_on_paper"])
+
+
+def test_two_tables_are_held_against_each_other(api: str) -> None:
+    """The same file twice overlaps entirely."""
+    files = {"data": ("a.csv", example_table()), "test": ("b.csv", example_table())}
+    answer = requests.post(f"{api}/validate", files=files, data={"target": "churn"}, timeout=60)
+    section = ValidationSection.model_validate(answer.json())
+    overlap = next(check for check in section.checks if check.id == "overlap")
+    assert overlap.share == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "told"),
+    [
+        ({"test": ("b.csv", b"a\n1\n")}, {}, "'data'"),
+        ({"data": ("b.csv", b"a,b\n1,2\n")}, {"target": "c"}, "'c'"),
+        ({"data": ("b.csv", b"a,b\n1,2\n")}, {"schema": "{"}, "'schema'"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(
+    api: str, files: dict[str, tuple[str, bytes]], fields: dict[str, str], told: str
+) -> None:
+    """A missing file, an unknown target and a broken schema are each named."""
+    answer = requests.post(f"{api}/validate", files=files, data=fields, timeout=60)
+    assert 400 <= answer.status_code < 500
+    assert told in problem_of(answer, answer.status_code)["detail"]

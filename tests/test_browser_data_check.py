@@ -1,0 +1,44 @@
+"""The page Data check in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browsing import assert_no_error_box, open_browser, settle, visit
+from tests.serving import Product, running_product
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with running_product(tmp_path_factory.mktemp("product") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with open_browser() as context:
+        yield context.new_page()
+
+
+def test_the_example_and_a_file_are_checked(product: Product, page: Page, tmp_path: Path) -> None:
+    """One click shows what a faulty table costs; an uploaded sound one gets its score, too."""
+    visit(page, f"{product.dashboard}/data-check")
+    page.locator(".st-key-check-example button").click()
+    expect(page.get_by_text("faulty-customers.csv")).to_be_visible(timeout=30_000)
+    settle(page)
+    expect(page.get_by_text("of 100 points")).to_be_visible()
+    table = tmp_path / "sound.csv"
+    table.write_text("a,b\n" + "".join(f"{i * 37 % 101},{i * 53 % 89}\n" for i in range(120)))
+    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(table)
+    expect(page.get_by_role("heading", name="sound.csv")).to_be_visible(timeout=30_000)
+    settle(page)
+    assert_no_error_box(page)
+    with page.expect_download() as download:
+        page.locator(".st-key-check-csv button").click()
+    assert "target" not in Path(download.value.path()).read_text().splitlines()[0]
