@@ -14,7 +14,7 @@ from figure_style import shares
 from figures_drift import drift_overview
 from formatting import escape_markdown, look, number, p_value, percent
 from glossary import explain, title
-from report_types import DriftReport, FeatureDrift, RunStatus
+from report_types import DriftReport, DriftVerdict, FeatureDrift, RunStatus
 from run_types import RunFilter, RunRecord
 from views.common import (
     badge,
@@ -39,8 +39,8 @@ def show() -> None:
     """Lay out the page."""
     st.title("Compare data")
     st.caption(
-        "Has the data changed? Every column of the current table against the reference, with a "
-        "verdict that weighs chance and size, and the reason for it."
+        "Has the data changed? Every column against the reference, with a verdict that weighs "
+        "chance and size."
     )
     wanted = asked()
     _choose_tables(wanted)
@@ -253,11 +253,15 @@ def _show_report(report: DriftReport) -> None:
 
 
 def _show_tiles(report: DriftReport) -> None:
-    st.markdown(f"## {badge(report.verdict.value)}")
+    total = len(report.features)
+    st.markdown(
+        f"### {badge(report.verdict.value)} {report.n_drifted} of {total} columns have drifted"
+    )
     first, second, third, fourth = st.columns(4)
     with first:
-        total = len(report.features)
-        show_tile("Columns drifted", f"{report.n_drifted} of {total}", None, explain("drift"))
+        possible = sum(each.verdict is DriftVerdict.POSSIBLE for each in report.features)
+        below = f"{possible} more possibly"
+        show_tile("Columns drifted", f"{report.n_drifted} of {total}", below, explain("drift"))
     with second:
         show_tile("Rows", f"{report.n_current:,}", f"against {report.n_reference:,}")
     with third:
@@ -280,8 +284,8 @@ def _show_table(features: list[FeatureDrift]) -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "reference": chart("Reference", y_min=0.0, width="small"),
-            "current": chart("Current", y_min=0.0, width="small"),
+            "reference": chart("Reference", y_min=0.0, width="small", color="blue"),
+            "current": chart("Current", y_min=0.0, width="small", color="orange"),
             "why": st.column_config.TextColumn("Why", width="large"),
         },
     )

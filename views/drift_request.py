@@ -9,6 +9,7 @@ import io
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 import drift_job
@@ -29,7 +30,7 @@ LIMITS = {
 
 MOST_RESULTS = 8
 
-EXAMPLE = Knobs(shift=0.5, mix=0.15, missing=0.06, columns="all columns", rows=2000, seed=3)
+EXAMPLE_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -163,9 +164,7 @@ def tell(**changes: str | None) -> None:
 
 def use_example() -> None:
     """Store two halves of the clinic's records, the second with drift, and ask to compare them."""
-    reference = reference_of(EXAMPLE.data)
-    before, _ = draw_current(Knobs(data=EXAMPLE.data, rows=EXAMPLE.rows, seed=11), reference)
-    after, _ = draw_current(EXAMPLE, reference)
+    before, after = _example()
     names = ("clinic-before.csv", "clinic-now.csv")
     stored = []
     for frame, name in zip((before, after), names, strict=True):
@@ -173,3 +172,16 @@ def use_example() -> None:
         frame.round(3).to_csv(text, index=False)
         stored.append(open_store().save_bytes(text.getvalue().encode(), kind="sample", name=name))
     tell(reference=stored[0], reference_run=None, current=stored[1], column=None)
+
+
+def _example() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return untouched rows, and rows with a shift, gaps, a new category and a small change."""
+    reference = reference_of("clinic")
+    before, _ = draw_current(Knobs(rows=EXAMPLE_ROWS, seed=11), reference)
+    after, _ = draw_current(
+        Knobs(rows=EXAMPLE_ROWS, seed=3, columns="glucose", offset=0.6, missing=0.08), reference
+    )
+    after["age"] += 0.8
+    obese = after["weight_class"] == "obese"
+    after["weight_class"] = after["weight_class"].mask(obese & (after["age"] > 50), "severe")
+    return before, after

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import streamlit as st
 from pydantic import ValidationError
-from streamlit.delta_generator import DeltaGenerator
 
 from figures_drift import feature_overlay
 from formatting import escape_markdown, number, percent, signed
@@ -22,7 +21,7 @@ FREE = "free"
 FIRST_LESSON = "covariate"
 UNITS = (1.0, 1.8, 2.54, 10.0, 1000.0)
 SIZES = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
-PER_ROW = 6
+KNOB_WIDTH = 122  # pixels: six knobs in a row on a desk, two on a telephone
 
 
 @dataclass(frozen=True)
@@ -200,32 +199,34 @@ def _turn_knobs() -> Knobs:
     world = world_by_id(st.session_state["data"])
     values = {name: st.session_state[name] for name in ("data", "columns", "rows")}
     st.caption("The world changes: true answers follow the new inputs. Concept drift changes them.")
-    values |= _sliders(POPULATION, disabled=() if world.classes else ("odds",))
+    with st.container(horizontal=True):
+        values |= _sliders(POPULATION, disabled=() if world.classes else ("odds",))
     st.caption("The measurement changes: true answers stay what they were.")
-    places = st.columns(PER_ROW)
-    values |= _sliders(MEASUREMENT, places=places)
-    values["unit"] = places[-2].select_slider(
-        "Unit",
-        UNITS,
-        key="unit",
-        format_func="× {:g}".format,
-        help=f"Factor on the column chosen above, else on {world.main}.",
-    )
-    values["seed"] = places[-1].number_input(
-        "Seed", 0, 2**32 - 1, key="seed", help="Another seed draws other rows."
-    )
+    with st.container(horizontal=True):
+        values |= _sliders(MEASUREMENT)
+        values["unit"] = st.select_slider(
+            "Unit",
+            UNITS,
+            key="unit",
+            format_func="× {:g}".format,
+            help=f"Factor on the column chosen above, else on {world.main}.",
+            width=KNOB_WIDTH,
+        )
+        values["seed"] = st.number_input(
+            "Seed",
+            0,
+            2**32 - 1,
+            key="seed",
+            help="Another seed draws other rows.",
+            width=KNOB_WIDTH,
+        )
     st.button("Reset the knobs", icon=":material/restart_alt:", on_click=_reset, key="play.reset")
     return Knobs.model_validate(values)
 
 
-def _sliders(
-    sliders: tuple[_Slider, ...],
-    *,
-    disabled: tuple[str, ...] = (),
-    places: list[DeltaGenerator] | None = None,
-) -> dict[str, float]:
+def _sliders(sliders: tuple[_Slider, ...], disabled: tuple[str, ...] = ()) -> dict[str, float]:
     return {
-        each.name: place.slider(
+        each.name: st.slider(
             each.label,
             float(each.low),
             float(each.high),
@@ -234,8 +235,9 @@ def _sliders(
             key=each.name,
             disabled=each.name in disabled,
             help=each.tooltip + (" Needs classes." if each.name in disabled else ""),
+            width=KNOB_WIDTH,
         )
-        for each, place in zip(sliders, places or st.columns(PER_ROW), strict=False)
+        for each in sliders
     }
 
 
