@@ -94,7 +94,9 @@ def _access(settings: Settings, store: Store) -> Iterator[Finding]:
     elif has_token:
         yield Finding("ok", "API", f"on {settings.api_host}, asks for a token")
     else:
-        yield Finding("ok", "API", f"on {settings.api_host}, open to this machine without a token")
+        level: Literal["ok", "warn"] = "warn" if settings.has_sign_in else "ok"
+        found = f"on {settings.api_host}, open to everybody on this machine without a token"
+        yield Finding(level, "API", found)
     approved = [item for item in store.access.list_approvals() if item.revoked_at is None]
     if approved:
         count = len(approved)

@@ -100,6 +100,36 @@ def test_public_address_without_sign_in_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("user", "shown"),
+    [
+        ({"is_logged_in": True, "email": "Ana@example.org"}, "dashboard"),
+        ({"is_logged_in": True, "email": "bea@example.org"}, "may not use"),
+        ({"is_logged_in": True, "email": "ana@example.org", "email_verified": False}, "may not"),
+        ({"is_logged_in": True}, "may not use"),
+        ({"is_logged_in": False}, "Sign in"),
+    ],
+)
+def test_provider_says_who_and_operator_says_whether(
+    page: AppTest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    user: dict[str, object],
+    shown: str,
+) -> None:
+    """Of those whom a provider vouches for only the listed come in; the log names them."""
+    monkeypatch.setenv("MONITOR_DASHBOARD_USERS", '["ana@example.org"]')
+    monkeypatch.setattr("views.sign_in.oidc_is_configured", lambda: True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: object())
+    monkeypatch.setattr("streamlit.user", user)
+    page.run()
+    assert not page.exception
+    seen = [item.value for item in page.error] + [item.label for item in page.button]
+    assert any(shown in text for text in seen) == (shown != "dashboard")
+    told = {"dashboard": [Action.SIGNED_IN], "Sign in": []}
+    assert log_of(tmp_path) == told.get(shown, [Action.SIGN_IN_FAILED])
+
+
+@pytest.mark.parametrize(
     ("email", "users", "allowed"),
     [
         ("ana@example.org", [], True),
