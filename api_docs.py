@@ -64,6 +64,16 @@ RUN_TESTS_BODY: dict[str, Any] = {
                             "description": "What the file may contain; can only be stricter than "
                             "the server's own policy",
                         },
+                        "gate": {
+                            "type": "string",
+                            "description": "What the run must keep: a policy as YAML or JSON, see "
+                            "/policy/schema and /policy/default",
+                        },
+                        "baseline": {
+                            "type": "string",
+                            "description": "What the gate compares with: a run id, branch:NAME or "
+                            "label:NAME=VALUE, the last run with that label that did not fail",
+                        },
                     },
                 },
                 "example": {
@@ -125,8 +135,13 @@ DRIFT_BODY: dict[str, Any] = {
 CURL_OF = {
     "compare_data": "curl -F reference=@before.csv -F current=@now.csv "
     '-F options=\'{"thresholds": {"alpha": 0.01}}\' BASE/drift',
+    "validate_data": "curl -F data=@data.csv -F target=churn BASE/validate",
     "run_tests": "curl -F model=@model.pkl -F sample=@data.csv -F target=species "
     f"-F options='{json.dumps(EXAMPLE_OPTIONS)}' BASE/run_tests",
+    "get_policy_schema": "curl BASE/policy/schema",
+    "get_default_policy": "curl -o gate.yaml 'BASE/policy/default?task=multiclass'",
+    "get_report_schema": "curl BASE/report/schema",
+    "get_everything": "curl -OJ BASE/runs/RUN_ID/everything.zip",
     "list_runs": "curl 'BASE/runs?verdict=fail&limit=10'",
     "get_run": "curl 'BASE/runs/RUN_ID?wait=20'",
     "get_report": "curl -o report.json BASE/runs/RUN_ID/report",
@@ -135,7 +150,6 @@ CURL_OF = {
     "get_junit": "curl -o junit.xml BASE/runs/RUN_ID/junit.xml",
     "get_tables": "curl -o tables.zip BASE/runs/RUN_ID/tables.zip",
     "get_data": "curl -o data.csv BASE/runs/RUN_ID/data.csv",
-    "validate_data": "curl -F data=@data.csv -F target=churn BASE/validate",
     "cancel_run": "curl -X POST BASE/runs/RUN_ID/cancel",
     "delete_run": "curl -X DELETE BASE/runs/RUN_ID",
     "follow_run": "curl -N BASE/runs/RUN_ID/events",

@@ -22,9 +22,10 @@ from starlette.types import ASGIApp
 import api_docs
 import api_drift
 import api_explain
+import api_gate
 import api_runs
-import jobs
 import api_validate
+import jobs
 from api_middleware import RequestGate
 from api_problems import add_handlers, documented
 from api_requests import FIELDS, submit_form

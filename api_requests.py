@@ -13,13 +13,18 @@ from pydantic import ValidationError
 import jobs
 from api_uploads import Form, Upload
 from errors import InputError
+from gate_stage import parse_baseline
 from model_file import display_name, inspect_file
+from policy import read_policy
+from policy_types import Policy
 from report_types import RunConfig, RunRequest
 from schema_json import schema_from_json
 from storage import Store
 from strict_json import read_json
 
-FIELDS = frozenset({"schema", "target", "options", "labels", "source", "policy"})
+FIELDS = frozenset(
+    {"schema", "target", "options", "labels", "source", "policy", "gate", "baseline"}
+)
 MAX_KEY = 200
 """Longest Idempotency-Key."""
 
@@ -70,7 +75,21 @@ def _request_values(fields: Mapping[str, bytes]) -> dict[str, Any]:
         "labels": _labels(fields),
         "source": "client" if _text(fields, "source") == "client" else "api",
         "policy": _policy(fields),
+        "gate": _gate(fields),
+        "baseline": _baseline(fields),
     }
+
+
+def _gate(fields: Mapping[str, bytes]) -> Policy | None:
+    text = _text(fields, "gate")
+    return read_policy(text) if text else None
+
+
+def _baseline(fields: Mapping[str, bytes]) -> str | None:
+    text = _text(fields, "baseline")
+    if text:
+        parse_baseline(text)
+    return text or None
 
 
 def _policy(fields: Mapping[str, bytes]) -> str | None:

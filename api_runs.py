@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -22,7 +23,7 @@ from api_middleware import caller_of
 from api_problems import documented
 from api_types import RunAnswer, RunList, run_answer
 from csv_download import safe_csv
-from errors import NotFoundError
+from errors import InputError, NotFoundError
 from report_types import RunStatus, TestReport, Verdict
 from run_types import RunFilter, RunItem, RunRecord, RunSort
 from storage import Store
@@ -80,6 +81,11 @@ def list_runs(
     verdict: Verdict | None = None,
     status: RunStatus | None = None,
     source: Annotated[str | None, Query(max_length=20)] = None,
+    label: Annotated[
+        list[str] | None, Query(description="NAME=VALUE, such as branch=main; all must match")
+    ] = None,
+    since: Annotated[datetime | None, Query(description="Not before")] = None,
+    until: Annotated[datetime | None, Query(description="Before")] = None,
     sort: RunSort = RunSort.CREATED,
     descending: bool = True,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -93,6 +99,9 @@ def list_runs(
         verdict=verdict,
         status=status,
         source=source,
+        labels=_labels(label or []),
+        since=_aware(since),
+        until=_aware(until),
     )
     records, total = store.list_runs(
         where, sort=sort, descending=descending, limit=limit, offset=offset
@@ -100,14 +109,29 @@ def list_runs(
     runs = [RunItem.model_validate(_item_values(record)) for record in records]
     following = None
     if offset + len(runs) < total:
-        query = where.model_dump(mode="json", exclude_none=True) | {
+        query = where.model_dump(mode="json", exclude_none=True, exclude={"labels"}) | {
+            "label": label or [],
             "sort": sort.value,
             "descending": str(descending).lower(),
             "limit": limit,
             "offset": offset + limit,
         }
-        following = f"/runs?{urlencode(query)}"
+        following = f"/runs?{urlencode(query, doseq=True)}"
     return RunList(runs=runs, total=total, limit=limit, offset=offset, next=following)
+
+
+def _labels(given: list[str]) -> dict[str, str]:
+    parts = [text.partition("=") for text in given]
+    wrong = next((text for text, sign, _ in parts if not (text and sign)), None)
+    if wrong is not None:
+        msg = f"The label {wrong[:60]!r} is incomplete; expected NAME=VALUE, as in branch=main"
+        raise InputError(msg)
+    return {name: value for name, _, value in parts}
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Read a time without zone as UTC."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def _item_values(record: RunRecord) -> dict[str, object]:
@@ -195,6 +219,21 @@ def get_tables(run_id: RunId, store: StoreOf) -> Response:
 
     name = {"Content-Disposition": f'attachment; filename="{run_id}.zip"'}
     data = zip_tables(store.get_report(run_id))
+    return Response(data, media_type="application/zip", headers=name)
+
+
+@router.get(
+    "/runs/{run_id}/everything.zip",
+    operation_id="get_everything",
+    response_class=Response,
+    responses=_file("application/zip"),
+)
+def get_everything(run_id: RunId, store: StoreOf) -> Response:
+    """Return the report in every form, its tables and its policy in one archive."""
+    from report_bundle import zip_everything  # draws charts, see above
+
+    name = {"Content-Disposition": f'attachment; filename="{run_id}-everything.zip"'}
+    data = zip_everything(store.get_report(run_id))
     return Response(data, media_type="application/zip", headers=name)
 
 

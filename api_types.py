@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from base_types import TypedModel
-from report_types import Check, RunStatus, Stage, TestReport, Verdict
+from report_types import Check, GateResult, RunStatus, Stage, TestReport, Verdict
 from run_summary import trend_metrics
 from run_types import RunItem, RunRecord
 from settings import Settings
@@ -63,6 +63,7 @@ class RunAnswer(TypedModel):
     message: str = Field(default="", description="What is being done")
     labels: dict[str, str] = Field(default_factory=dict)
     checks: list[Check] = Field(default_factory=list, description="Failed first, then warnings")
+    gate: GateResult | None = Field(default=None, description="What the policy sent says")
     metrics: dict[str, MetricValue] = Field(default_factory=dict, description="Main numbers")
     links: dict[str, str] = Field(default_factory=dict, description="Where to read more")
 
@@ -104,6 +105,7 @@ def run_answer(
     )
     if report is not None:
         answer.checks = sorted(report.verdict.checks, key=lambda check: _ORDER[check.verdict])
+        answer.gate = report.gate
         answer.metrics = {
             name: MetricValue.model_validate(number.model_dump(include={"value", "low", "high"}))
             for name, number in trend_metrics(report).items()

@@ -88,7 +88,7 @@ def compare_reports(reports: Sequence[TestReport]) -> Comparison:
     if len(reports) < 2:
         message = f"Two or more runs are needed for a comparison; there is {len(reports)}."
         raise ValueError(message)
-    per_run = [{number.name: number for number in _numbers(report)} for report in reports]
+    per_run = [{number.name: number for number in report_numbers(report)} for report in reports]
     names = list(dict.fromkeys(name for numbers in per_run for name in numbers))
     return Comparison(
         numbers=[_compare(name, per_run) for name in names],
@@ -131,7 +131,8 @@ def _compare(name: str, per_run: list[dict[str, Number]]) -> ComparedNumber:
     )
 
 
-def _numbers(report: TestReport) -> Iterator[Number]:
+def report_numbers(report: TestReport) -> Iterator[Number]:
+    """Yield every number of a report that another run's can be compared with."""
     for metric in report.quality.metrics:
         yield Number(metric.name, "Quality", metric.estimate, "", metric.higher_is_better)
     calibration = report.quality.expected_calibration_error

@@ -11,6 +11,7 @@ was found, what was expected, what to do.
     │   ├── SchemaError             a schema, naming feature and field
     │   ├── DataError               a table, naming column and row
     │   │   └── RowsError           rows typed by hand, naming every wrong field
+    │   ├── PolicyError             a gate's policy, naming line and key
     │   ├── UnsupportedFileError    the file is no model we can read
     │   ├── TooLargeError           over a size limit
     │   └── ConflictError           not possible in the present state
@@ -62,6 +63,21 @@ class RowsError(DataError):
         super().__init__(". ".join(told) + "." + more)
         self.problems = problems
         self.total = total
+
+
+class PolicyError(InputError):
+    """A gate's policy is wrong.
+
+    Parameters
+    ----------
+    problems : list of (int, str, str)
+        Line (from 1), key, and what is wrong with it.
+    """
+
+    def __init__(self, problems: list[tuple[int, str, str]]) -> None:
+        told = [f"line {line}, {key or 'the document'}: {what}" for line, key, what in problems]
+        super().__init__("The policy is wrong in " + "; in ".join(told))
+        self.problems = problems
 
 
 class UnsupportedFileError(InputError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from formatting import csv_safe, plain_text
-from report_types import Cell, ScenarioResult, TestReport
+from report_types import Cell, Check, ScenarioResult, TestReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,24 @@ def _csv_cell(cell: Cell) -> Cell:
 # --- verdict, stages, model ------------------------------------------------------------------
 
 
+def _check_rows(checks: Sequence[Check]) -> list[list[Cell]]:
+    return [
+        [
+            check.id,
+            check.section,
+            check.title,
+            check.verdict.value,
+            check.value,
+            check.unit,
+            check.comparison,
+            check.threshold,
+            check.threshold_source,
+            check.reason,
+        ]
+        for check in checks
+    ]
+
+
 def _verdict(report: TestReport) -> Iterator[Table]:
     columns = (
         Column("id"),
@@ -103,22 +121,8 @@ def _verdict(report: TestReport) -> Iterator[Table]:
         Column("threshold_source"),
         Column("reason"),
     )
-    rows = [
-        [
-            check.id,
-            check.section,
-            check.title,
-            check.verdict.value,
-            check.value,
-            check.unit,
-            check.comparison,
-            check.threshold,
-            check.threshold_source,
-            check.reason,
-        ]
-        for check in report.verdict.checks
-    ]
-    yield Table("checks", "Checks", columns, rows)
+    yield Table("checks", "Checks", columns, _check_rows(report.verdict.checks))
+    yield Table("gate", "Gate", columns, _check_rows(report.gate.checks if report.gate else []))
 
 
 def _stages(report: TestReport) -> Iterator[Table]:

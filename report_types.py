@@ -19,9 +19,10 @@ from pydantic import Field, field_serializer
 from base_types import Estimate, Histogram, Section, Status, TypedModel
 from model_types import ModelFileInfo, ModelInfo
 from opinion_types import SecondOpinion
+from policy_types import Policy
 from schema_utils import Schema
-
 from validation_types import ValidationSection
+
 SCHEMA_VERSION = 1
 
 Cell = str | int | float | bool | None
@@ -112,6 +113,10 @@ class RunRequest(TypedModel):
     source: Literal["dashboard", "api", "client"] = "dashboard"
     policy: Literal["strict", "standard"] | None = Field(
         default=None, description="Stricter policy than the server's; cannot loosen it"
+    )
+    gate: Policy | None = Field(default=None, description="What the run must keep; see policy")
+    baseline: str | None = Field(
+        default=None, description="Run id, branch:NAME or label:NAME=VALUE to compare with"
     )
     purpose: Literal["test", "preview"] = Field(
         default="test", description="A preview reads file and schema for the page; never listed"
@@ -577,6 +582,18 @@ class VerdictSection(Section):
     checks: list[Check] = Field(default_factory=list)
 
 
+class GateResult(TypedModel):
+    """What a policy says about a run; separate from the product's own verdict."""
+
+    verdict: Verdict
+    summary: str
+    checks: list[Check] = Field(description="One per limit, failed first")
+    policy: Policy
+    baseline: str | None = Field(default=None, description="What was asked for")
+    baseline_run_id: str | None = Field(default=None, description="The run it was, if any")
+    notes: list[str] = Field(default_factory=list)
+
+
 class StageRecord(TypedModel):
     """What became of one stage."""
 
@@ -610,10 +627,14 @@ class TestReport(TypedModel):
     created_at: datetime
     finished_at: datetime | None = None
     verdict: VerdictSection = Field(default_factory=VerdictSection)
+    gate: GateResult | None = Field(default=None, description="Only where a policy was given")
     stages: list[StageRecord] = Field(default_factory=list)
     model: ModelSection = Field(default_factory=ModelSection)
     schema_: SchemaSection = Field(default_factory=SchemaSection, alias="schema")
     data: DataSection = Field(default_factory=DataSection)
+    validation: ValidationSection | None = Field(
+        default=None, description="Check of the uploaded sample, if there is one"
+    )
     performance: PerformanceSection = Field(default_factory=PerformanceSection)
     quality: QualitySection = Field(default_factory=QualitySection)
     behaviour: BehaviourSection = Field(default_factory=BehaviourSection)
@@ -621,6 +642,3 @@ class TestReport(TypedModel):
     explanations: ExplanationSection = Field(default_factory=ExplanationSection)
     environment: Environment = Field(default_factory=Environment)
     config: RunConfig = Field(default_factory=RunConfig)
-    validation: ValidationSection | None = Field(
-        default=None, description="Check of the uploaded sample, if there is one"
-    )

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -37,7 +37,7 @@ from glossary import GLOSSARY, Term, explain, term, title
 from report_facts import Fact, headline, section_facts
 from report_junit import render_junit
 from report_tables import Column, Table, csv_tables, section_tables, zip_tables
-from report_types import Cell, Check, TestReport, Verdict
+from report_types import Cell, Check, GateResult, TestReport, Verdict
 
 __all__ = [
     "csv_tables",
@@ -127,6 +127,11 @@ def render_html(report: TestReport) -> str:
         model_name=report.model.file.name if report.model.file else "Model",
         verdict=look(report.verdict.verdict),
         counts=_verdict_counts(report),
+        gate=look(report.gate.verdict) if report.gate else None,
+        check_lists=[
+            ("Gate", report.gate.checks if report.gate else []),
+            ("Checks", report.verdict.checks),
+        ],
         headline=headline(report),
         run_facts=section_facts(report, "verdict"),
         reproduce_facts=reproduce_facts,
@@ -303,7 +308,9 @@ def _markdown_lines(report: TestReport) -> Iterator[str]:
         yield "|" + " --- |" * len(numbers)
         yield "| " + " | ".join(escape_markdown(fact.value) for fact in numbers) + " |"
         yield ""
-    yield from _markdown_checks(report)
+    if report.gate is not None:
+        yield from _markdown_gate(report.gate)
+    yield from _markdown_checks(report.verdict.checks)
     for key, heading in _TITLES.items():
         section: Section = getattr(report, key)
         if section.status is not Status.OK:
@@ -317,12 +324,24 @@ def _markdown_lines(report: TestReport) -> Iterator[str]:
     )
 
 
-def _markdown_checks(report: TestReport) -> Iterator[str]:
-    if not report.verdict.checks:
+def _markdown_gate(gate: GateResult) -> Iterator[str]:
+    shown = look(gate.verdict)
+    notes = " ".join([gate.summary, *gate.notes])
+    yield f"## {shown.symbol} Gate: {shown.word.lower()}"
+    yield ""
+    yield escape_markdown(notes)
+    yield ""
+    yield from _markdown_checks(gate.checks)
+    yield "## All checks"
+    yield ""
+
+
+def _markdown_checks(checks: Sequence[Check]) -> Iterator[str]:
+    if not checks:
         return
     yield "| Verdict | Check | Value | Why |"
     yield "| --- | --- | --- | --- |"
-    for check in report.verdict.checks:
+    for check in checks:
         shown = look(check.verdict)
         cells = (
             escape_markdown(text)

@@ -45,6 +45,7 @@ def summarise(report: TestReport) -> RunSummary:
     ranking = report.drift.ranking
     return RunSummary(
         verdict=report.verdict.verdict,
+        gate_verdict=report.gate.verdict if report.gate else None,
         verdict_summary=report.verdict.summary or None,
         n_failed_checks=verdicts.count(Verdict.FAIL),
         n_warned_checks=verdicts.count(Verdict.WARN),

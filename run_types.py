@@ -37,6 +37,7 @@ class RunSummary(TypedModel):
     """The few numbers of a report that lists, trends and gates show."""
 
     verdict: Verdict | None = None
+    gate_verdict: Verdict | None = Field(default=None, description="Where a policy was given")
     verdict_summary: str | None = None
     n_failed_checks: int | None = None
     n_warned_checks: int | None = None
@@ -105,6 +106,9 @@ class RunFilter(TypedModel):
     verdict: Verdict | None = None
     status: RunStatus | None = None
     source: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict, description="All of them must match")
+    since: datetime | None = Field(default=None, description="Not before")
+    until: datetime | None = Field(default=None, description="Before")
 
 
 class MetricPoint(TypedModel):

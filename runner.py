@@ -22,6 +22,7 @@ from types import FrameType
 
 import runner_lock
 from errors import InputError, StorageError
+from gate_stage import judge_gate
 from isolation import self_test
 from report_types import RunStatus, TestReport
 from run_job import JobTarget, StageProgress, run_job
@@ -218,7 +219,7 @@ def pipeline_target(settings: Settings, workers: WorkerParent) -> JobTarget:
         def save_data(data: bytes, name: str) -> str:
             return store.save_bytes(data, kind="data", name=name, run_id=run_id)
 
-        return run_tests(
+        report = run_tests(
             request,
             run_id=run_id,
             model_path=store.artifact_path(request.model_sha256),
@@ -229,6 +230,8 @@ def pipeline_target(settings: Settings, workers: WorkerParent) -> JobTarget:
             find_approval=store.access.find_approval,
             progress=progress,
         )
+        report.gate = judge_gate(report, request, store)
+        return report
 
     return test
 

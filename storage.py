@@ -15,7 +15,7 @@ from access_store import write_audit
 from access_types import LOCAL, Action
 from artifact_store import utc_now
 from errors import ConflictError, NotFoundError, StorageError
-from report_types import RunStatus, Stage, TestReport
+from report_types import RunStatus, Stage, TestReport, Verdict
 from run_queue import RunQueue, end_run, record_of
 from run_summary import summarise, trend_metrics
 from run_types import MetricPoint, RunFilter, RunRecord, RunSort
@@ -24,6 +24,8 @@ from storage_tables import artifact, metric, report, run, run_artifact
 _INTERVAL = {"value", "low", "high"}
 _LISTED = run.c.purpose == "test"
 """Previews are made for a page and forgotten; lists, names and trends leave them out."""
+
+_PASSING = (Verdict.PASS.value, Verdict.WARN.value)
 
 
 class Store(RunQueue):
@@ -110,6 +112,23 @@ class Store(RunQueue):
             total = connection.scalar(count) or 0
         return [record_of(row) for row in rows], total
 
+    def last_passing_run(self, model_name: str, labels: dict[str, str]) -> str | None:
+        """Return the id of a model's newest run with these labels that did not fail, if any.
+
+        Where a run was made under a policy, the policy's verdict decides.
+        """
+        decided = sa.func.coalesce(run.c.gate_verdict, run.c.verdict)
+        statement = (
+            sa.select(run.c.id)
+            .where(*_conditions(RunFilter(model_name=model_name, labels=labels)))
+            .where(run.c.status == RunStatus.DONE.value, decided.in_(_PASSING))
+            .order_by(run.c.created_at.desc(), run.c.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            found: str | None = connection.scalar(statement)
+        return found
+
     def model_names(self) -> list[str]:
         """Return the names of all models ever tested, sorted."""
         statement = sa.select(run.c.model_name).where(_LISTED).distinct().order_by(run.c.model_name)
@@ -185,8 +204,12 @@ def _why_no_report(record: RunRecord) -> str:
 
 
 def _conditions(where: RunFilter) -> list[sa.ColumnElement[bool]]:
-    exact = where.model_dump(mode="json", exclude={"text"}, exclude_none=True)
+    beside = {"text", "labels", "since", "until"}
+    exact = where.model_dump(mode="json", exclude=beside, exclude_none=True)
     conditions = [_LISTED] + [run.c[name] == value for name, value in exact.items()]
+    conditions += [run.c.labels[name].as_string() == text for name, text in where.labels.items()]
+    conditions += [run.c.created_at >= where.since] if where.since else []
+    conditions += [run.c.created_at < where.until] if where.until else []
     return conditions + [_mentions(word) for word in (where.text or "").split()]
 
 

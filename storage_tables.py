@@ -26,7 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """Revision this program reads and writes: the newest file in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -93,8 +93,11 @@ run = Table(
     Column("error", Text),
     Column("idempotency_key", String(255), unique=True),
     Column("created_by", Text),
+    Column("gate_verdict", String(8)),
     Index("ix_run_created_at", "created_at"),
     Index("ix_run_status", "status"),
+    Index("ix_run_model_name", "model_name", "created_at"),
+    Index("ix_run_verdict", "verdict", "created_at"),
     Index("ix_run_model_sha256", "model_sha256"),
 )
 

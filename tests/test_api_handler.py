@@ -241,7 +241,7 @@ def test_list_is_paged(api: str) -> None:
         (FORM, {"options": '{"rows": 5}'}, 422, "there are batch_sizes"),
         (FORM, {"labels": '{"a": "' + "x" * 600 + '"}'}, 422, "500 characters"),
         (FORM, {"schema": "{}x"}, 422, ""),
-        (FORM, {"unknown": "1"}, 422, "expected labels, model"),
+        (FORM, {"unknown": "1"}, 422, "expected baseline, gate, labels, model"),
         (FORM, {"target": "x" * 2**20 + "x"}, 413, "1 MiB"),
         ({"model": ("m.pkl", b"x" * (2**20 + 1))}, {}, 413, "'model': The file is larger"),
         ([("model", ("a", MODEL)), ("model", ("b", MODEL))], {}, 422, "came twice"),

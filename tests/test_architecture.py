@@ -30,6 +30,7 @@ PURE_PREFIXES = (
     "explain",
     "comparison",
     "verdict",
+    "policy",
     "table_summary",
     "validation_columns",
     "validation_split",
