@@ -17,6 +17,7 @@ from model_types import Lowered
 
 MAX_DEPTH = 1000
 MAX_OUTPUTS = 10_000
+KINDS = ("linear", "trees", "sum")
 TARGETS = ("proba", "score", "pred")
 LINKS = ("identity", "exp", "sigmoid", "softmax", "ovr")
 SPACES = ("probability", "log-odds", "score", "prediction", "log(prediction)")
@@ -39,12 +40,16 @@ def check_lowered(lowered: Lowered) -> None:
         known = isinstance(form, list) and len(form) == 3
         known = known and form[0] in TARGETS and form[1] in LINKS and form[2] in SPACES
         _require(known, "its margin has an unknown meaning")
-    if lowered.meta.get("kind") == "linear":
+    kind = lowered.meta.get("kind")
+    _require(kind in KINDS, "its kind is unknown")
+    if kind != "trees":
         _check_linear(lowered.arrays)
-    else:
-        _require(lowered.meta.get("kind") == "trees", "its kind is unknown")
+    if kind != "linear":
         _require(lowered.meta.get("rule") in RULES, "its comparison is unknown")
         _check_trees(lowered.arrays)
+    if kind == "sum":
+        same = len(lowered.arrays["intercept"]) == len(lowered.arrays["base"])
+        _require(same, "its parts are of different sizes")
 
 
 def _require(condition: bool, what: str) -> None:

@@ -151,15 +151,24 @@ def explain_copy(request: Request) -> Explanation:
 
 def _copy_of(lowered: Lowered) -> _Copy:
     """Return the functions of a lowered model."""
-    if lowered.meta["kind"] == "linear":
-        model = explain_linear.from_lowered(lowered)
-        return _Copy(
-            "linear",
-            model.coef.shape[1],
-            LINEAR_BACKGROUND,
-            partial(explain_linear.evaluate, model),
-            partial(_linear_values, model),
-        )
+    kind = lowered.meta["kind"]
+    if kind == "linear":
+        return _linear_copy(lowered)
+    return _tree_copy(lowered) if kind == "trees" else _sum_copy(lowered)
+
+
+def _linear_copy(lowered: Lowered) -> _Copy:
+    model = explain_linear.from_lowered(lowered)
+    return _Copy(
+        "linear",
+        model.coef.shape[1],
+        LINEAR_BACKGROUND,
+        partial(explain_linear.evaluate, model),
+        partial(_linear_values, model),
+    )
+
+
+def _tree_copy(lowered: Lowered) -> _Copy:
     trees = explain_trees.from_lowered(lowered)
     return _Copy(
         "tree",
@@ -168,6 +177,22 @@ def _copy_of(lowered: Lowered) -> _Copy:
         partial(explain_trees.evaluate, trees),
         partial(_tree_values, trees),
     )
+
+
+def _sum_copy(lowered: Lowered) -> _Copy:
+    """Return a linear model and trees added; the values of a sum are the sum of the values."""
+    linear, trees = _linear_copy(lowered), _tree_copy(lowered)
+
+    def evaluate(matrix: Floats) -> Floats:
+        return linear.evaluate(matrix) + trees.evaluate(matrix)
+
+    def explain(case: _Case, on_chunk: Callable[[float], None]) -> Floats | None:
+        values = trees.explain(case, on_chunk)
+        known = linear.explain(case, on_chunk)
+        return None if values is None or known is None else values + known
+
+    n_columns = max(linear.n_columns, trees.n_columns)
+    return _Copy("tree", n_columns, trees.background_size, evaluate, explain)
 
 
 def _linear_values(

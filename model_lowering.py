@@ -7,7 +7,7 @@ syntax, and nothing is imported that the estimator has not loaded already.
 ``lower`` returns ``(meta, arrays)``; meta is JSON:
 
 ``kind``
-    ``"linear"`` or ``"trees"``.
+    ``"linear"``, ``"trees"`` or ``"sum"`` (the arrays of both; their margins are added).
 ``steps``
     Whether transformers stand before the final estimator. Without them column *j* of the matrix
     is column *j* of the table.
@@ -17,7 +17,7 @@ syntax, and nothing is imported that the estimator has not loaded already.
     the margin. Links: ``identity``, ``exp``, ``sigmoid``, ``softmax``, ``ovr`` (a sigmoid per
     class, divided by their sum).
 ``rule``
-    Trees only, when a row goes left: ``"le32"`` float32(x) <= threshold, ``"lt32"``
+    Trees and sums only, when a row goes left: ``"le32"`` float32(x) <= threshold, ``"lt32"``
     float32(x) < float32(threshold), ``"le64"`` x <= threshold.
 
 Arrays of kind ``linear``: ``coef`` (outputs, k) and ``intercept`` (outputs,).
@@ -52,16 +52,24 @@ import numpy as np
 
 import lowering_boosters
 import lowering_sklearn
+import lowering_sums
 
 MAX_CELLS = 50_000_000
+WRAPPERS = {  # classes that hand their input to the model in this attribute and return its answer
+    "BoosterModel": "booster",
+    "FixedThresholdClassifier": "estimator_",
+    "TunedThresholdClassifierCV": "estimator_",
+    "RANSACRegressor": "estimator_",
+    "SelfTrainingClassifier": "estimator_",
+    "FrozenEstimator": "estimator",
+}
 
 
 def unwrap(estimator: Any) -> tuple[list[Any], Any]:
     """Return the transformers before the final estimator, in order, and that estimator.
 
-    Looks through searches (``best_estimator_``), threshold classifiers (``estimator_``), nested
-    pipelines and wrapped boosters. Steps without ``transform`` (resamplers) take no part in
-    prediction.
+    Looks through searches (``best_estimator_``), the classes of ``WRAPPERS`` and nested
+    pipelines. Steps without ``transform`` (resamplers) take no part in prediction.
     """
     transformers: list[Any] = []
     while True:
@@ -78,12 +86,9 @@ def unwrap(estimator: Any) -> tuple[list[Any], Any]:
 
 def _inner(estimator: Any) -> Any:
     """Return the estimator a wrapper hands its input to unchanged, or None."""
-    if type(estimator).__name__ == "BoosterModel":
-        return estimator.booster
     inner = getattr(estimator, "best_estimator_", None)
-    thresholds = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
-    if inner is None and type(estimator).__name__ in thresholds:
-        inner = getattr(estimator, "estimator_", None)
+    if inner is None and type(estimator).__name__ in WRAPPERS:
+        inner = getattr(estimator, WRAPPERS[type(estimator).__name__], None)
     return inner
 
 
@@ -139,8 +144,10 @@ def lower(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any
     """
     transformers, final = unwrap(estimator)
     name = type(final).__name__
-    reader = _readers().get(name, lowering_sklearn.lower_linear)
-    lowered = reader(final)
+    if name in lowering_sums.READERS:
+        lowered = lowering_sums.READERS[name](final, lower)
+    else:
+        lowered = _readers().get(name, lowering_sklearn.lower_linear)(final)
     if lowered is None:
         return None
     meta, arrays = lowered

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import model_describe
 import model_lowering
+from errors import ModelRaisedError
 from model_types import Lowered, ModelInfo, Predictions, Task, TimedCalls
 
 
@@ -76,7 +77,10 @@ class LocalModel:
 
     def transform(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the matrix that reaches the final estimator."""
-        return model_lowering.transform(self.estimator, self._input(frame))
+        try:
+            return model_lowering.transform(self.estimator, self._input(frame))
+        except ValueError as error:  # as the worker's answer arrives
+            raise ModelRaisedError(type(error).__name__, str(error)) from error
 
     def lower(self) -> Lowered | None:
         """Return the model as arrays, where ``model_lowering`` knows how."""

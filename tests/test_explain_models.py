@@ -316,7 +316,7 @@ def kinds() -> dict[str, Kind]:
             prediction,
         ),
         "labels apart": Kind(
-            MultiOutputClassifier(LR()), "labels", "enumerated", "probability", chances
+            MultiOutputClassifier(GaussianNB()), "labels", "enumerated", "probability", chances
         ),
         "chain": Kind(ClassifierChain(LR()), "labels", "enumerated", "probability", probabilities),
         "mixed columns": Kind(

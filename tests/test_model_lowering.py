@@ -132,13 +132,15 @@ def test_early_stopped_boosters_end_at_their_best_iteration() -> None:
     assert model.get_booster().num_boosted_rounds() > model.best_iteration + 1
 
 
-@pytest.mark.parametrize("name", ["model_lowering", "lowering_sklearn", "lowering_boosters"])
+@pytest.mark.parametrize(
+    "name", ["model_lowering", "lowering_sklearn", "lowering_boosters", "lowering_sums"]
+)
 def test_worker_modules_need_numpy_only(name: str) -> None:
     """They run under old interpreters next to the model: Python 3.7 syntax, no other imports."""
     source = (Path(model_lowering.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
     tree = ast.parse(source, feature_version=(3, 7))
     known = {"__future__", "collections", "json", "math", "numpy", "typing", "warnings"}
-    own = {"lowering_sklearn", "lowering_boosters"}
+    own = {"lowering_sklearn", "lowering_boosters", "lowering_sums"}
     imported = {
         (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
         for node in ast.walk(tree)
