@@ -2,7 +2,7 @@
 
 Owns: ``section_charts``, which the report and the run page share, so that both show the same. The
 builders themselves are in ``figures_performance``, ``figures_quality``, ``figures_drift``,
-``figures_explain`` and ``figures_history``; they are re-exported here.
+``figures_explain``, ``figures_opinion`` and ``figures_history``; most are re-exported here.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from figures_explain import (
     waterfall,
 )
 from figures_history import TrendPoint, history_trend, run_comparison
+from figures_opinion import effect_chart, permutation_bars, shift_bars
 from figures_performance import (
     batch_cost,
     batch_throughput,
@@ -47,6 +48,7 @@ from figures_quality import (
     slice_dots,
     threshold_curve,
 )
+from glossary import title
 from report_types import ExplanationSection, OutputExplanation, TestReport
 
 __all__ = [
@@ -167,6 +169,13 @@ def _explanations(report: TestReport, theme: Theme) -> _Named:
                 dependence(section, output, item.feature, theme),
             )
         yield f"waterfall_{number}", waterfall(section, output, telling_row(output), theme)
+    opinion = section.opinion
+    if opinion is None:
+        return
+    for number, curve in enumerate(opinion.curves):
+        yield f"effect_{number}", effect_chart(curve, opinion.space, theme)
+    yield "shuffled", permutation_bars(opinion.permutation, title(opinion.metric), theme)
+    yield "drifted", shift_bars(opinion.shifted_importance, theme)
 
 
 def main_outputs(section: ExplanationSection) -> list[OutputExplanation]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from formatting import csv_safe, plain_text
+from opinion_types import SecondOpinion
 from report_types import Cell, Check, ScenarioResult, TestReport
 
 
@@ -416,6 +417,25 @@ def _explanations(report: TestReport) -> Iterator[Table]:
         for item in output.importance
     ]
     yield Table("importance", "Importance", columns, rows)
+    opinion = report.explanations.opinion
+    if opinion is not None:
+        yield from _opinion(opinion)
+
+
+def _opinion(opinion: SecondOpinion) -> Iterator[Table]:
+    columns = (Column("feature"), Column("importance", title="Loss of score"))
+    errors = (Column("error", title="Standard error"), Column("clear", title="Clearly above 0"))
+    shuffled: list[list[Cell]] = [
+        [item.feature, item.importance, item.error, item.clear] for item in opinion.permutation
+    ]
+    yield Table("shuffled_columns", "Shuffled columns", (*columns, *errors), shuffled)
+    pairs: list[list[Cell]] = [
+        [pair.first, pair.second, pair.strength, pair.measure] for pair in opinion.correlated
+    ]
+    columns = (Column("first", title="Column"), Column("second", title="Other column"))
+    strength = (Column("strength", title="Strength"), Column("measure", title="Measure"))
+    title = "Columns that say nearly the same"
+    yield Table("correlated_columns", title, (*columns, *strength), pairs)
 
 
 def _data(report: TestReport) -> Iterator[Table]:

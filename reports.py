@@ -204,8 +204,14 @@ def _sections(report: TestReport) -> Iterator[_SectionView]:
             facts=section_facts(report, key),
             charts={f"{key}-{name}": chart for name, chart in section_charts(report, key).items()},
             tables=[_table_view(table) for table in section_tables(report, key)],
-            notes=[*getattr(section, "warnings", []), *getattr(section, "notes", [])],
+            notes=_notes(report, section),
         )
+
+
+def _notes(report: TestReport, section: Section) -> list[str]:
+    notes = [*getattr(section, "warnings", []), *getattr(section, "notes", [])]
+    opinion = report.explanations.opinion
+    return [*opinion.warnings, *notes] if opinion and section is report.explanations else notes
 
 
 def _section_look(report: TestReport, key: str) -> Look | None:

@@ -52,7 +52,7 @@ def _show_method(section: ExplanationSection) -> None:
         f"{section.background_rows} ordinary rows, took {section.n_model_calls:,} predictions and "
         f"{duration(section.seconds_used)}; base value and contributions add up to the answer "
         f"within {number(gap)} of its range.",
-        help=explain("shapley") or None,
+        help=explain("shap_value") or None,
     )
 
 
@@ -118,3 +118,7 @@ def _show_column(section: ExplanationSection, output: OutputExplanation) -> None
         show_chart(chart, "explain.dependence")
     with right:
         show_chart(effect_chart(curve, section.opinion.space, theme()), "explain.effect")
+        st.caption(
+            "The mean answer with every row set to the value, and by steps between near rows.",
+            help=" ".join((explain("partial_dependence"), explain("accumulated_local_effects"))),
+        )

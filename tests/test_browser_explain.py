@@ -1,0 +1,99 @@
+"""The Explanations section in a real browser: rows are found, changed, and answered anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browsing import assert_no_error_box, current_run_id, open_browser, settle, visit
+from tests.serving import Product, running_product
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with running_product(tmp_path_factory.mktemp("explain") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    with open_browser() as context:
+        context.set_default_timeout(20_000)
+        yield context
+
+
+@pytest.fixture(scope="module")
+def section(product: Product, browser: BrowserContext) -> Iterator[Page]:
+    """The Explanations of a run of the pipeline with categories and missing values."""
+    page = browser.new_page()
+    visit(page, product.dashboard)
+    page.locator(".st-key-over-run-clinic_pipeline button").click()
+    run_id = current_run_id(page)
+    expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=120_000)
+    visit(page, f"{product.dashboard}/run?run={run_id}&section=Explanations")
+    yield page
+    page.close()
+
+
+def choose(page: Page, key: str, option: str) -> None:
+    """Pick an entry of a select box by typing it, as one who uses the keyboard does."""
+    settle(page)
+    box = page.locator(f".st-key-{key} input")
+    box.click()
+    box.press("Control+a")
+    box.press_sequentially(option)
+    expect(page.get_by_role("option", name=option, exact=True)).to_be_visible()
+    box.press("Enter")
+    settle(page)
+
+
+def test_all_parts_are_there(section: Page) -> None:
+    """Contributions, one column, one row, two groups and the second opinion."""
+    for title in ("One column", "One row", "Two groups of rows", "A second opinion"):
+        expect(section.get_by_role("heading", name=title)).to_be_visible()
+    assert_no_error_box(section)
+
+
+def test_the_most_wrong_row_is_found_and_told_in_words(section: Page) -> None:
+    """The row's answer differs from the truth, and sentences name columns and cells."""
+    expect(section.get_by_text("The model says no; true is yes.")).to_be_visible()
+    expect(section.get_by_text("because").first).to_be_visible()
+    choose(section, "explain-order", "Highest answer")
+    expect(section.get_by_text("The model says yes")).to_be_visible()
+
+
+def test_a_changed_value_changes_the_answer(section: Page) -> None:
+    """Moving a control asks the model again: another probability, other reasons."""
+    choose(section, "explain-order", "Most wrong")
+    section.locator(".st-key-whatif-open label").first.click()
+    main = section.locator("[data-testid=stMain]")
+    expect(main.get_by_text("Move a control to see what changes.")).to_be_visible()
+    before = _probability(section)
+    slider = section.get_by_role("slider", name=re.compile("triglycerides")).first
+    slider.focus()
+    slider.press("End")
+    expect(main.get_by_text("Move a control to see what changes.")).to_have_count(0)
+    settle(section)
+    assert _probability(section) > before
+    assert_no_error_box(section)
+    section.get_by_role("button", name="Back to the row").click()
+    expect(main.get_by_text("Move a control to see what changes.")).to_be_visible()
+    assert _probability(section) == before
+
+
+def _probability(page: Page) -> float:
+    metric = page.locator("[data-testid=stMetric]").filter(has_text="Probability of yes")
+    return float(metric.locator("[data-testid=stMetricValue]").inner_text().strip(" %\u202f\xa0"))
+
+
+def test_two_groups_are_compared(section: Page) -> None:
+    """A column of categories divides the rows by two of its values."""
+    choose(section, "explain-groups-column", "sex")
+    expect(section.get_by_text("sex is female")).to_be_visible()
+    expect(section.get_by_text("sex is male")).to_be_visible()
+    assert_no_error_box(section)
