@@ -233,12 +233,17 @@ def fisher_exact(reference: Floats, current: Floats) -> float:
         Sum of the hypergeometric probabilities that are no larger than the observed one, as
         ``scipy.stats.fisher_exact``.
     """
-    n, m = int(reference.sum()), int(current.sum())
-    first = int(reference[0] + current[0])
-    k = np.arange(max(0, first - m), min(first, n) + 1)
-    log_p = _log_choose(n, k) + _log_choose(m, first - k) - _log_choose(n + m, first)
-    observed = log_p[int(reference[0]) - k[0]]
+    first, log_p = _hypergeometric(reference, current)
+    observed = log_p[int(reference[0]) - first]
     return min(1.0, float(np.exp(log_p[log_p <= observed + 1e-7]).sum()))
+
+
+def _hypergeometric(reference: Floats, current: Floats) -> tuple[int, Floats]:
+    """Return the smallest possible reference[0] given the margins, and log P of it and the next."""
+    n, m = int(reference.sum()), int(current.sum())
+    hits = int(reference[0] + current[0])
+    k = np.arange(max(0, hits - m), min(hits, n) + 1)
+    return int(k[0]), _log_choose(n, k) + _log_choose(m, hits - k) - _log_choose(n + m, hits)
 
 
 def _log_choose(n: int, k: NDArray[np.int64] | int) -> Floats:
@@ -261,7 +266,12 @@ def g_test(reference: Floats, current: Floats) -> TestResult:
 
 
 def proportion_difference(
-    reference_hits: int, n_reference: int, current_hits: int, n_current: int
+    reference_hits: int,
+    n_reference: int,
+    current_hits: int,
+    n_current: int,
+    *,
+    rising: float = 0.5,
 ) -> TestResult:
     """Test whether a share (of missing values, say) differs between two samples.
 
@@ -271,12 +281,17 @@ def proportion_difference(
         Rows with the property.
     n_reference, n_current : int
         All rows, at least 1 each.
+    rising : float
+        Part of α that is given to a larger share in the current sample, in 0..1, both excluded;
+        the rest to a smaller one. At 1/2 this is the usual two-sided test.
 
     Returns
     -------
     TestResult
         Current share minus reference share, in -1..1; p-value of the chi-square test of the
         2 x 2 table (the square of the pooled two-proportion z), Fisher's where counts are small.
+        With another ``rising`` the p-value is ``min(p_up / rising, p_down / (1 - rising))`` of the
+        two one-sided tests: the same false alarms in all, but more of them on one side.
 
     Examples
     --------
@@ -287,7 +302,23 @@ def proportion_difference(
     current = np.array([current_hits, n_current - current_hits], dtype=np.float64)
     difference = current_hits / n_current - reference_hits / n_reference
     test = chi_square(reference, current)
-    return TestResult(difference, test.p_value, test.method)
+    if rising == 0.5 or test.p_value == 1.0:
+        return TestResult(difference, test.p_value, test.method)
+    up, down = _one_sided(reference, current, test)
+    method = f"{test.method}, one-sided, {rising:.0%} of α for an increase"
+    return TestResult(difference, min(1.0, up / rising, down / (1 - rising)), method)
+
+
+def _one_sided(reference: Floats, current: Floats, test: TestResult) -> tuple[float, float]:
+    """Return p of "current has a larger share of the first cell" and of "a smaller one"."""
+    if test.method != "Fisher exact":
+        difference = current[0] / current.sum() - reference[0] / reference.sum()
+        z = math.copysign(math.sqrt(test.statistic), difference)
+        return float(special.ndtr(-z)), float(special.ndtr(z))
+    first, log_p = _hypergeometric(reference, current)
+    observed = int(reference[0]) - first
+    p = np.exp(log_p)
+    return min(1.0, float(p[: observed + 1].sum())), min(1.0, float(p[observed:].sum()))
 
 
 def new_categories(reference: Floats, current: Floats) -> TestResult:

@@ -11,8 +11,10 @@ FORMULAS: dict[str, str] = {
     "Kolmogorov-Smirnov, Wilcoxon, Mood and Rosenbaum; effect = W₁ / min(std, IQR / 1.349)",
     "category_shares": "p of the chi-square test; effect = ½ Σ |qᵢ − pᵢ|",
     "new_categories": "effect = rows of unseen labels / m; p: exact or normal test of two shares",
-    "missing_rate": "effect = missing / rows, current − reference; p: test of two shares",
-    "invalid_rate": "effect = unusable / rows, current − reference; p: test of two shares",
+    "missing_rate": "effect = missing / rows, current − reference; "
+    "p = min(p_up / 0.85, p_down / 0.15)",
+    "invalid_rate": "effect = unusable / rows, current − reference; "
+    "p = min(p_up / 0.85, p_down / 0.15)",
     "kolmogorov_smirnov": "D = max |F(x) − G(x)|",
     "rank_location": "z = (R − m (N + 1) / 2) / √Var R, R = sum of the current ranks",
     "rank_scale": "z = (M − E M) / √Var M, M = Σ (rank − (N + 1) / 2)² over the current rows",

@@ -278,10 +278,10 @@ def _cramer_von_mises_p(x: float) -> float:
     if x > 10:
         return 0.0  # below 1e-20, less than the series can tell from nothing
     # terms fall like exp(-2 q); those beyond q = 20 cannot change the sum
-    k = _SERIES_INDEX[: int(np.sqrt(20 * x)) + 2]
+    k = _SERIES_INDEX[: int(math.sqrt(20 * x)) + 2]
     q = (4 * k + 1) ** 2 / (16 * x)
     terms = _SERIES_WEIGHT[: len(k)] * np.exp(-q) * special.kv(0.25, q)
-    return min(1.0, max(0.0, 1 - float(terms.sum()) / np.sqrt(x)))
+    return min(1.0, max(0.0, 1 - float(terms.sum()) / math.sqrt(x)))
 
 
 _SERIES_INDEX = np.arange(20)

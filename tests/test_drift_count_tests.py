@@ -127,6 +127,39 @@ def test_difference_of_shares(hits: tuple[int, int], n: tuple[int, int]) -> None
     assert result.p_value == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize(("hits", "n"), [((30, 60), (300, 200)), ((60, 30), (300, 200))])
+def test_most_of_alpha_may_go_to_an_increase(hits: tuple[int, int], n: tuple[int, int]) -> None:
+    """The p-value is the one-sided one of the two-proportion z over that side's part of α."""
+    result = ct.proportion_difference(hits[0], n[0], hits[1], n[1], rising=0.8)
+    table = [[hits[0], n[0] - hits[0]], [hits[1], n[1] - hits[1]]]
+    two_sided: Any = stats.chi2_contingency(table, correction=False).pvalue
+    part = 0.8 if result.statistic > 0 else 0.2
+    assert result.p_value == pytest.approx(two_sided / 2 / part, rel=1e-9)
+
+
+@pytest.mark.parametrize("hits", [(1, 4), (4, 1), (0, 3)])
+def test_an_increase_of_few_is_tested_exactly(hits: tuple[int, int]) -> None:
+    """Small counts: the one-sided tails are those of scipy's Fisher test."""
+    result = ct.proportion_difference(hits[0], 50, hits[1], 20, rising=0.85)
+    table = np.array([[hits[0], 50 - hits[0]], [hits[1], 20 - hits[1]]])
+    up, down = (stats.fisher_exact(table, alternative=side).pvalue for side in ("less", "greater"))
+    assert result.p_value == pytest.approx(min(1.0, up / 0.85, down / 0.15), rel=1e-9)
+
+
+def test_both_directions_together_keep_alpha() -> None:
+    """Without drift p <= 0.05 in at most 5.6 % of 2 x 2 tables, enumerated exactly."""
+    n, share = 60, 0.1
+    chance = stats.binom.pmf(np.arange(n + 1), n, share)
+    kept = np.flatnonzero(chance > 1e-4).tolist()
+    rejected = sum(
+        chance[a] * chance[b]
+        for a in kept
+        for b in kept
+        if (ct.proportion_difference(a, n, b, n, rising=0.85).p_value or 0.0) <= 0.05
+    )
+    assert rejected <= 0.056
+
+
 def test_new_category_by_hand() -> None:
     """Three rows of one new category: C(7, 5) / C(10, 5) per category, three categories, twice."""
     result = ct.new_categories(*vectors([3, 2, 0], [1, 1, 3]))
