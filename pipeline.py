@@ -27,6 +27,8 @@ import latency
 import metrics
 import model_file
 import model_policy
+import row_answers
+import row_results
 import schema_inference
 import schema_merge
 import schema_utils
@@ -71,6 +73,7 @@ class _Run:
     rows: pd.DataFrame | None = None
     y_true: pd.Series[Any] | None = None
     row_numbers: NDArray[np.int64] | None = None
+    sample_rows: NDArray[np.int64] | None = None
     predictions: Predictions | None = None
     labels_reason: str | None = None
     problems: dict[str, str] = field(default_factory=dict)
@@ -313,6 +316,7 @@ def _data(run: _Run) -> None:
     if run.sample is not None and aligned is not None and problem is None:
         chosen = _choose_rows(aligned, config.n_rows, config.seed)
         run.rows = chosen.reset_index(drop=True)
+        run.sample_rows = chosen.index.to_numpy(dtype=np.int64)
         if section.target is not None:
             run.y_true = run.sample.loc[chosen.index, section.target].reset_index(drop=True)
         section.source, section.name = "sample", run.request.sample_name
@@ -420,6 +424,25 @@ def _quality(run: _Run) -> None:
     )
     if run.y_true is None and run.labels_reason:
         run.report.quality.notes.insert(0, run.labels_reason)
+    _keep_answers(run)
+
+
+def _keep_answers(run: _Run) -> None:
+    """Store the answers per row of a labelled sample, so that runs can be compared row by row."""
+    if run.y_true is None or run.predictions is None or run.sample_rows is None:
+        return
+    rows = run.sample_rows
+    results = row_answers.answers_by_row(
+        run.predictions,
+        run.loaded.info,
+        run.y_true,
+        sample=f"{run.request.sample_sha256}:{run.report.data.target}",
+        rows=rows if run.row_numbers is None else rows[run.row_numbers],
+        positive_class=run.report.quality.positive_class,
+    )
+    if results is not None:
+        data = row_results.pack(results)
+        run.report.quality.answers_artifact = run.save_data(data, "answers-by-row.npz")
 
 
 def _behaviour(run: _Run) -> None:

@@ -323,6 +323,9 @@ class QualitySection(Section):
     prediction_distribution: Histogram = Field(default_factory=Histogram)
     actual_distribution: Histogram | None = None
     confidence_distribution: Histogram | None = None
+    answers_artifact: str | None = Field(
+        default=None, description="SHA-256 of the stored answers per row, for paired comparisons"
+    )
     notes: list[str] = Field(default_factory=list)
 
 

@@ -16,6 +16,7 @@ from glossary import title
 from report_types import RunStatus, TestReport
 from run_types import RunRecord
 from views.common import open_store, show_chart, show_notes, theme, when
+from views.compare_rows import show_real_differences
 
 MOST_RUNS = 6
 SYMBOLS = {
@@ -41,6 +42,7 @@ def show() -> None:
         return
     _show(compare_reports(loaded), records)
     _show_importance(loaded, records)
+    show_real_differences(loaded, [_short(record) for record in records])
 
 
 def _choose_runs() -> list[RunRecord]:

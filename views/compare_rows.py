@@ -1,0 +1,53 @@
+"""Is the difference real? Two or more runs compared by their answers, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from errors import MonitorError
+from formatting import escape_markdown, number, p_value
+from glossary import title
+from paired_tests import Difference, in_words
+from report_types import Cell, TestReport
+from row_results import RowResults, compare_rows, unpack
+from views.common import open_store, show_table
+
+SHARES = {"accuracy", "roc_auc"}
+
+
+def show_real_differences(reports: Sequence[TestReport], names: Sequence[str]) -> None:
+    """Compare every run with the first, by tests that know which rows were the same."""
+    st.subheader("Is the difference real?")
+    try:
+        results = [_answers(report) for report in reports]
+    except MonitorError as error:
+        st.caption(escape_markdown(error))
+        return
+    if results[0] is None or all(result is None for result in results[1:]):
+        st.caption("Needs labelled rows of a classifier or a regression in both runs.")
+        return
+    rows: list[dict[str, Cell]] = []
+    for name, result in zip(names[1:], results[1:], strict=True):
+        found = [] if result is None else compare_rows(results[0], result)
+        rows += [_line(name, difference) for difference in found]
+    if rows:
+        show_table(rows, "compare.real")
+        st.caption(f"Against the baseline {escape_markdown(names[0])}; 95 % intervals.")
+
+
+def _answers(report: TestReport) -> RowResults | None:
+    sha256 = report.quality.answers_artifact
+    return unpack(open_store().artifact_path(sha256).read_bytes()) if sha256 else None
+
+
+def _line(name: str, found: Difference) -> dict[str, Cell]:
+    return {
+        "Run": name,
+        "Number": title(found.name),
+        "Finding": in_words(found, in_points=found.name in SHARES),
+        "p": p_value(found.p_value),
+        "Rows": number(found.n),
+        "Test": found.method,
+    }
