@@ -142,7 +142,9 @@ def _show_numbers(
     second.metric(*_main_number(section, output), delta_color="off")
 
 
-def _main_number(section: ExplanationSection, output: OutputExplanation) -> tuple[str, str, str]:
+def _main_number(
+    section: ExplanationSection, output: OutputExplanation
+) -> tuple[str, str, str | None]:
     """Return name, new value and change of the explained number; a probability if possible."""
     old, new = output.predictions
     space = section.space
@@ -151,8 +153,9 @@ def _main_number(section: ExplanationSection, output: OutputExplanation) -> tupl
         space = "probability"
     name = f"{space.capitalize()} of {escape_markdown(output.output)}"
     if space == "probability":
-        return name, percent(new), f"{100 * (new - old):+.2f} points"
-    return name, number(new), signed(new - old)
+        points = f"{100 * (new - old):+.2f} points"
+        return name, percent(new), points if new != old else None
+    return name, number(new), signed(new - old) if new != old else None
 
 
 def _say_changes(section: ExplanationSection, output: OutputExplanation) -> None:
