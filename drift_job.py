@@ -53,6 +53,7 @@ class DriftTask(TypedModel):
     reference_name: str
     current: Path
     current_name: str
+    labels: str = Field(default="", description="Right answers, which current rows may lack")
     options: dict[str, Any] = Field(default_factory=dict, description="See drift_files.Options")
     model: Path | None = None
     model_name: str = ""

@@ -190,6 +190,14 @@ def test_an_unreadable_file_keeps_its_kind_of_error(task: DriftTask, settings: S
         drift_job.start(task, settings).wait()
 
 
+def test_answers_that_current_rows_lack_are_not_missed(task: DriftTask, settings: Settings) -> None:
+    """The label column of a reference is no drift where nobody knows the answers yet."""
+    task.reference.write_bytes(csv(rows().assign(bought="yes")))
+    report = drift_job.start(task.model_copy(update={"labels": "bought"}), settings).wait()
+    assert [f.feature for f in report.features] == ["size", "colour"]
+    assert "bought" in report.notes[0]
+
+
 def test_a_model_that_cannot_answer_is_a_note(task: DriftTask, settings: Settings) -> None:
     """The columns are compared all the same."""
     model = task.reference.with_name("model.pkl")

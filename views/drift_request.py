@@ -72,27 +72,29 @@ class Asked:
             A file or a run is not in the store any more.
         """
         store = open_store()
-        sha256, name = self._reference()
+        sha256, name, labels = self._reference()
         model = store.get_run(self.model_run) if self.model_run else None
         return DriftTask(
             reference=store.artifact_path(sha256),
             reference_name=name,
             current=store.artifact_path(self.current),
             current_name=store.get_artifact(self.current).name,
+            labels=labels,
             options={"thresholds": dict(self.thresholds), "jointly": self.jointly},
             model=store.artifact_path(model.model_sha256) if model else None,
             model_name=model.model_name if model else "",
         )
 
-    def _reference(self) -> tuple[str, str]:
+    def _reference(self) -> tuple[str, str, str]:
+        """Return SHA-256 and name of the reference, and its column of right answers if known."""
         store = open_store()
         if not self.reference_run:
-            return self.reference, store.get_artifact(self.reference).name
+            return self.reference, store.get_artifact(self.reference).name, ""
         report = store.get_report(self.reference_run)
         if report.data.artifact is None:
             msg = f"Run {self.reference_run} has kept no rows"
             raise NotFoundError(msg)
-        return report.data.artifact, "tested rows"
+        return report.data.artifact, "tested rows", report.data.target or ""
 
 
 @dataclass
