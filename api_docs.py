@@ -101,7 +101,8 @@ DRIFT_BODY: dict[str, Any] = {
                         "reference": {
                             "type": "string",
                             "format": "binary",
-                            "description": "The data that is known to be good: CSV, Parquet, JSON",
+                            "description": "The data that is known to be good: CSV, Parquet, JSON, "
+                            "or a profile saved by python -m drift_reference",
                         },
                         "current": {
                             "type": "string",

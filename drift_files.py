@@ -21,12 +21,13 @@ from base_types import TypedModel
 from drift import compare_frames, compare_predictions
 from drift_comparison import Thresholds
 from drift_job import DriftTask
+from drift_reference import ReferenceProfile, compare_with_profile, is_profile
 from errors import DataError, InputError, ModelError, MonitorError, TooLargeError
 from model_types import ModelInfo
 from report_types import DriftReport, FeatureDrift
 from schema_inference import schema_from_sample
 from schema_utils import Schema
-from table_reader import read_table
+from table_reader import Table, read_table
 
 Tell = Callable[[float, str], None]
 
@@ -64,13 +65,14 @@ def compare_files(task: DriftTask, tell: Tell) -> DriftReport:
     """
     options = _options(task.options)
     tell(0.02, f"reading {task.reference_name}")
+    kept = task.reference.read_bytes()
+    if is_profile(kept):
+        return _compare_with_kept(ReferenceProfile.from_bytes(kept), (task, options), tell)
     reference = read_table(task.reference, task.reference_name)
     tell(0.2, f"reading {task.current_name}")
     current = read_table(task.current, task.current_name)
     if task.labels in reference.frame and task.labels not in current.frame:
-        reference.notes.append(
-            f"the answers in {task.labels!r} were not compared; current rows have none"
-        )
+        reference.notes.append(f"{task.labels!r} was not compared: current rows have no answers")
         reference = reference._replace(frame=reference.frame.drop(columns=task.labels))
     schema = schema_from_sample(reference.frame.head(KIND_ROWS))
     report = compare_frames(
@@ -80,9 +82,29 @@ def compare_files(task: DriftTask, tell: Tell) -> DriftReport:
         thresholds=options.thresholds,
         progress=lambda fraction, message: tell(0.4 + 0.4 * fraction, message),
     )
-    report.notes += [f"{task.reference_name}: {note}" for note in reference.notes]
-    report.notes += [f"{task.current_name}: {note}" for note in current.notes]
+    report.notes += _notes(task.reference_name, reference) + _notes(task.current_name, current)
     _compare_further(report, (reference.frame, current.frame, schema), (task, options), tell)
+    return report
+
+
+def _notes(name: str, table: Table) -> list[str]:
+    return [f"{name}: {note}" for note in table.notes]
+
+
+def _compare_with_kept(
+    profile: ReferenceProfile, asked: tuple[DriftTask, Options], tell: Tell
+) -> DriftReport:
+    """Compare with a reference that is not a table but the saved profile of one."""
+    task, options = asked
+    tell(0.2, f"reading {task.current_name}")
+    current = read_table(task.current, task.current_name)
+    report = compare_with_profile(profile, current.frame, thresholds=options.thresholds)
+    report.notes += _notes(task.current_name, current)
+    if options.jointly or task.model is not None:
+        report.notes.append(
+            "The reference is a profile without rows: neither all columns at once nor predictions "
+            "can be compared with it."
+        )
     return report
 
 

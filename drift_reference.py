@@ -12,13 +12,14 @@ categories are exact. A window is compared in time that does not depend on the r
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,9 @@ in 1,000 rows has z = 2.8 against 4,096 values and 3.2 against infinitely many."
 
 MAX_LABELS = 10_000
 """A column of texts with more distinct values in a row group is compared by their length."""
+
+MAX_UNPACKED_BYTES = 512 * 2**20
+"""Larger than any profile of 5,000 columns is."""
 
 Progress = Callable[[float, str], None]
 
@@ -108,6 +112,7 @@ class ReferenceProfile:
             It is no profile, damaged, or of a version this program does not know.
         """
         try:
+            _refuse_bomb(data)
             with np.load(BytesIO(data), allow_pickle=False) as arrays:
                 header = _read_header(arrays["header"].tobytes())
                 columns = [_column_of(arrays, i, c) for i, c in enumerate(header.columns)]
@@ -117,6 +122,23 @@ class ReferenceProfile:
         names = [column.name for column in header.columns]
         kinds = {column.name: column.kind for column in header.columns}
         return cls(header.n_rows, kinds, dict(zip(names, columns, strict=True)))
+
+
+def is_profile(data: bytes) -> bool:
+    """Whether these bytes are the saved form of a profile, sound or not."""
+    try:
+        with ZipFile(BytesIO(data)) as archive:
+            return "header.npy" in archive.namelist()
+    except BadZipFile:
+        return False
+
+
+def _refuse_bomb(data: bytes) -> None:
+    with ZipFile(BytesIO(data)) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > MAX_UNPACKED_BYTES:
+        msg = f"it unpacks to {size:,} bytes; at most {MAX_UNPACKED_BYTES:,} are read"
+        raise ValueError(msg)
 
 
 def _header_of(name: str, kind: Kind, column: Profile) -> _ColumnHeader:
@@ -206,7 +228,7 @@ def compare_with_profile(
         window = _window_profile(window, profile.kinds)
     common = [name for name in profile.columns if name in window.columns]
     compared = {
-        name: compare_profiles(profile.columns[name], window.columns[name], limits, exact=False)
+        name: compare_profiles(profile.columns[name], window.columns[name], limits)
         for name in common
     }
     extra = [name for name in window.columns if name not in profile.columns]
@@ -333,3 +355,27 @@ def compare_parquet(
     """
     window = profile_parquet(path, profile.kinds, progress=progress)
     return compare_with_profile(profile, window, thresholds=thresholds)
+
+
+def main() -> None:
+    """Save the profile of a table: ``python -m drift_reference rows.parquet profile.npz``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("table", type=Path, help="Parquet of any size, or CSV or JSON")
+    parser.add_argument("profile", type=Path, help="where to save it")
+    arguments = parser.parse_args()
+    with arguments.table.open("rb") as stream:
+        is_parquet = stream.read(4) == b"PAR1"
+    made = profile_parquet if is_parquet else _profile_table
+    arguments.profile.write_bytes(made(arguments.table).to_bytes())
+
+
+def _profile_table(path: Path) -> ReferenceProfile:
+    from schema_inference import schema_from_sample
+    from table_reader import read_table
+
+    frame = read_table(path).frame
+    return profile_frame(frame, schema_from_sample(frame))
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ import requests
 
 import drift
 import drift_job
+import drift_reference
 from drift_job import DriftTask
 from errors import BusyError, DataError, MonitorError
 from report_types import DriftReport, DriftVerdict
@@ -188,6 +189,20 @@ def test_an_unreadable_file_keeps_its_kind_of_error(task: DriftTask, settings: S
     task.current.write_bytes(b"\x80\x04pickle")
     with pytest.raises(DataError, match=r"new\.csv looks like a pickle"):
         drift_job.start(task, settings).wait()
+
+
+def test_the_reference_may_be_a_kept_profile(
+    task: DriftTask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile saved from the command line takes the place of its table."""
+    profile = task.reference.with_name("profile.npz")
+    command = ["drift_reference", str(task.reference), str(profile)]
+    monkeypatch.setattr("sys.argv", command)
+    drift_reference.main()
+    asked = task.model_copy(update={"reference": profile, "options": {"jointly": True}})
+    report = drift_job.start(asked, settings).wait()
+    assert report.features == drift_job.start(task, settings).wait().features
+    assert "without rows" in report.notes[-1]
 
 
 def test_answers_that_current_rows_lack_are_not_missed(task: DriftTask, settings: Settings) -> None:

@@ -115,6 +115,14 @@ def test_a_damaged_profile_is_refused(reference: pd.DataFrame) -> None:
         kept.ReferenceProfile.from_bytes(data[: len(data) // 2])
 
 
+def test_a_bomb_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would unpack to more than any profile needs is not unpacked."""
+    data = kept.profile_frame(table(100)).to_bytes()
+    monkeypatch.setattr(kept, "MAX_UNPACKED_BYTES", 1000)
+    with pytest.raises(DataError, match="unpacks to"):
+        kept.ReferenceProfile.from_bytes(data)
+
+
 def test_another_version_is_refused(
     reference: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

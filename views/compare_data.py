@@ -77,7 +77,8 @@ def _table_place(side: str, sha256: str) -> None:
         "CSV, Parquet or JSON",
         key=f"drift.{side}.{st.session_state.get('drift.uploads', 0)}",
         max_upload_size=settings().max_sample_mb,
-        help="Columns are matched by name. The file stays on this machine for a day.",
+        help="Columns are matched by name. The file stays on this machine for a day. The reference "
+        "may also be a profile, saved by: python -m drift_reference rows.parquet profile.npz",
     )
     if uploaded is None:
         return
