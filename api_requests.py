@@ -48,7 +48,7 @@ def submit_form(store: Store, form: Form, idempotency_key: str | None, *, actor:
     if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY:
         msg = f"The Idempotency-Key has {len(idempotency_key)} characters; expected 1 to {MAX_KEY}"
         raise InputError(msg)
-    values = _request_values(form.fields)
+    values = request_values(form.fields)
     model.incoming.complete()
     file = inspect_file(model.incoming.path, model.name)
     sample = form.files.get("sample")
@@ -67,7 +67,8 @@ def _keep(store: Store, upload: Upload, kind: str) -> str:
     return store.keep_artifact(upload.incoming, kind=kind, name=name).sha256
 
 
-def _request_values(fields: Mapping[str, bytes]) -> dict[str, Any]:
+def request_values(fields: Mapping[str, bytes]) -> dict[str, Any]:
+    """Read the fields of the form beside the files; raises ``InputError`` naming the wrong one."""
     schema = fields.get("schema", b"").strip()
     return {
         "config": _config(fields),

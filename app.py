@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from process_guard import close_memory
 from views import sign_in
 from views.common import show_sidebar, use_page_style
 
+close_memory()
 st.set_page_config(page_title="Model Monitor", page_icon="🩺", layout="wide")
 use_page_style()
 
@@ -22,6 +24,7 @@ navigation = st.navigation(
                 url_path="test",
             ),
             st.Page("views/runs.py", title="Runs", icon=":material/history:", url_path="runs"),
+            st.Page("views/gate.py", title="Gate", icon=":material/rule:", url_path="gate"),
         ],
         "Data": [
             st.Page(

@@ -7,7 +7,9 @@ Pure: what the baseline is was found by whoever calls.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -21,6 +23,8 @@ from policy_numbers import gate_numbers
 from policy_text import Lines, parse_policy_text
 from policy_types import Policy, Rule
 from report_types import Check, GateResult, TestReport, Verdict
+
+_PLAIN = re.compile(r"[A-Za-z][\w.]*")
 
 ROUNDING = 1e-12
 """Share of a value by which a change may pass its limit: 0.92 - 0.9 is a little more than 0.02."""
@@ -118,6 +122,50 @@ def apply_policy(
         baseline_run_id=against.report.run_id if against.report else None,
         notes=list(_notes(report, against)),
     )
+
+
+def replay(policy: Policy, runs: Sequence[tuple[str, TestReport]]) -> list[GateResult]:
+    """Say what a policy would have made of past runs.
+
+    Parameters
+    ----------
+    policy : Policy
+        The rules.
+    runs : sequence of (str, TestReport)
+        Name of the model and report, oldest first.
+
+    Returns
+    -------
+    list of GateResult
+        One per run; each is compared with the newest before it of the same name that did not fail.
+    """
+    passed: dict[str, TestReport] = {}
+    results = []
+    for name, report in runs:
+        result = apply_policy(policy, report, passed.get(name))
+        if result.verdict is not Verdict.FAIL:
+            passed[name] = report
+        results.append(result)
+    return results
+
+
+def suggest_rule(name: str, number: Number | None) -> str:
+    """Return the line of a policy that holds a number where it is now, or demands a check.
+
+    Examples
+    --------
+    >>> print(suggest_rule("model.safety", None))
+      - check: model.safety
+    """
+    if number is None or number.estimate.value is None:
+        return f"  - check: {_quoted(name)}"
+    limit = "at_least" if number.higher_is_better else "at_most"
+    return f"  - number: {_quoted(name)}\n    {limit}: {number.estimate.value:.4g}"
+
+
+def _quoted(name: str) -> str:
+    """Return a name as YAML reads it back."""
+    return name if _PLAIN.fullmatch(name) else json.dumps(name)
 
 
 def _baseline_of(report: TestReport | None) -> Baseline:

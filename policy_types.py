@@ -38,7 +38,7 @@ class Rule(TypedModel):
     number: str | None = Field(
         default=None,
         min_length=1,
-        max_length=200,
+        max_length=500,
         description="Name of a number of the report: balanced_accuracy, p95_ms, harm_missing ...",
     )
     check: str | None = Field(

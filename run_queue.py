@@ -37,7 +37,7 @@ class RunQueue(ArtifactStore):
         """Queue a run for ``actor`` and return its id.
 
         The same ``idempotency_key`` of the same actor, with the same request, returns the first
-        run's id.
+        run's id; only where that run was interrupted is a new one queued, which takes the key over.
 
         Raises
         ------
@@ -53,7 +53,12 @@ class RunQueue(ArtifactStore):
             own_key = _own_key(idempotency_key, actor)
             earlier = _find_by_key(connection, own_key)
             if earlier is not None:
-                return _same_request(earlier, body, idempotency_key)
+                known = _same_request(earlier, body, idempotency_key)
+                if earlier.status != RunStatus.INTERRUPTED.value:
+                    return known
+                connection.execute(
+                    sa.update(run).where(run.c.id == known).values(idempotency_key=None)
+                )
             self._refuse_when_full(connection)
             for sha256 in _files_of(request):
                 require_file(connection, sha256)
@@ -267,14 +272,14 @@ def _own_key(key: str | None, actor: str) -> str | None:
     return None if key is None else hashlib.sha256(f"{actor}\n{key}".encode()).hexdigest()
 
 
-def _find_by_key(connection: sa.Connection, key: str | None) -> sa.Row[Any, Any] | None:
+def _find_by_key(connection: sa.Connection, key: str | None) -> sa.Row[Any, Any, Any] | None:
     if key is None:
         return None
-    statement = sa.select(run.c.id, run.c.request).where(run.c.idempotency_key == key)
+    statement = sa.select(run.c.id, run.c.request, run.c.status).where(run.c.idempotency_key == key)
     return connection.execute(statement).one_or_none()
 
 
-def _same_request(earlier: sa.Row[Any, Any], body: dict[str, Any], key: str | None) -> str:
+def _same_request(earlier: sa.Row[Any, Any, Any], body: dict[str, Any], key: str | None) -> str:
     if earlier.request != body:
         msg = f"The idempotency key {key!r} was used for another request; use a new key"
         raise InputError(msg)

@@ -25,8 +25,6 @@ _INTERVAL = {"value", "low", "high"}
 _LISTED = run.c.purpose == "test"
 """Previews are made for a page and forgotten; lists, names and trends leave them out."""
 
-_PASSING = (Verdict.PASS.value, Verdict.WARN.value)
-
 
 class Store(RunQueue):
     """Everything the product remembers; safe for threads, several processes share one.
@@ -121,7 +119,7 @@ class Store(RunQueue):
         statement = (
             sa.select(run.c.id)
             .where(*_conditions(RunFilter(model_name=model_name, labels=labels)))
-            .where(run.c.status == RunStatus.DONE.value, decided.in_(_PASSING))
+            .where(run.c.status == RunStatus.DONE.value, decided != Verdict.FAIL.value)
             .order_by(run.c.created_at.desc(), run.c.id.desc())
             .limit(1)
         )

@@ -1,35 +1,55 @@
-"""Test a model file over HTTP and print a summary; ready to copy into a CI job.
+r"""Test a model file and tell a CI job whether it may go on; one file, ready to copy.
 
 Needs Python 3.9+ and ``requests``. Without a model it trains a small one (that needs scikit-learn).
 
-    python client_api_example.py                                    train a small model and test it
-    python client_api_example.py model.pkl                          test a file
-    python client_api_example.py model.pkl --sample data.csv --target y --html report.html
+    python client_api_example.py                       train a small model and test it
+    python client_api_example.py model.pkl --sample data.csv --target y
+    python client_api_example.py model.pkl --sample data.csv --target y \
+        --policy gate.yaml --baseline main --label branch=main --label commit=1a2b3c \
+        --junit out.xml --summary out.md --json report.json --html report.html
+    python client_api_example.py model.pkl --sample data.csv --target y --local
 
-Exit codes: 0 all checks passed (warnings allowed unless --fail-on warn), 1 a check failed,
-2 wrong usage or refused input, 3 the test could not be run.
+``--local`` needs no server: it runs the test here, with the product's own modules (this file lies
+in its folder ``example_client``, or ``--product`` says where the product is). The baseline is then
+the JSON report of an earlier run.
+
+Exit codes: 0 passed (warnings allowed unless --fail-on warn), 1 a check or a rule of the policy
+failed, 2 wrong usage or refused input, 3 the test could not be run: no server, no time left, or a
+model that does not load. With a policy its verdict decides, without one the product's own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pickle
+import random
 import sys
 import time
+import uuid
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import requests
 
 PASSED, FAILED, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
 SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
 FINAL = ("done", "error", "timeout", "cancelled", "interrupted")
+CONNECTION_ATTEMPTS = 5
+"""Tries before an unreachable server is given up: about half a minute in all."""
 
+INTERRUPTED_ATTEMPTS = 3
+"""How often a run that a restart of the server interrupted is sent again."""
 
-CONNECTION_ATTEMPTS = 4
-"""Tries before an unreachable server is given up: about ten seconds in all."""
+LONGEST_PAUSE = 30.0
+SUMMARY_BYTES = 1_000_000
+"""Most that is written to a job summary; GitHub drops what is larger than 1 MiB."""
+
+OUTPUTS = {"html": "report.html", "json": "report", "junit": "junit.xml", "summary": "report.md"}
 
 
 class CouldNotRun(Exception):
@@ -54,44 +74,100 @@ def train_small_model(folder: Path) -> tuple[Path, Path, str]:
     return folder / "iris.pkl", folder / "iris.csv", "target"
 
 
-class Client:
-    """Talks to one server; retries while it is busy or restarting."""
+# --- progress ------------------------------------------------------------------------------------
 
-    def __init__(self, url: str, token: str | None, timeout: float) -> None:
+
+class Progress:
+    """Shows how far a run is: a bar in a terminal, one line per stage in a log."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.last = ""
+
+    def show(self, fraction: float, stage: str, message: str) -> None:
+        """Tell how far the run is; says nothing twice."""
+        if self.live:
+            bar = ("#" * int(20 * fraction)).ljust(20, ".")
+            sys.stderr.write(f"\r\033[K[{bar}] {fraction:4.0%} {message or stage}"[:110])
+        elif stage != self.last:
+            sys.stderr.write(f"{fraction:4.0%} {stage}: {message}\n")
+        self.last = stage
+        sys.stderr.flush()
+
+    def say(self, text: str) -> None:
+        """Tell something that is no progress."""
+        self.end()
+        sys.stderr.write(f"{text}\n")
+
+    def end(self) -> None:
+        """Remove the bar."""
+        if self.live:
+            sys.stderr.write("\r\033[K")
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+class Client:
+    """Talks to one server; retries with growing pauses while it is busy or restarting."""
+
+    def __init__(self, url: str, token: str | None, timeout: float, progress: Progress) -> None:
         self.url = url.rstrip("/")
         self.deadline = time.monotonic() + timeout
+        self.progress = progress
         self.lost = 0
+        self.run_id: str | None = None
         self.session = requests.Session()
         if token:
             self.session.headers["Authorization"] = f"Bearer {token}"
 
-    def run_tests(self, model: Path, sample: Path | None, fields: dict[str, str]) -> dict[str, Any]:
-        """Post the files and wait for the summary of the finished run."""
-        answer = self._post(model, sample, fields)
-        summary: dict[str, Any] = answer.json()
-        while summary.get("status") not in FINAL:
-            self._check_time()
-            waited = self._get(f"/runs/{summary['run_id']}?wait=20")
-            summary = waited.json()
+    def run_tests(
+        self, model: Path, sample: Path | None, fields: dict[str, str], key: str
+    ) -> dict[str, Any]:
+        """Post the files and wait for the summary of the finished run.
+
+        The key makes retries harmless: the same key and files are one run, however often they are
+        sent; only a run that was interrupted is made again.
+        """
+        for _ in range(INTERRUPTED_ATTEMPTS):
+            summary = self._follow(self._post(model, sample, fields, key).json())
+            if summary["status"] != "interrupted":
+                break
+            self.progress.say("The server was restarted in mid-run; sending the run again")
         return summary
 
     def text(self, path: str) -> str:
         """Fetch a text, such as the HTML report."""
-        return self._get(path).text
+        return self._get(path).content.decode()
 
-    def _post(self, model: Path, sample: Path | None, fields: dict[str, str]) -> requests.Response:
+    def cancel(self) -> None:
+        """Cancel the run, if one was begun."""
+        if self.run_id:
+            self.session.post(f"{self.url}/runs/{self.run_id}/cancel", timeout=10)
+
+    def _follow(self, summary: dict[str, Any]) -> dict[str, Any]:
+        self.run_id = summary["run_id"]
+        while summary["status"] not in FINAL:
+            if time.monotonic() > self.deadline:
+                message = "The test did not finish in time; see --timeout."
+                raise CouldNotRun(message)
+            stage = summary.get("stage") or summary["status"]
+            self.progress.show(summary.get("fraction") or 0.0, stage, summary.get("message") or "")
+            wait = 0.5 if self.progress.live else 2
+            summary = self._get(f"/runs/{self.run_id}?wait={wait}").json()
+        self.progress.end()
+        return summary
+
+    def _post(
+        self, model: Path, sample: Path | None, fields: dict[str, str], key: str
+    ) -> requests.Response:
         while True:
             with ExitStack() as stack:
                 files = {"model": (model.name, stack.enter_context(model.open("rb")))}
                 if sample is not None:
                     files["sample"] = (sample.name, stack.enter_context(sample.open("rb")))
-                answer = self._send(
-                    "POST",
-                    "/run_tests",
-                    files=files,
-                    data=fields,
-                    headers={"Prefer": "wait=30"},
-                )
+                headers = {"Prefer": "respond-async", "Idempotency-Key": key}
+                answer = self._send("POST", "/run_tests", files=files, data=fields, headers=headers)
             if answer is not None:
                 return answer
 
@@ -112,10 +188,10 @@ class Client:
             answer = self.session.request(method, self.url + path, timeout=90, **options)
         except (requests.ConnectionError, requests.Timeout) as error:
             self.lost += 1
+            message = f"The server at {self.url} cannot be reached: {error}"
             if self.lost > CONNECTION_ATTEMPTS:
-                message = f"The server at {self.url} cannot be reached: {error}"
                 raise CouldNotRun(message) from error
-            time.sleep(self.lost)
+            self._pause(2.0 ** (self.lost - 1), message)
             return None
         self.lost = 0
         if answer.status_code in (429, 503):
@@ -129,14 +205,11 @@ class Client:
         return answer
 
     def _pause(self, seconds: float, why: str) -> None:
+        """Wait a little, not all clients equally long, as long as there is time."""
+        seconds = min(LONGEST_PAUSE, seconds) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         if time.monotonic() + seconds > self.deadline:
             raise CouldNotRun(why)
         time.sleep(seconds)
-
-    def _check_time(self) -> None:
-        if time.monotonic() > self.deadline:
-            message = "The test did not finish in time; see --timeout."
-            raise CouldNotRun(message)
 
 
 def problem(answer: requests.Response) -> str:
@@ -148,13 +221,27 @@ def problem(answer: requests.Response) -> str:
     return str(body.get("detail") or body.get("title") or f"HTTP {answer.status_code}")
 
 
+# --- what is told --------------------------------------------------------------------------------
+
+
+def decisive(summary: dict[str, Any]) -> str:
+    """Return the verdict that counts: the policy's where there is one."""
+    gate = summary.get("gate") or {}
+    return str(gate.get("verdict") or summary.get("verdict") or summary["status"])
+
+
 def print_summary(summary: dict[str, Any]) -> None:
-    """Print verdict, checks and where to read more."""
-    verdict = summary.get("verdict") or summary["status"]
-    name = summary.get("model_name", "model")
-    print(f"{name}: {str(verdict).upper()}  {summary.get('summary') or ''}")
-    for check in summary.get("checks", []):
-        print(f"  {SYMBOLS.get(check['verdict'], '?')} {check['title']}: {check['reason']}")
+    """Print verdict, rules of the policy, checks and where to read more."""
+    gate = summary.get("gate") or {}
+    text = gate.get("summary") or summary.get("summary") or summary.get("error") or ""
+    print(f"{summary.get('model_name', 'model')}: {decisive(summary).upper()}  {text}")
+    for note in gate.get("notes", []):
+        print(f"  {note}")
+    for heading, checks in (("Gate", gate.get("checks")), ("Checks", summary.get("checks"))):
+        if checks and gate:
+            print(f" {heading}")
+        for check in checks or []:
+            print(f"  {SYMBOLS.get(check['verdict'], '?')} {check['title']}: {check['reason']}")
     for title, link in (summary.get("links") or {}).items():
         print(f"  {title}: {link}")
 
@@ -163,55 +250,156 @@ def exit_code(summary: dict[str, Any], fail_on: str) -> int:
     """Translate a finished run into an exit code."""
     if summary["status"] != "done":
         return COULD_NOT_RUN
+    verdicts = {check["id"]: check["verdict"] for check in summary.get("checks", [])}
+    if verdicts.get("model.load") == "fail" and verdicts.get("model.safety") != "fail":
+        return COULD_NOT_RUN  # nothing was tested, so nothing failed; dangerous contents did
     failing = ("fail", "warn") if fail_on == "warn" else ("fail",)
-    return FAILED if summary.get("verdict") in failing else PASSED
+    if decisive(summary) in failing:
+        return FAILED
+    return COULD_NOT_RUN if summary.get("verdict") == "skip" else PASSED
+
+
+def write_outputs(
+    options: argparse.Namespace, summary: dict[str, Any], read: Callable[[str], str]
+) -> None:
+    """Write the files that were asked for; a run without a report still leaves its reason."""
+    for name, source in OUTPUTS.items():
+        path: Path | None = getattr(options, name)
+        if path is None:
+            continue
+        text = read(source) if summary["status"] == "done" else without_report(name, summary)
+        if name == "summary":
+            text = text.encode()[:SUMMARY_BYTES].decode(errors="ignore")
+        is_job_summary = str(path) == os.environ.get("GITHUB_STEP_SUMMARY")
+        with path.open("a" if is_job_summary else "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def without_report(name: str, summary: dict[str, Any]) -> str:
+    """Return what to write where there is no report: why, in the form that was asked for."""
+    why = str(summary.get("error") or summary["status"])
+    if name == "json":
+        return json.dumps(summary, indent=2)
+    if name == "junit":
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites tests="1" errors="1">'
+            '<testsuite name="run" tests="1" errors="1"><testcase classname="run" '
+            f'name="The test runs"><error message={quoteattr(why)}/></testcase></testsuite>'
+            "</testsuites>\n"
+        )
+    return f"# The test could not be run\n\n{why}\n" if name == "summary" else f"<p>{why}</p>\n"
+
+
+# --- the command ---------------------------------------------------------------------------------
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line; argparse itself exits with 2 on wrong usage."""
-    parser = argparse.ArgumentParser(description="Test a model file over HTTP.")
+    parser = argparse.ArgumentParser(
+        description="Test a model file and tell a CI job whether it may go on.",
+        epilog="Exit codes: 0 passed, 1 a check failed, 2 wrong usage or input, 3 could not run.",
+    )
     parser.add_argument("model", nargs="?", type=Path, help="model file; none trains a small one")
     parser.add_argument("--url", default=os.environ.get("MONITOR_URL", "http://127.0.0.1:8000"))
     parser.add_argument("--token", default=os.environ.get("MONITOR_API_TOKEN"))
+    parser.add_argument("--local", action="store_true", help="run here, without a server")
+    parser.add_argument("--product", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--sample", type=Path, help="CSV, Parquet or JSON with rows of its data")
     parser.add_argument("--target", help="column of the sample with the right answers")
+    parser.add_argument("--policy", type=Path, help="what the run must keep, YAML or JSON")
+    parser.add_argument("--baseline", help="branch, run id or label:NAME=VALUE to compare with")
+    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", type=label)
     parser.add_argument("--rows", type=int, help="rows to test on")
     parser.add_argument("--seed", type=int, help="same seed, same numbers")
     parser.add_argument("--html", type=Path, help="write the HTML report here")
     parser.add_argument("--json", type=Path, help="write the whole report as JSON here")
+    parser.add_argument("--junit", type=Path, help="write the checks as JUnit XML here")
+    parser.add_argument("--summary", type=Path, help="write a summary in Markdown here")
     parser.add_argument("--fail-on", choices=("fail", "warn"), default="fail")
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds")
+    parser.add_argument("--key", help="Idempotency-Key; the same key is the same run")
     return parser.parse_args(arguments)
+
+
+def label(text: str) -> tuple[str, str]:
+    """Read one NAME=VALUE."""
+    name, sign, value = text.partition("=")
+    if not (name and sign):
+        message = f"{text!r} is not NAME=VALUE"
+        raise argparse.ArgumentTypeError(message)
+    return name, value
 
 
 def request_fields(options: argparse.Namespace) -> dict[str, str]:
     """Return the form fields beside the files."""
     changes = {"n_rows": options.rows, "seed": options.seed}
-    given = ",".join(f'"{name}": {value}' for name, value in changes.items() if value is not None)
-    fields = {"target": options.target} if options.target else {}
-    return {**fields, "options": "{" + given + "}"} if given else fields
+    given = {name: value for name, value in changes.items() if value is not None}
+    fields = {
+        "source": "client",
+        "target": options.target,
+        "baseline": options.baseline,
+        "gate": options.policy.read_text(encoding="utf-8") if options.policy else None,
+        "labels": json.dumps(dict(options.label)) if options.label else None,
+        "options": json.dumps(given) if given else None,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def run_here(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Run the test without a server and write the outputs."""
+    sys.path.insert(0, str(options.product))
+    try:
+        from local_run import CannotRun, WrongInput, run_locally
+    except ImportError as error:
+        message = f"The product is not in {options.product} ({error}); see --product"
+        raise Refused(message) from error
+    try:
+        fields = request_fields(options)
+        ended = run_locally(options.model, options.sample, fields, progress=progress.show)
+    except WrongInput as error:
+        raise Refused(str(error)) from error
+    except CannotRun as error:
+        raise CouldNotRun(str(error)) from error
+    finally:
+        progress.end()
+    write_outputs(options, ended.summary, ended.text)
+    return ended.summary
+
+
+def run_there(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Run the test on a server and write the outputs."""
+    client = Client(options.url, options.token, options.timeout, progress)
+    fields = request_fields(options)
+    key = options.key or uuid.uuid4().hex
+    try:
+        summary = client.run_tests(options.model, options.sample, fields, key)
+    except KeyboardInterrupt:
+        client.cancel()
+        message = "Stopped from the keyboard; the run is cancelled."
+        raise CouldNotRun(message) from None
+    write_outputs(options, summary, lambda end: client.text(f"/runs/{summary['run_id']}/{end}"))
+    return summary
 
 
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit code."""
     options = parse_arguments(arguments)
+    progress = Progress()
     try:
         if options.model is None:
             folder = Path.cwd() / "example_model"
             options.model, options.sample, options.target = train_small_model(folder)
             print(f"Trained {options.model}")
-        client = Client(options.url, options.token, options.timeout)
-        summary = client.run_tests(options.model, options.sample, request_fields(options))
-        print_summary(summary)
-        for path, end in ((options.html, "report.html"), (options.json, "report")):
-            if path is not None and summary["status"] == "done":
-                path.write_text(client.text(f"/runs/{summary['run_id']}/{end}"), encoding="utf-8")
+        summary = (run_here if options.local else run_there)(options, progress)
     except (Refused, OSError) as error:
         print(f"Refused: {error}", file=sys.stderr)
         return USAGE
     except CouldNotRun as error:
         print(f"Could not run: {error}", file=sys.stderr)
+        failed = {"status": "error", "error": str(error)}
+        write_outputs(options, failed, lambda _end: "")
         return COULD_NOT_RUN
+    print_summary(summary)
     return exit_code(summary, options.fail_on)
 
 

@@ -15,7 +15,14 @@ from settings import Settings
 from tests.serving import ROOT
 
 DOORS = {"app", "api_handler", "launcher"}
-SCRIPTS = DOORS | {"runner", "model_worker", "worker_parent", "isolation_probe", "doctor"}
+SCRIPTS = DOORS | {
+    "runner",
+    "model_worker",
+    "worker_parent",
+    "isolation_probe",
+    "doctor",
+    "local_run",
+}
 MODULES = sorted(path.stem for path in ROOT.glob("*.py"))
 EFFECTS = {"streamlit", "fastapi", "starlette", "sqlalchemy", "uvicorn", "alembic"}
 PURE_PREFIXES = (

@@ -14,7 +14,14 @@ from base_types import Estimate
 from errors import InputError, PolicyError
 from gate_stage import find_baseline, parse_baseline
 from model_types import Task
-from policy import apply_policy, policy_schema, read_policy, rule_line
+from policy import (
+    apply_policy,
+    policy_schema,
+    read_policy,
+    replay,
+    rule_line,
+    suggest_rule,
+)
 from policy_defaults import default_policy
 from policy_numbers import gate_numbers
 from report_types import Check, GateResult, TestReport, Verdict
@@ -218,6 +225,22 @@ def test_numbers_of_the_api_and_of_the_comparison_can_be_limited() -> None:
     names = set(gate_numbers(make_report("binary", hostile=False)))
     wanted = {"balanced_accuracy", "p95_ms", "error_rate", "broken_cases", "drift_harm"}
     assert wanted | {"confirmed_slices", "flipped_by_noise_0.01", "peak_memory_mb"} <= names
+
+
+def test_replay_compares_with_the_last_run_that_was_let_through() -> None:
+    """0.9 passes, 0.8 fails, and 0.895 is compared with 0.9 again; other models stay apart."""
+    policy = read_policy("version: 1\nrules: [{number: balanced_accuracy, worse_by_at_most: 0.01}]")
+    values = [("a", 0.9), ("a", 0.8), ("a", 0.895), ("b", 0.5)]
+    results = replay(policy, [(name, report_with(value)) for name, value in values])
+    assert [result.verdict.value for result in results] == ["skip", "fail", "pass", "skip"]
+
+
+def test_a_finding_becomes_a_line_that_holds() -> None:
+    """The suggested line of every number is read back, and the run itself keeps it."""
+    report = make_report("binary")
+    for name, number in gate_numbers(report).items():
+        policy = read_policy(f"version: 1\nrules:\n{suggest_rule(name, number)}\n")
+        assert policy.rules[0].number == name
 
 
 # --- baselines -----------------------------------------------------------------------------------
