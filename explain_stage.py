@@ -102,6 +102,9 @@ def explain_run(
     )
     if section.status is not Status.OK:
         return section
+    if not _is_finite(section):
+        why = "The model's answers are not finite numbers, so they have no contributions."
+        return ExplanationSection(status=Status.FAILED, reason=why)
     rows = explained.index.to_numpy()[section.row_numbers]
     tell(FIRST_PART, "Asking other methods")
     evidence = Evidence(
@@ -122,6 +125,10 @@ def explain_run(
     section.background_numbers = tested.number_of(background.index.to_numpy())
     _add_answers(section, tested, rows, model)
     return section
+
+
+def _is_finite(section: ExplanationSection) -> bool:
+    return all(np.isfinite(np.asarray(output.values)).all() for output in section.outputs)
 
 
 def _drawn(frame: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:

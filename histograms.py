@@ -60,6 +60,8 @@ def _equal_edges(finite: NDArray[np.float64], max_bins: int) -> NDArray[np.float
     width = 2.0 * (upper - lower) / finite.size ** (1 / 3)
     if not high > low:
         return np.array([low - 0.5, high + 0.5])
+    if not np.isfinite(high - low):
+        return np.array([low, high])
     ratio = (high - low) / width if width > 0 else float(max_bins)
     n_bins = int(np.clip(np.ceil(min(ratio, max_bins)), 1, max_bins))
     edges = np.linspace(low, high, n_bins + 1)

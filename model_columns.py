@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Columns = list[Origin | None]  # where each column of a stage's input comes from
 
 MAX_CATEGORIES = 200
+MAX_COLUMNS = 20_000
 NORMAL_IQR = 1.349
 """Interquartile range of a normal distribution in standard deviations."""
 
@@ -54,6 +55,7 @@ def input_columns(estimator: Fitted) -> dict[str, Any]:
     if "DictVectorizer" in class_names_of(first):
         return _record_input(first)
     names, count = raw_names(estimator)
+    _refuse_too_many(len(names) if names is not None else count)
     facts = Facts(names if names is not None else [f"x{i}" for i in range(count)])
     follow(estimator, [Origin(i) for i in range(len(facts.names))], facts)
     known = names is not None
@@ -64,6 +66,13 @@ def input_columns(estimator: Fitted) -> dict[str, Any]:
         "wants_frame": known,
         "input_form": _input_form(known, first),
     }
+
+
+def _refuse_too_many(count: int) -> None:
+    """Raise for more columns than can be described, whatever the model says of itself."""
+    if count > MAX_COLUMNS:
+        message = f"the model says that it takes {count:,} columns; {MAX_COLUMNS:,} are the most"
+        raise ValueError(message)
 
 
 def _input_form(known: bool, first: Fitted) -> str:

@@ -25,6 +25,8 @@ Fitted = Any
 CUT = 120
 """Characters kept of a parameter's ``repr``."""
 
+MAX_CLASSES = 10_000
+
 LIBRARIES = ("numpy", "pandas", "sklearn", "scipy", "joblib", "xgboost", "lightgbm", "catboost")
 
 SINGLE_WRAPPERS = ("best_estimator_", "estimator_", "regressor_")
@@ -280,6 +282,9 @@ def _tagged_kind(estimator: Fitted) -> str | None:
 def _classifier_outputs(estimator: Fitted, final: Fitted) -> dict[str, Any]:
     """Return task and classes of a classifier with one or several outputs."""
     classes = _classes(estimator, final)
+    if classes is not None and len(classes) > MAX_CLASSES:
+        message = f"The model lists {len(classes):,} classes; {MAX_CLASSES:,} are the most."
+        raise NotAModelError(message)
     if classes is None:
         note = "The model does not list its classes; 0 and 1 are assumed."
         return {"task": "binary", "classes": [0, 1], "notes": [note]}

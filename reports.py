@@ -165,8 +165,9 @@ def _template() -> Template:
 
 def _clean(value: object) -> object:
     """Drop control and direction characters from every text the template writes."""
-    is_text = isinstance(value, str) and not isinstance(value, Markup)
-    return plain_text(value) if is_text and "\n" not in str(value) else value
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "\n".join(map(plain_text, value.split("\n")))
 
 
 @cache

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
             ...
 
 
-MAX_HEADER_BYTES = 1 << 20
-"""Largest header of a reply."""
+MAX_HEADER_BYTES = 16 << 20
+"""Largest header of a reply; a column takes some 300 bytes of it."""
 MAX_REQUEST_HEADER_BYTES = 64 << 20
 """Largest header of a request, which names every column of a table."""
 MAX_ARRAYS = 256
