@@ -64,7 +64,7 @@ ARCHIVES = (
     (b"data.pkl", TORCH),
     (
         b"schema.json",
-        "This is a skops file, and skops is not installed here. Load it with skops and save the "
+        "This is a skops file, which is not read here. Load it with skops.io.load and save the "
         "model with joblib.dump.",
     ),
     (

@@ -17,8 +17,6 @@ import sys
 import warnings
 from typing import Any
 
-import file_kinds
-import model_boosters
 import model_describe
 import restricted_pickle
 import worker_protocol
@@ -77,7 +75,7 @@ class Session:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             with os.fdopen(os.dup(self._model_fd), "rb") as file:
-                loaded = load_model(file, request.header["policy"])
+                loaded = restricted_pickle.load(file, policy=request.header["policy"])
             estimator, notes = model_describe.find_model(loaded)
             info = model_describe.describe(estimator)
         info["notes"] = notes + list(info.get("notes", []))
@@ -98,7 +96,8 @@ class Session:
 
     def _memory(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return {"peak_bytes": peak if sys.platform == "darwin" else peak * 1024}, {}
+        peak_bytes = peak if sys.platform == "darwin" else peak * 1024
+        return {"peak_bytes": peak_bytes, "resident_bytes": _resident_bytes()}, {}
 
     def _transform(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         transform = _lowering("transform")
@@ -119,24 +118,6 @@ class Session:
             probe.run_a_program()
             return {"got_through": []}, {}
         return {"got_through": probe.attempt_all(targets)}, {}
-
-
-def load_model(file: Any, policy: str) -> Any:  # noqa: ANN401 - whatever the file holds
-    """Turn a model file into an object; the one place where a model's bytes are interpreted.
-
-    Parameters
-    ----------
-    file : binary file
-        Opened for reading, seekable.
-    policy : {"strict", "standard", "custom"}
-        What the file may contain; only ``custom`` lets it run code of its own.
-    """
-    head = file.read(file_kinds.HEAD)
-    file.seek(0)
-    kind = file_kinds.recognise(head)
-    if kind is not None and kind != "pickle":
-        return model_boosters.read_booster(file.read(), kind)
-    return restricted_pickle.load(file, policy=policy)
 
 
 class FileChannel:
