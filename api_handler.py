@@ -26,6 +26,7 @@ import api_gate
 import api_runs
 import api_validate
 import jobs
+import process_guard
 from api_middleware import RequestGate
 from api_problems import add_handlers, documented
 from api_requests import FIELDS, submit_form
@@ -227,6 +228,7 @@ def _readiness(store: Store) -> Readiness:
 
 def main() -> int:
     """Serve until Ctrl-C; return the exit code."""
+    process_guard.close_memory()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         settings = load_settings()

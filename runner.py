@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 
+import process_guard
 import runner_lock
 from errors import InputError, StorageError
 from gate_stage import judge_gate
@@ -43,6 +44,9 @@ LEASE_SECONDS = 60.0
 """Where several machines share a store, a runner silent for this long counts as dead."""
 
 TIDY_SECONDS = 3600.0
+
+RUNS_PER_PARENT = 200
+"""After so many runs the parent of models' processes is replaced: its children share its layout."""
 
 
 @dataclass
@@ -68,15 +72,23 @@ class Runner:
         What a run does; see ``run_job.JobTarget``.
     sessions : SessionProcess, optional
         The process that keeps models open, watched here too.
+    workers : WorkerParent, optional
+        Where the target's models run; replaced every ``RUNS_PER_PARENT`` runs.
     """
 
     def __init__(
-        self, store: Store, target: JobTarget, sessions: SessionProcess | None = None
+        self,
+        store: Store,
+        target: JobTarget,
+        sessions: SessionProcess | None = None,
+        workers: WorkerParent | None = None,
     ) -> None:
         self._store = store
         self._settings = store.settings
         self._target = target
         self._sessions = sessions
+        self._workers = workers
+        self._n_started = 0
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns():x}"
         self._lease = 0.0 if store.is_local else LEASE_SECONDS
         self._jobs: dict[str, _Job] = {}
@@ -128,6 +140,9 @@ class Runner:
 
     def _start(self, record: RunRecord) -> None:
         parent_pid = os.getpid()
+        self._n_started += 1
+        if self._workers is not None and self._n_started % RUNS_PER_PARENT == 0:
+            self._workers.renew()
         pid = os.fork()
         if pid == 0:
             run_job(record, self._store, self._target, parent_pid)
@@ -242,6 +257,7 @@ def main() -> int:
     parser.add_argument("--watch-stdin", action="store_true", help="end when stdin is closed")
     parser.add_argument("--lock", type=int, help="descriptor that holds the lock already")
     arguments = parser.parse_args()
+    process_guard.close_memory()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         settings = load_settings()
@@ -253,7 +269,7 @@ def main() -> int:
         return 2
     with WorkerParent() as workers:
         target = pipeline_target(settings, workers)
-        runner = Runner(store, target, SessionProcess(store, workers))
+        runner = Runner(store, target, SessionProcess(store, workers), workers)
         isolation = self_test(workers).summary  # runs inherit it
         runner_lock.write_note(settings.data_dir, isolation)
         log.info("isolation of models is %s", isolation)

@@ -90,6 +90,7 @@ class WorkerParent:
         self.isolation: Any = None  # kept here for ``isolation.self_test``
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._retired: list[subprocess.Popen[bytes]] = []
         self._owner = os.getpid()
         self._lock = threading.Lock()
 
@@ -116,8 +117,22 @@ class WorkerParent:
             if self._control is None:
                 self._launch()
 
+    def renew(self) -> None:
+        """Start a fresh parent; the last one ends with the last job that still holds it."""
+        with self._lock:
+            self._retired = [process for process in self._retired if process.poll() is None]
+            if self._control is None or self._process is None:
+                return
+            self._control.close()
+            self._retired.append(self._process)
+            self._launch()
+
     def close(self) -> None:
         """End the parent and with it every worker."""
+        for process in self._retired if os.getpid() == self._owner else ():
+            process.kill()
+            process.wait()
+        self._retired.clear()
         if self._control is not None:
             self._control.close()
             self._control = None

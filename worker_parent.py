@@ -35,6 +35,7 @@ import traceback
 from typing import Any, NamedTuple, NoReturn
 
 import confinement
+import process_guard
 
 STATUS = struct.Struct("<iq")
 """What is written to a status pipe: exit code or minus the signal, peak resident KiB."""
@@ -53,7 +54,7 @@ PRELOADED = (
     *("sklearn.linear_model", "sklearn.mixture", "sklearn.model_selection", "sklearn.multiclass"),
     *("sklearn.multioutput", "sklearn.naive_bayes", "sklearn.neighbors", "sklearn.neural_network"),
     *("sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm", "sklearn.tree"),
-    *("xgboost", "lightgbm", "skops.io"),
+    *("xgboost", "lightgbm"),
     *("model_worker", "model_lowering", "isolation_probe"),
 )
 """Modules imported before the first fork; those that are not installed are left out."""
@@ -72,6 +73,7 @@ class _Worker(NamedTuple):
 
 def main(control_fd: int) -> None:
     """Import the libraries, then serve fork requests until the control socket closes."""
+    process_guard.close_memory()
     _preload()
     parent = _Parent(socket.socket(fileno=control_fd), confinement.prepare())
     gc.collect()

@@ -297,3 +297,16 @@ def test_many_bad_neighbours_do_no_harm(
 ) -> None:
     """The same twenty times over."""
     mixed_crowd(workers, tmp_path, linear, rounds=120)
+
+
+def test_a_renewed_parent_serves_and_the_old_one_ends(linear: Path) -> None:
+    """Workers of the old parent go on until they are let go of; new ones come from the new one."""
+    with WorkerParent() as workers:
+        old = workers.spawn(linear, Limits())
+        first = workers.pid
+        workers.renew()
+        new = workers.spawn(linear, Limits())
+        assert workers.pid != first
+        for worker in (old, new):
+            worker.close()
+        assert workers._retired[0].wait(5) == 0
