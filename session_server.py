@@ -86,10 +86,10 @@ def serve(store: Store, sessions: Sessions) -> NoReturn:
     places = threading.BoundedSemaphore(AT_ONCE)
     listener = _listen(store)
     while True:
+        sessions.close_idle(time.monotonic())
         try:
             connection, _ = listener.accept()
         except TimeoutError:
-            sessions.close_idle(time.monotonic())
             continue
         connection.settimeout(QUESTION_SECONDS)
         if places.acquire(blocking=False):
