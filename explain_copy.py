@@ -21,8 +21,8 @@ import explain_linear
 import explain_trees
 from explain_arrays import check_lowered
 from explain_columns import HybridPool, column_map
-from explain_outputs import Space, output_names, part_of, positive_index
-from explain_request import Request, draw_rows
+from explain_outputs import Space, choose_view, output_names, part_of, positive_index
+from explain_request import Request, draw_rows, spread_rows
 from explanation import Explanation
 from model_types import Lowered, ModelInfo, Predictions, Task
 
@@ -35,6 +35,7 @@ TREE_WORK = 5_000_000  # nodes × background rows that cost little
 CHECK_ROWS = 64
 FEWEST_ROWS = 10
 SMALL_BACKGROUND = 50
+CANDIDATES = 1000  # background rows among which those to compare with are chosen
 PATIENCE = (1.0, 1.2)  # how far the first and the second try may go over the time
 RELATIVE_TOLERANCE = 1e-5
 FLOAT32_TOLERANCE = 4e-7
@@ -93,6 +94,8 @@ class _Case:
         The raw column behind each column of the matrix; -1 for a constant.
     answers : Predictions
         Of the uploaded model, for all rows of ``matrix``.
+    evaluations : int
+        How many rows it was asked.
     """
 
     rows: pd.DataFrame
@@ -100,6 +103,7 @@ class _Case:
     matrix: Floats
     groups: Integers
     answers: Predictions
+    evaluations: int
 
     @property
     def row_matrix(self) -> Floats:
@@ -141,12 +145,29 @@ def explain_copy(request: Request) -> Explanation:
         raise NoCopyError(message)
     request.tell(0.05, "Reading the model")
     check_lowered(lowered)
+    if request.space == "probability" and request.model.info.has_proba:
+        lowered = _in_probability(lowered)
     copy = _copy_of(lowered)
     case = _prepare(request, copy, has_steps=bool(lowered.meta["steps"]))
     case, space = _checked(request.model.info, lowered, copy, case)
     request.tell(0.2, "Explaining rows")
     values, case = _values_in_time(request, copy, case)
     return _explanation(request, copy, case, values, space)
+
+
+def _in_probability(lowered: Lowered) -> Lowered:
+    """Return the copy without the forms whose margin is no probability.
+
+    Raises
+    ------
+    NoCopyError
+        If none is left: values that are exact in log-odds are not exact in probability.
+    """
+    forms = [form for form in lowered.meta["forms"] if form[2] == "probability"]
+    if not forms:
+        message = "This model is exact in log-odds only, and probabilities were asked for."
+        raise NoCopyError(message)
+    return replace(lowered, meta={**lowered.meta, "forms": forms})
 
 
 def _copy_of(lowered: Lowered) -> _Copy:
@@ -217,7 +238,7 @@ def _tree_values(
 def _prepare(request: Request, copy: _Copy, *, has_steps: bool) -> _Case:
     """Return the matrices of rows, background and mixed rows with the model's answers."""
     model, rows = request.model, request.rows
-    background = draw_rows(request.background, copy.background_size, request.seed)
+    background, asked = _background(request, copy.background_size)
     pool = HybridPool(pd.concat([rows, background], ignore_index=True))
     matrix = model.transform(pool.frame)
     spare = matrix.shape[1] - copy.n_columns
@@ -233,7 +254,20 @@ def _prepare(request: Request, copy: _Copy, *, has_steps: bool) -> _Case:
     mixed = np.where(shown[:, groups], matrix[mine], matrix[other])
     mixed_frame = pool.mix(shown, mine, other)
     answers = model.predict(pd.concat([pool.frame, mixed_frame], ignore_index=True))
-    return _Case(rows, len(background), np.vstack([matrix, mixed]), groups, answers)
+    asked += len(answers.y_pred)
+    return _Case(rows, len(background), np.vstack([matrix, mixed]), groups, answers, asked)
+
+
+def _background(request: Request, size: int) -> tuple[pd.DataFrame, int]:
+    """Return background rows that cover the model's answers evenly, and how many it was asked."""
+    if len(request.background) <= size:
+        return request.background, 0
+    candidates = draw_rows(request.background, max(CANDIDATES, size), request.seed)
+    if len(candidates) <= size:
+        return candidates, 0
+    answers = request.model.predict(candidates)
+    outputs = choose_view(request.model.info, answers).read(answers)
+    return candidates.iloc[spread_rows(outputs, size, request.seed)], len(candidates)
 
 
 def _groups(request: Request, pool: HybridPool, matrix: Floats, *, has_steps: bool) -> Integers:
@@ -395,6 +429,6 @@ def _explanation(
         space=space,
         method=copy.method,
         background_rows=case.n_background,
-        evaluations=len(case.answers.y_pred),
+        evaluations=case.evaluations,
         seed=request.seed,
     )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from explain_columns import HybridPool, varying_columns
 from explain_outputs import choose_view
-from explain_request import Request, draw_rows
+from explain_request import Request, draw_rows, spread_rows
 from explain_sampling import BlackBox, Contributions, enumerate_coalitions, sample_pairs
 from explanation import Explanation
 
@@ -119,8 +119,8 @@ def _enumerable(request: Request, box: BlackBox, speed: float) -> BlackBox | Non
 
 def _cut(box: BlackBox, n_rows: int, n_background: int, seed: int) -> BlackBox:
     """Return the first rows against a part of the background."""
-    drawn = np.random.default_rng(seed).permutation(len(box.background))[:n_background]
-    kept = np.concatenate([np.arange(n_rows), box.n_rows + np.sort(drawn)])
+    drawn = spread_rows(box.background, n_background, seed)
+    kept = np.concatenate([np.arange(n_rows), box.n_rows + drawn])
     pool = HybridPool(box.pool.frame.iloc[kept])
     return BlackBox(
         box.model,
@@ -157,5 +157,18 @@ def _explanation(request: Request, box: BlackBox, found: Contributions) -> Expla
         background_rows=len(box.background),
         evaluations=box.evaluations + len(box.pool),
         seed=request.seed,
-        notes=(f"{found.pairs} samples per row.",) if found.pairs else (),
+        notes=_samples(found),
+    )
+
+
+def _samples(found: Contributions) -> tuple[str, ...]:
+    """Return how often the rows were sampled, as a note."""
+    if not found.pairs:
+        return ()
+    least, most = found.pair_range
+    if least == most:
+        return (f"{found.pairs} samples per row.",)
+    return (
+        f"{found.pairs} samples per row: {least} to {most}, most for the rows whose values were "
+        "least certain.",
     )

@@ -29,7 +29,7 @@ from base_types import Status
 from errors import DataError, ModelError
 from explain_copy import NoCopyError, explain_copy
 from explain_predictions import explain_predictions
-from explain_request import Request
+from explain_request import AskedSpace, Request
 from explain_sampling import TooSlowError
 from explanation import Explanation
 from model_types import Model
@@ -48,6 +48,7 @@ def explain_section(
     seed: int = 0,
     max_rows: int = 200,
     positive_class: str | None = None,
+    space: AskedSpace = "auto",
     progress: Progress | None = None,
 ) -> ExplanationSection:
     """Return the explanations of a run.
@@ -65,6 +66,8 @@ def explain_section(
     max_rows : int
     positive_class : str, optional
         Binary models: the class to explain (default: the second).
+    space : str
+        As for ``explain``.
     progress : callable, optional
         Told a fraction (0 … 1) and a message.
 
@@ -82,6 +85,7 @@ def explain_section(
             seconds=seconds,
             seed=seed,
             positive_class=positive_class,
+            space=space,
             progress=progress,
         )
     except TooSlowError as error:
@@ -115,6 +119,7 @@ def explain(
     seed: int = 0,
     target: float = 0.05,
     positive_class: str | None = None,
+    space: AskedSpace = "auto",
     progress: Progress | None = None,
 ) -> Explanation:
     """Return the Shapley values of rows.
@@ -134,6 +139,10 @@ def explain(
         Sampling stops at this relative error.
     positive_class : str, optional
         Binary models: the class to explain.
+    space : str
+        ``auto``: the unit in which values are exact, log-odds for boosting and logistic regression.
+        ``probability``: the probability of every class, wherever the model answers one; it takes
+        longer. Other models are explained in their own unit.
     progress : callable, optional
         Told a fraction (0 … 1) and a message.
 
@@ -157,6 +166,7 @@ def explain(
         target,
         positive_class,
         progress,
+        space,
     )
     notes: list[str] = []
     try:
@@ -167,6 +177,8 @@ def explain(
     except ModelError as error:
         notes.append(f"No exact copy of the model could be made ({error}).")
         explanation = explain_predictions(request)
+    if space == "probability" and explanation.space != "probability":
+        notes.append("The model answers no probabilities; its own unit is explained.")
     if len(explanation.rows) < len(rows):
         notes.append(f"The time allowed {len(explanation.rows)} of {len(rows)} rows.")
     request.tell(1.0, "Explained")

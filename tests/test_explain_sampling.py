@@ -120,6 +120,20 @@ def test_more_time_gives_less_error() -> None:
     assert fine.relative_error < 0.06 < rough.relative_error
 
 
+def uneven(frame: pd.DataFrame) -> Any:
+    """Return a function that is a sum in half of the table and a product in the other."""
+    cells = frame.to_numpy(dtype=float)
+    return np.where(np.abs(cells[:, 0]) > 0.7, 9 * cells[:, 1:].prod(axis=1), cells.sum(axis=1))
+
+
+def test_samples_go_where_values_are_least_certain() -> None:
+    """Rows get unequal numbers of samples, more where a single one varies more."""
+    found = sample_pairs(*setting(uneven, target=0.1), rows_per_second=1e6)
+    least, most = found.pair_range
+    assert most > 1.5 * least
+    assert least <= found.pairs <= most
+
+
 def test_a_column_without_influence_gets_zero_with_zero_error() -> None:
     """Dummy: the fifth column is never used."""
     found = sample_pairs(*setting(pairwise), rows_per_second=1e6)

@@ -94,6 +94,50 @@ def test_base_is_the_mean_output_of_the_background() -> None:
     assert found.background_rows == 70
 
 
+def test_a_large_background_is_drawn_evenly_over_the_outputs() -> None:
+    """Of many rows a part is taken whose mean output is nearly that of all."""
+    table, target = cancer(5)
+    estimator = RandomForestClassifier(60, random_state=0).fit(table, target)
+    many = pd.concat([table, table + 0.01], ignore_index=True)
+    found = explain(LocalModel(estimator), table.iloc[:3], many)
+    chances = estimator.predict_proba(many)[:, 1]
+    assert 100 <= found.background_rows < len(many)
+    plain_error = chances.std() / found.background_rows**0.5
+    assert abs(found.base[0] - chances.mean()) < plain_error
+
+
+@pytest.mark.parametrize(
+    "estimator", [LogisticRegression(max_iter=9000), GradientBoostingClassifier(n_estimators=5)]
+)
+def test_probabilities_are_explained_when_asked_for(estimator: Any) -> None:
+    """Models that are exact in log-odds go to their predictions, and the note says why."""
+    model, table = fitted(estimator, 4)
+    rows, background = table.iloc[:3], table.iloc[50:60]
+    found = explain(model, rows, background, seconds=20, space="probability")
+    expected = shapley_by_definition(
+        lambda frame: model.estimator.predict_proba(frame)[:, 1], rows, background
+    )
+    assert (found.space, found.method) == ("probability", "enumerated")
+    assert "log-odds only" in found.notes[0]
+    np.testing.assert_allclose(found.values, expected, atol=1e-9)
+
+
+def test_forests_stay_exact_in_probability() -> None:
+    """A copy that adds up probabilities is used as it is."""
+    model, table = fitted(forest())
+    found = explain(model, table.iloc[:3], table.iloc[50:60], space="probability")
+    assert (found.space, found.method, found.notes) == ("probability", "tree", ())
+
+
+def test_models_without_probabilities_keep_their_unit_and_say_so() -> None:
+    """A regressor asked for probabilities is explained in its own unit."""
+    table = cancer(4)[0]
+    model = LocalModel(LinearRegression().fit(table, table.sum(axis=1)))
+    found = explain(model, table.iloc[:3], table.iloc[50:60], space="probability")
+    assert (found.space, found.method) == ("prediction", "linear")
+    assert found.notes == ("The model answers no probabilities; its own unit is explained.",)
+
+
 def test_linear_values_are_coefficient_times_deviation() -> None:
     """The closed form of Štrumbelj and Kononenko."""
     table = cancer()[0]
