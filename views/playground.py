@@ -21,7 +21,7 @@ FREE = "free"
 FIRST_LESSON = "covariate"
 UNITS = (1.0, 1.8, 2.54, 10.0, 1000.0)
 SIZES = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
-KNOB_WIDTH = 122  # pixels: six knobs in a row on a desk, two on a telephone
+KNOB_WIDTH = 114  # pixels: six knobs in a row on a desk, two on a telephone
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _restore() -> None:
     lesson = asked.pop("lesson", FREE if asked else FIRST_LESSON)
     st.session_state["lesson"] = lesson if lesson in _lesson_titles() else FIRST_LESSON
     _set_knobs(_asked_knobs(asked))
-    st.session_state["column"] = asked.get("column", "")
+    st.session_state["column"] = asked.get("column") or world_by_id(st.session_state["data"]).main
     st.session_state["power"] = asked.get("power") == "yes"
     if not asked:
         _take_lesson()
