@@ -19,6 +19,8 @@ from base_types import Estimate, Histogram, Status
 from errors import ModelRaisedError
 from failing_rows import RowFailures, describe_failures, find_failing_rows
 from intervals import calls_needed, order_statistic_interval
+from load_stage import LoadModel, measure_load
+from load_test import describe_load
 from model_types import Model, TimedCalls
 from report_types import BatchPoint, PerformanceSection, RunConfig
 
@@ -128,7 +130,12 @@ def measure_performance(
     section.cold_call_ms = None if cold_ns is None else cold_ns / NS_PER_MS
     if failures.good.size:
         rows = frame if failures.good.size == len(frame) else frame.iloc[failures.good]
-        _fill_timings(section, _time_blocks(model, rows, config, tell), len(rows))
+        series = _time_blocks(model, rows, config, tell)
+        _fill_timings(section, series, len(rows))
+        section.load = describe_load(series[0].durations_ms, section.batches, config)
+        if config.load_seconds > 0 and isinstance(model, LoadModel):
+            tell(0.95, "Watching memory over many calls")
+            measure_load(section.load, model, rows, config.load_seconds)
         _fill_threads(section, model.info.parameters.get("n_jobs", "None"))
     section.peak_memory_mb = model.peak_memory_bytes() / 2**20
     tell(1.0, "Performance measured")

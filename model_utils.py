@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
 import numpy as np
 import pandas as pd
@@ -225,6 +225,7 @@ class ModelHandle:
         max_calls: int,
         max_seconds: float,
         warmup_calls: int = 0,
+        how: Literal["plain", "gc", "frame", "array"] = "plain",
     ) -> TimedCalls:
         """Time ``predict`` inside the model's process; see ``model_types.Model``."""
         max_calls = min(max_calls, MAX_TIMED_CALLS)
@@ -233,6 +234,7 @@ class ModelHandle:
             "max_calls": max_calls,
             "max_seconds": max_seconds,
             "warmup_calls": warmup_calls,
+            "how": how,
         }
         reply = self._ask(
             {"op": "time", "plan": plan},
@@ -257,6 +259,11 @@ class ModelHandle:
         if not isinstance(peak, int):
             _refuse("no peak memory")
         return peak
+
+    def resident_bytes(self) -> int:
+        """Resident memory of the model's process now, 0 where the platform does not tell."""
+        now = self._ask({"op": "memory"}, doing="telling its memory").header.get("resident_bytes")
+        return now if isinstance(now, int) else 0
 
     def transform(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Matrix that reaches the final estimator, shape (n, k)."""

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, field_serializer
 
 from base_types import Estimate, Histogram, Section, Status, TypedModel
+from load_types import LoadTest
 from model_types import ModelFileInfo, ModelInfo
 from opinion_types import SecondOpinion
 from policy_types import Policy
@@ -85,6 +86,15 @@ class RunConfig(TypedModel):
     )
     batch_sizes: list[int] = Field(default_factory=lambda: [1, 10, 100, 1_000, 10_000])
     latency_seconds: float = Field(default=0.25, gt=0, le=60, description="Budget per batch size")
+    load_rate: float | None = Field(
+        default=None, gt=0, description="Calls per second to compute response times at"
+    )
+    load_p99_ms: float | None = Field(
+        default=None, gt=0, description="Limit of p99; 10 times the median call by default"
+    )
+    load_seconds: float = Field(
+        default=0.0, ge=0, le=600, description="Budget for memory growth, GC and input form"
+    )
     n_resamples: int = Field(default=1000, ge=100, le=10_000, description="Bootstrap resamples")
     drift_severities: list[float] = Field(
         default_factory=lambda: [0.25, 0.5, 1.0, 2.0], description="Multiples of a scenario's unit"
@@ -226,6 +236,7 @@ class PerformanceSection(Section):
     error_rate: Estimate = Field(default_factory=Estimate)
     failing_rows: list[FailingRow] = Field(default_factory=list, description="At most 20")
     threads: int | None = None
+    load: LoadTest | None = Field(default=None, description="How it stands load")
     protocol: str = Field(default="", description="How it was measured, one sentence")
     notes: list[str] = Field(default_factory=list)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import resource
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ class TimingPlan(NamedTuple):
     max_calls: int
     max_seconds: float
     warmup_calls: int
+    how: str = "plain"  # gc: collection on; frame, array: the form of the input
 
 
 class Predictor:
@@ -85,17 +87,22 @@ class Predictor:
             ``durations_ns`` i8 (n_calls,) and ``disturbed`` u1 (n_calls,): whether the thread was
             preempted (involuntary context switches) during the call.
         """
-        batches = [self.inputs(part) for part in _batches(frame, plan)]
+        batches = [self._in_form(part, plan.how) for part in _batches(frame, plan)]
         for number in range(plan.warmup_calls):
             self._first_timed(batches[number % len(batches)])
         with _one_thread():
             was_enabled = gc.isenabled()
-            gc.disable()
+            (gc.enable if plan.how == "gc" else gc.disable)()
             try:
                 return _timed(self.estimator.predict, batches, plan)
             finally:
-                if was_enabled:
-                    gc.enable()
+                (gc.enable if was_enabled else gc.disable)()
+
+    def _in_form(self, part: pd.DataFrame, how: str) -> Any:  # noqa: ANN401
+        if how == "frame":
+            return part
+        rows = self.inputs(part)
+        return np.ascontiguousarray(rows) if how == "array" else rows
 
     def _first_timed(self, rows: Any) -> Any:  # noqa: ANN401
         """Predict, and remember how long the very first call of this process took."""

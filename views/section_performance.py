@@ -9,6 +9,7 @@ from formatting import count, duration_ms, escape_markdown, estimate, number, pe
 from glossary import explain
 from report_types import Cell, PerformanceSection, TestReport
 from views.common import section_missing, show_chart, show_notes, show_table, show_tile, theme
+from views.performance_load import show_load
 
 
 def show(report: TestReport) -> None:
@@ -24,6 +25,8 @@ def show(report: TestReport) -> None:
     with right:
         show_chart(batch_cost(section, theme()), "perf.cost")
     _show_batches(section)
+    if section.load is not None:
+        show_load(section.load)
     _show_failures(section)
     st.caption(escape_markdown(section.protocol))
     show_notes(section.notes)

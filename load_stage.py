@@ -1,0 +1,85 @@
+"""The further calls of a load test, made only when the run has a budget for them.
+
+Owns: ``measure_load``, which joins ``load_test`` with a model that can be timed in several ways.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from errors import ModelRaisedError
+from load_test import FloatArray, compare_variants, watch_memory
+from load_types import LoadTest
+from model_types import TimedCalls
+
+How = Literal["plain", "gc", "frame", "array"]
+HOWS: dict[str, How] = {"plain": "plain", "gc": "gc", "frame": "frame", "array": "array"}
+MAX_CALLS = 10_000
+WARMUP_CALLS = 3
+MAX_ROWS = 256
+
+
+@runtime_checkable
+class LoadModel(Protocol):
+    """A model whose calls can be timed in several ways, and whose memory can be asked for."""
+
+    def time_calls(
+        self,
+        frame: pd.DataFrame,
+        *,
+        batch_size: int,
+        max_calls: int,
+        max_seconds: float,
+        warmup_calls: int = 0,
+        how: How = "plain",
+    ) -> TimedCalls:
+        """Time calls; see ``model_types.Model``."""
+        ...
+
+    def resident_bytes(self) -> int:
+        """Memory of the model's process now; 0 where unknown."""
+        ...
+
+
+def measure_load(found: LoadTest, model: LoadModel, frame: pd.DataFrame, seconds: float) -> None:
+    """Fill memory growth, the cost of garbage collection and of the form of the input.
+
+    Parameters
+    ----------
+    found : LoadTest
+        Filled in place.
+    model : LoadModel
+        In a process of its own.
+    frame : DataFrame, shape (n, k)
+        Rows the model answers.
+    seconds : float
+        Budget: half for memory, half for the four variants.
+    """
+    rows = frame.head(MAX_ROWS)
+
+    def timer(how: str, budget: float) -> FloatArray:
+        if how in ("frame", "array") and not _is_numeric(frame):
+            return np.empty(0)
+        try:
+            calls = model.time_calls(
+                rows,
+                batch_size=1,
+                max_calls=MAX_CALLS,
+                max_seconds=budget,
+                warmup_calls=WARMUP_CALLS,
+                how=HOWS[how],
+            )
+        except ModelRaisedError as error:
+            found.notes.append(f"One row as {how} was refused: {error}")
+            return np.empty(0)
+        return calls.durations_ns / 1e6
+
+    watch_memory(found, lambda s: timer("plain", s).size, model.resident_bytes, seconds / 2)
+    compare_variants(found, timer, seconds / 2)
+
+
+def _is_numeric(frame: pd.DataFrame) -> bool:
+    return all(dtype.kind in "iufb" for dtype in frame.dtypes)

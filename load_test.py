@@ -1,0 +1,233 @@
+"""How a model stands load: arrivals at random, the highest rate within a limit, memory over time.
+
+Owns: ``open_loop``, ``highest_rate`` and the ``LoadTest``. Waiting is computed, not waited for:
+the response time of call k is its service time plus what is left of the queue (Lindley 1952),
+``W(k+1) = max(0, W(k) + S(k) - A(k))``, over service times drawn from the measured calls. Time
+counts from the intended arrival, so a stall hides nothing ("coordinated omission").
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base_types import Estimate
+from intervals import calls_needed
+from load_types import ArrivalPoint, LoadTest
+from report_types import BatchPoint, RunConfig
+
+FloatArray = NDArray[np.float64]
+
+N_ARRIVALS = 10_000
+UTILISATIONS = (0.3, 0.5, 0.7, 0.8, 0.9)
+MOST_BUSY = 0.98
+"""Beyond this the queue has no steady state within the simulated arrivals."""
+
+N_RESAMPLES = 5
+"""Resamples of the highest rate; their extremes hold the median with 1 - 2 / 2**5 = 94 %."""
+
+N_HALVINGS = 14
+DEFAULT_LIMIT = 10.0
+"""Limit of p99 in medians of a call where none is chosen."""
+
+
+def waiting_times(service: FloatArray, gaps: FloatArray) -> FloatArray:
+    """Return how long each call waits for the calls before it.
+
+    Parameters
+    ----------
+    service : ndarray of float, shape (n,)
+        Service time of each call.
+    gaps : ndarray of float, shape (n - 1,)
+        Time between the arrivals of neighbouring calls, in the same unit.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        The first call waits 0.
+
+    Examples
+    --------
+    >>> waiting_times(np.array([3.0, 1.0, 1.0]), np.array([1.0, 1.0])).tolist()
+    [0.0, 2.0, 2.0]
+    """
+    sums = np.concatenate([[0.0], np.cumsum(service[:-1] - gaps)])
+    return np.asarray(sums - np.minimum.accumulate(sums))
+
+
+def open_loop(service_ms: FloatArray, rate: float, *, seed: int = 0) -> ArrivalPoint:
+    """Return the response times at ``rate`` calls per second, arriving as a Poisson process.
+
+    Parameters
+    ----------
+    service_ms : ndarray of float, shape (n,)
+        Measured calls; drawn from with replacement, so slow calls that cluster wait longer.
+    rate : float
+        Calls per second, > 0.
+    seed : int
+        Of arrivals and draws.
+    """
+    return _respond(*_draws(service_ms, np.random.default_rng(seed)), rate)
+
+
+def _draws(service_ms: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return service times, and gaps in units of their mean."""
+    return rng.choice(service_ms, N_ARRIVALS), rng.exponential(size=N_ARRIVALS - 1)
+
+
+def _respond(service: FloatArray, gaps: FloatArray, rate: float) -> ArrivalPoint:
+    response = np.sort(waiting_times(service, gaps * (1000.0 / rate)) + service)
+    return ArrivalPoint(
+        rate=rate,
+        utilisation=rate * float(service.mean()) / 1000.0,
+        p50_ms=float(response[math.ceil(0.5 * response.size) - 1]),
+        p99_ms=float(response[math.ceil(0.99 * response.size) - 1]),
+    )
+
+
+def highest_rate(service_ms: FloatArray, limit_ms: float, *, seed: int = 0) -> Estimate:
+    """Return the highest rate of arrivals that keeps p99 of the response times within a limit.
+
+    Parameters
+    ----------
+    service_ms : ndarray of float, shape (n,)
+    limit_ms : float
+    seed : int
+
+    Returns
+    -------
+    Estimate
+        Median and extremes of five resamples, in calls per second; a reason where p99 of the
+        calls alone is beyond the limit.
+    """
+    rng = np.random.default_rng(seed)
+    resampled = [rng.choice(service_ms, service_ms.size) for _ in range(N_RESAMPLES)]
+    rates = sorted(_search(*_draws(times, rng), limit_ms) for times in resampled)
+    middle = rates[N_RESAMPLES // 2]
+    if middle == 0:
+        reason = f"p99 of the calls alone is beyond the limit of {limit_ms:.3g} ms."
+        return Estimate(n=service_ms.size, reason=reason)
+    confidence = 1 - 2 / 2**N_RESAMPLES
+    return Estimate(
+        value=middle, low=rates[0], high=rates[-1], confidence=confidence, n=service_ms.size
+    )
+
+
+def _search(service: FloatArray, gaps: FloatArray, limit_ms: float) -> float:
+    """Halve the range of rates: with the same draws, waiting only grows with the rate."""
+    low, high = 0.0, MOST_BUSY * 1000.0 / float(service.mean())
+    if _respond(service, gaps, high).p99_ms <= limit_ms:
+        return high
+    for _ in range(N_HALVINGS):
+        middle = (low + high) / 2
+        within = _respond(service, gaps, middle).p99_ms <= limit_ms
+        low, high = (middle, high) if within else (low, middle)
+    return low if float(np.quantile(service, 0.99)) <= limit_ms else 0.0
+
+
+def describe_load(service_ms: FloatArray, batches: list[BatchPoint], config: RunConfig) -> LoadTest:
+    """Compute the load test from calls that were timed anyway.
+
+    Parameters
+    ----------
+    service_ms : ndarray of float, shape (n,)
+        Single-row calls in the order they were made.
+    batches : list of BatchPoint
+        All batch sizes.
+    config : RunConfig
+        ``load_rate``, ``load_p99_ms`` and ``seed`` are used.
+    """
+    mean, median = float(service_ms.mean()), float(np.median(service_ms))
+    found = LoadTest(
+        arrivals=[
+            open_loop(service_ms, 1000.0 * busy / mean, seed=config.seed) for busy in UTILISATIONS
+        ]
+    )
+    found.p99_limit_ms = config.load_p99_ms or DEFAULT_LIMIT * median
+    chosen = "chosen" if config.load_p99_ms else f"{DEFAULT_LIMIT:g} times the median call"
+    found.p99_limit_source = chosen
+    found.highest_rate = highest_rate(service_ms, found.p99_limit_ms, seed=config.seed)
+    if config.load_rate is not None:
+        _at_chosen_rate(found, service_ms, config.load_rate, config.seed)
+    best = max(batches, key=lambda point: point.rows_per_second)
+    found.offline_batch, found.offline_rows_per_second = best.batch_size, best.rows_per_second
+    if service_ms.size < calls_needed(0.99):
+        found.notes.append(
+            f"p99 under load rests on {service_ms.size:,} calls; {calls_needed(0.99)} or more "
+            "would show rare slow calls."
+        )
+    return found
+
+
+def _at_chosen_rate(found: LoadTest, service_ms: FloatArray, rate: float, seed: int) -> None:
+    capacity = 1000.0 / float(service_ms.mean())
+    if rate < MOST_BUSY * capacity:
+        found.chosen = open_loop(service_ms, rate, seed=seed)
+        return
+    found.notes.append(
+        f"{rate:,.4g} calls per second are more than one process can answer "
+        f"({capacity:,.4g}): the queue would grow without end."
+    )
+
+
+# --- what needs further calls ----------------------------------------------------------------
+
+Timer = Callable[[str, float], FloatArray]
+"""Times single-row calls in ms; gets how (``plain``, ``gc``, ``frame``, ``array``) and seconds."""
+
+
+def compare_variants(found: LoadTest, timer: Timer, seconds: float) -> None:
+    """Fill what garbage collection and the form of the input cost.
+
+    Parameters
+    ----------
+    found : LoadTest
+        Filled in place.
+    timer : callable
+        See ``Timer``; an empty array where a variant does not apply.
+    seconds : float
+        Budget of all variants together.
+    """
+    times = {how: timer(how, seconds / 4) for how in ("plain", "gc", "frame", "array")}
+    found.gc_off_p50_ms, found.gc_off_p99_ms = _ends(times["plain"])
+    found.gc_on_p50_ms, found.gc_on_p99_ms = _ends(times["gc"])
+    found.frame_p50_ms = _ends(times["frame"])[0]
+    found.array_p50_ms = _ends(times["array"])[0]
+
+
+def _ends(times: FloatArray) -> tuple[float | None, float | None]:
+    """Return p50 and, from 100 calls on, p99."""
+    if times.size == 0:
+        return None, None
+    ordered = np.sort(times)
+    p99 = float(ordered[math.ceil(0.99 * ordered.size) - 1]) if ordered.size >= 100 else None
+    return float(ordered[math.ceil(0.5 * ordered.size) - 1]), p99
+
+
+def watch_memory(
+    found: LoadTest, call: Callable[[float], int], resident_bytes: Callable[[], int], seconds: float
+) -> None:
+    """Fill how the memory of the model's process grows with calls.
+
+    Parameters
+    ----------
+    found : LoadTest
+        Filled in place; nothing is filled where the platform does not tell.
+    call : callable
+        Makes single-row calls for some seconds and returns their number.
+    resident_bytes : callable
+        Memory of the process now.
+    seconds : float
+        Budget; the first fifth fills caches and is not counted.
+    """
+    call(seconds / 5)
+    before = resident_bytes()
+    n_calls = call(4 * seconds / 5)
+    after = resident_bytes()
+    if not (before and after and n_calls):
+        return
+    found.growth_calls = n_calls
+    found.growth_mb_per_1000_calls = (after - before) / 2**20 * 1000.0 / n_calls

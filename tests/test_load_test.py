@@ -1,0 +1,148 @@
+"""Claims about the load test: queueing theory, brute force, stub models in a real worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latency import measure_performance
+from load_test import describe_load, highest_rate, open_loop, waiting_times
+from model_types import ModelFileInfo
+from model_utils import open_model
+from report_types import BatchPoint, PerformanceSection, RunConfig
+from sandbox import WorkerParent
+from tests.hostile_models import regressor_that
+
+BATCH = BatchPoint(batch_size=1, n_calls=5, p50_ms=1, rows_per_second=1000, us_per_row=1000)
+
+
+@given(st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9)), min_size=1, max_size=60))
+def test_waiting_is_the_recursion_of_lindley(calls: list[tuple[float, float]]) -> None:
+    """The vectorised form equals max(0, W + S - A), call by call."""
+    service, gaps = np.array([c[0] for c in calls]), np.array([c[1] for c in calls])[:-1]
+    expected = [0.0]
+    for s, a in zip(service, gaps, strict=False):
+        expected.append(max(0.0, expected[-1] + s - a))
+    np.testing.assert_allclose(waiting_times(service, gaps), expected, atol=1e-9)
+
+
+def test_exponential_calls_wait_as_the_theory_says() -> None:
+    """M/M/1 at 50 %: response times are exponential with mean 1 / (mu - lambda)."""
+    service = np.random.default_rng(0).exponential(1.0, 20_000)
+    points = [open_loop(service, 500.0, seed=seed) for seed in range(20)]
+    assert np.mean([p.p50_ms for p in points]) == pytest.approx(2 * np.log(2), rel=0.05)
+    assert np.mean([p.p99_ms for p in points]) == pytest.approx(2 * np.log(100), rel=0.1)
+
+
+def test_the_highest_rate_is_where_theory_puts_it() -> None:
+    """M/M/1: p99 = ln(100) / (mu - lambda) stays within 20 ms up to 770 calls per second."""
+    service = np.random.default_rng(0).exponential(1.0, 20_000)
+    found = highest_rate(service, 20.0)
+    assert found.value == pytest.approx(1000 - 1000 * np.log(100) / 20, rel=0.08)
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.value <= found.high
+
+
+def test_a_limit_below_the_call_itself_has_no_rate() -> None:
+    """No rate keeps p99 below the service time; the reason says so."""
+    found = highest_rate(np.full(100, 5.0), 4.0)
+    assert found.value is None
+    assert "alone" in str(found.reason)
+
+
+def test_too_high_a_rate_is_told_and_not_computed() -> None:
+    """At more calls than one process can answer there is no steady state."""
+    found = describe_load(np.full(500, 10.0), [BATCH], RunConfig(load_rate=150))
+    assert found.chosen is None
+    assert "without end" in found.notes[0]
+    fine = describe_load(np.full(500, 10.0), [BATCH], RunConfig(load_rate=50)).chosen
+    assert fine is not None
+    assert fine.utilisation == pytest.approx(0.5)
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[WorkerParent]:
+    with WorkerParent() as parent:
+        yield parent
+
+
+def measured(
+    workers: WorkerParent, folder: Path, act: Callable[[Any], Any], **options: Any
+) -> PerformanceSection:
+    """Measure a regressor whose ``predict`` is ``act``, in a worker of its own."""
+    path = regressor_that(folder / "stub.pkl", act)
+    info = ModelFileInfo(name="stub.pkl", size_bytes=1, sha256="0" * 64, container="pickle")
+    frame = pd.DataFrame({"x": np.linspace(0, 1, 200)})
+    config = RunConfig(batch_sizes=[1], **options)
+    with open_model(path, info, workers=workers, policy="custom") as model:
+        return measure_performance(model, frame, config)
+
+
+def test_a_known_sleep_is_measured(workers: WorkerParent, tmp_path: Path) -> None:
+    """A model that sleeps 20 ms: its median within 5 %, and fewer than 50 calls per second."""
+
+    def act(rows: Any) -> Any:
+        time.sleep(0.02)
+        return np.zeros(len(rows))
+
+    section = measured(workers, tmp_path, act, latency_seconds=0.6, load_p99_ms=1000)
+    assert section.percentiles_ms["p50"].value == pytest.approx(20, rel=0.05)
+    assert section.load is not None
+    assert section.load.highest_rate.value is not None
+    assert 40 < section.load.highest_rate.value < 50
+
+
+def test_a_known_leak_is_measured(workers: WorkerParent, tmp_path: Path) -> None:
+    """A model that keeps 100 kB per call grows by 95.4 MB per 1,000 calls, within 5 %."""
+    kept: list[bytes] = []
+
+    def act(rows: Any) -> Any:
+        time.sleep(0.002)
+        kept.append(b"x" * 100_000)
+        return np.zeros(len(rows))
+
+    load = measured(workers, tmp_path, act, latency_seconds=0.05, load_seconds=2.0).load
+    assert load is not None
+    assert load.growth_calls > 100
+    assert load.growth_mb_per_1000_calls == pytest.approx(1e8 / 2**20, rel=0.05)
+
+
+def test_a_known_failure_rate_is_measured(workers: WorkerParent, tmp_path: Path) -> None:
+    """A model that fails on a tenth of the rows is found to fail on exactly these."""
+
+    def act(rows: Any) -> Any:
+        values = np.asarray(rows, dtype=float)
+        if (values < 0.1).any():
+            message = "too small"
+            raise ValueError(message)
+        return np.zeros(len(values))
+
+    section = measured(workers, tmp_path, act, latency_seconds=0.05)
+    assert section.n_rows_failed == 20
+    assert section.error_rate.value == pytest.approx(0.1)
+
+
+def test_forms_of_input_and_collection_are_told_apart(
+    workers: WorkerParent, tmp_path: Path
+) -> None:
+    """A model that sleeps 6 ms for a DataFrame and 2 ms for an array is seen to."""
+
+    def act(rows: Any) -> Any:
+        time.sleep(0.006 if hasattr(rows, "columns") else 0.002)
+        return np.zeros(len(rows))
+
+    load = measured(workers, tmp_path, act, latency_seconds=0.05, load_seconds=1.0).load
+    assert load is not None
+    assert load.frame_p50_ms == pytest.approx(6, rel=0.15)
+    assert load.array_p50_ms == pytest.approx(2, rel=0.15)
+    assert load.gc_on_p50_ms == pytest.approx(load.gc_off_p50_ms, rel=0.15)
