@@ -334,9 +334,10 @@ def damaged() -> Files:
              for share in (0.2, 0.5, 0.9)}  # fmt: skip
     cuts |= {f"pickle cut at {share:.0%}": whole[: int(len(whole) * share)]
              for share in (0.01, 0.5, 0.99)}  # fmt: skip
-    cuts |= {f"lightgbm changed {i}": _changed(text_model, i) for i in range(6)}
-    cuts |= {f"xgboost ubj changed {i}": _changed(raw["ubj"], i) for i in range(6)}
-    cuts |= {f"xgboost json changed {i}": _changed(raw["json"], i) for i in range(3)}
+    cuts |= {f"lightgbm changed {i}": _changed(text_model, i) for i in range(22)}
+    cuts |= {f"xgboost ubj changed {i}": _changed(raw["ubj"], i) for i in range(16)}
+    cuts |= {f"xgboost json changed {i}": _changed(raw["json"], i) for i in range(10)}
+    cuts |= {f"pickle changed {i}": _changed(whole, i) for i in range(12)}
     return cuts | {
         "lightgbm leaf out of range": text_model.replace(b"left_child=", b"left_child=9999 "),
         "nothing": b"",
