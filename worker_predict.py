@@ -94,7 +94,9 @@ class Predictor:
             was_enabled = gc.isenabled()
             (gc.enable if plan.how == "gc" else gc.disable)()
             try:
-                return _timed(self.estimator.predict, batches, plan)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # an array lacks the names of the columns
+                    return _timed(self.estimator.predict, batches, plan)
             finally:
                 (gc.enable if was_enabled else gc.disable)()
 
