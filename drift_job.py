@@ -1,7 +1,7 @@
 """Comparing two files in a process of its own: start, progress, cancel, result.
 
 Owns: ``DriftTask`` (what to compare) and ``DriftJob``, the door's side of the process whose other
-side is ``drift_files``. A comparison is not kept like a run: it takes about a second, rests on two
+side is ``compare_files``. A comparison is not kept like a run: it takes about a second, rests on two
 files only and is made again from them when asked again. So it needs no place in the queue, and no
 door ever holds the tables. Light to import: nothing numerical.
 """
@@ -54,7 +54,7 @@ class DriftTask(TypedModel):
     current: Path
     current_name: str
     labels: str = Field(default="", description="Right answers, which current rows may lack")
-    options: dict[str, Any] = Field(default_factory=dict, description="See drift_files.Options")
+    options: dict[str, Any] = Field(default_factory=dict, description="See compare_files.Options")
     model: Path | None = None
     model_name: str = ""
     limits: dict[str, Any] = Field(default_factory=dict, description="Of the model's process")
@@ -197,7 +197,7 @@ def start(task: DriftTask, settings: Settings) -> DriftJob:
             raise BusyError(msg, 2)
         output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the job
         process = subprocess.Popen(
-            [sys.executable, "-m", "drift_files"],
+            [sys.executable, "-m", "compare_files"],
             cwd=ROOT,
             env=single_threaded(tuned_environment(os.environ)),
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The process that compares two files: ``python -m drift_files``.
+"""The process that compares two files: ``python -m compare_files``.
 
 Owns: ``Options`` and ``compare_files``. The task comes as one line of JSON on standard input;
 progress, and at last the report or the error, go to standard output, one JSON object per line. The
