@@ -1,8 +1,8 @@
 """Comparing two files in a process of its own: start, progress, cancel, result.
 
 Owns: ``DriftTask`` (what to compare) and ``DriftJob``, the door's side of the process whose other
-side is ``compare_files``. A comparison is not kept like a run: it takes about a second, rests on two
-files only and is made again from them when asked again. So it needs no place in the queue, and no
+side is ``compare_files``. A comparison is not kept like a run: it takes about a second, rests on
+two files and is made again from them when asked again. So it needs no place in the queue, and no
 door ever holds the tables. Light to import: nothing numerical.
 """
 
