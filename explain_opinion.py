@@ -22,7 +22,6 @@ from explain_effects import effect_curves
 from explain_outputs import choose_view
 from explain_permutation import permutation_importance, scorer_for
 from explainability import explain
-from explanation import importance
 from explanation_reading import contribution_shares
 from model_types import Model
 from opinion_types import (
@@ -285,16 +284,20 @@ def _drift(
         return
     if drifted.method != section.method:
         return
-    own = explain(model, rows, evidence.background, seconds=1.0, positive_class=positive_class)
+    explained = section.outputs[0]
+    chosen = drifted.output(explained.output)
+    after = chosen.to_frame()[section.columns].abs().mean().to_numpy()
+    before = np.abs(np.asarray(explained.values)[: len(chosen.values)]).mean(axis=0)
     opinion.shift = "every numeric column moved up by one standard deviation"
-    before, after = (
-        {item.feature: item.share for item in importance(each)} for each in (own, drifted)
-    )
     opinion.shifted_importance = [
-        ShiftedImportance(feature=name, reference=before[name], shifted=after[name])
-        for name in sorted(before, key=lambda name: -before[name])
+        ShiftedImportance(
+            feature=section.columns[at],
+            reference=float(before[at] / (before.sum() or 1.0)),
+            shifted=float(after[at] / (after.sum() or 1.0)),
+        )
+        for at in np.argsort(-before, kind="stable")
     ]
-    opinion.n_model_calls += own.evaluations + drifted.evaluations
+    opinion.n_model_calls += drifted.evaluations
 
 
 # --- where they disagree ---------------------------------------------------------------------

@@ -22,6 +22,7 @@ SHOWN_CONTROLS = 8
 STEPS = 200
 
 
+@st.fragment
 def show_what_if(report: TestReport, output: OutputExplanation, index: int) -> None:
     """Offer to change the row; asks the model only once somebody wants to know."""
     if not st.toggle("What if …?", key="whatif.open", help="Change values and see the new answer"):
