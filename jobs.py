@@ -147,6 +147,9 @@ def _as_environment(settings: Settings) -> dict[str, str]:
             "run_seconds",
             "slots",
             "queue_limit",
+            "keep_days",
+            "keep_runs",
+            "keep_mb",
         },
     )
     return {f"MONITOR_{name.upper()}": str(value) for name, value in values.items()}

@@ -149,6 +149,24 @@ def replay(policy: Policy, runs: Sequence[tuple[str, TestReport]]) -> list[GateR
     return results
 
 
+def limits_of(policy: Policy, name: str) -> dict[str, float]:
+    """Return the absolute limits of a number, by how a chart calls them.
+
+    Examples
+    --------
+    >>> limits_of(read_policy("{version: 1, rules: [{number: f1, at_least: 0.8}]}"), "f1")
+    {'fail below': 0.8}
+    """
+    found = {}
+    for rule in policy.rules:
+        level = rule.level or "fail"
+        if rule.number == name and rule.at_least is not None:
+            found[f"{level} below"] = rule.at_least
+        if rule.number == name and rule.at_most is not None:
+            found[f"{level} above"] = rule.at_most
+    return found
+
+
 def suggest_rule(name: str, number: Number | None) -> str:
     """Return the line of a policy that holds a number where it is now, or demands a check.
 
@@ -165,7 +183,7 @@ def suggest_rule(name: str, number: Number | None) -> str:
 
 def _quoted(name: str) -> str:
     """Return a name as YAML reads it back."""
-    return name if _PLAIN.fullmatch(name) else json.dumps(name)
+    return name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _baseline_of(report: TestReport | None) -> Baseline:

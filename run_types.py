@@ -12,6 +12,7 @@ import secrets
 import time
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -72,6 +73,24 @@ class RunItem(RunSummary):
     message: str = ""
     cancel_requested: bool = False
     error: str | None = Field(default=None, description="Why the run has no report")
+
+
+class KeptRun(NamedTuple):
+    """A finished run as retention sees it.
+
+    Parameters
+    ----------
+    item : RunItem
+        The run.
+    size_bytes : int
+        Its report and its share of the files that it uses.
+    is_named : bool
+        Whether another run was told to compare with it.
+    """
+
+    item: RunItem
+    size_bytes: int = 0
+    is_named: bool = False
 
 
 class RunRecord(RunItem):

@@ -26,6 +26,7 @@ from errors import InputError, StorageError
 from gate_stage import judge_gate
 from isolation import self_test
 from report_types import RunStatus, TestReport
+from retention import Limits, apply_retention
 from run_job import JobTarget, StageProgress, run_job
 from run_queue import INTERRUPTED
 from run_types import RunRecord
@@ -44,6 +45,7 @@ LEASE_SECONDS = 60.0
 """Where several machines share a store, a runner silent for this long counts as dead."""
 
 TIDY_SECONDS = 3600.0
+RETENTION_SECONDS = 24 * 3600.0
 
 RUNS_PER_PARENT = 200
 """After so many runs the parent of models' processes is replaced: its children share its layout."""
@@ -94,6 +96,7 @@ class Runner:
         self._jobs: dict[str, _Job] = {}
         self._next_heartbeat = 0.0
         self._next_tidying = 0.0
+        self._next_retention = 0.0
         self._stopping = False
 
     def stop(self, _signum: int = 0, _frame: FrameType | None = None) -> None:
@@ -130,6 +133,10 @@ class Runner:
         if now >= self._next_tidying and not self._jobs:
             self._next_tidying = now + TIDY_SECONDS
             self._store.remove_orphans()
+        if now >= self._next_retention and not self._jobs:
+            self._next_retention = now + RETENTION_SECONDS
+            kept = self._settings
+            apply_retention(self._store, Limits(kept.keep_days, kept.keep_runs, kept.keep_mb))
 
     def _claim(self) -> None:
         while len(self._jobs) < self._settings.slots:

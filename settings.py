@@ -101,6 +101,11 @@ class Settings(BaseSettings):
     )
     slots: int = Field(default_factory=default_slots, ge=1, le=64, description="Runs at once")
     queue_limit: int = Field(default=20, ge=1, le=10_000, description="Runs that may wait")
+    keep_days: float = Field(
+        default=0, ge=0, description="Days that runs are kept; 0 is for ever, baselines always stay"
+    )
+    keep_runs: int = Field(default=0, ge=0, description="Runs kept of each model; 0 is all")
+    keep_mb: int = Field(default=0, ge=0, description="MiB of reports and files kept; 0 is all")
     runs_per_minute: int = Field(
         default=60,
         ge=1,

@@ -1,7 +1,8 @@
 """The store: everything the product remembers. The one door to the database.
 
-Owns: ``Store`` with its reports, lists and trends; ``run_queue`` and ``artifact_store`` are its
-floors. Each public method is one short transaction; values are always bound.
+Owns: ``Store`` with its reports, lists and trends; ``upkeep_store``, ``run_queue`` and
+``artifact_store`` are its floors. Each public method is one short transaction; values are always
+bound.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from access_types import LOCAL, Action
 from artifact_store import utc_now
 from errors import ConflictError, NotFoundError, StorageError
 from report_types import RunStatus, Stage, TestReport, Verdict
-from run_queue import RunQueue, end_run, record_of
+from run_queue import end_run, record_of
 from run_summary import summarise, trend_metrics
 from run_types import MetricPoint, RunFilter, RunRecord, RunSort
 from storage_tables import artifact, metric, report, run, run_artifact
+from upkeep_store import UpkeepStore
 
 _INTERVAL = {"value", "low", "high"}
 _LISTED = run.c.purpose == "test"
 """Previews are made for a page and forgotten; lists, names and trends leave them out."""
 
 
-class Store(RunQueue):
+class Store(UpkeepStore):
     """Everything the product remembers; safe for threads, several processes share one.
 
     Use ``Store.open(settings)``, from any process, at any time.

@@ -121,6 +121,7 @@ def test_only_the_store_speaks_sql() -> None:
         "storage_tables",
         "database",
         "run_queue",
+        "upkeep_store",
         "artifact_store",
         "access_store",
     }

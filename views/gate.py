@@ -15,12 +15,18 @@ from policy import apply_policy, read_policy, replay, suggest_rule
 from policy_defaults import default_policy
 from policy_numbers import gate_numbers
 from policy_types import Policy
-from report_types import Check, GateResult, RunStatus, TestReport
+from report_types import GateResult, RunStatus, TestReport
 from run_types import RunFilter, RunRecord
 from views.common import badge, open_store, show_notes, when
 
 MOST_RUNS = 50
-EDITOR = "gate.text"
+EDITOR_STYLE = """
+<style>
+  .st-key-gate-text textarea {font-family: monospace; font-size: .8rem; line-height: 1.45;
+    white-space: pre; overflow-x: auto;}
+</style>
+"""
+EDITOR = "gate.text"  # its dot becomes a dash in the style above
 
 
 def show() -> None:
@@ -39,7 +45,7 @@ def show() -> None:
     record = _choose_run(runs)
     report = _report(record.id)
     _show_tools(report)
-    left, right = st.columns([5, 6], gap="large")
+    left, right = st.columns([6, 5], gap="medium")
     with left:
         policy = _edit(report)
     with right:
@@ -126,6 +132,7 @@ def _use(text: str) -> None:
 
 def _edit(report: TestReport) -> Policy | None:
     """Show the editor; return the policy, or None where it is wrong and the page says so."""
+    st.html(EDITOR_STYLE)
     text = st.text_area(
         "Policy (YAML or JSON)", key=EDITOR, height=560, help="Ctrl+Enter applies your changes."
     )
@@ -149,19 +156,12 @@ def _show_effect(policy: Policy, record: RunRecord, report: TestReport) -> None:
     result = apply_policy(policy, report, baseline)
     st.markdown(f"#### {badge(result.verdict.value)} {escape_markdown(result.summary)}")
     show_notes(result.notes)
-    st.dataframe(
-        [_row(check) for check in result.checks],
-        key="gate.checks",
-        hide_index=True,
-        width="stretch",
-        height=min(560, 38 + 35 * len(result.checks)),
-        column_config={"Why": st.column_config.TextColumn(width="large")},
-    )
-
-
-def _row(check: Check) -> dict[str, Any]:
-    seen = look(check.verdict.value)
-    return {"Says": f"{seen.symbol} {seen.word}", "Rule": check.title, "Why": check.reason}
+    for check in result.checks:
+        seen = look(check.verdict.value)
+        st.markdown(
+            f":{seen.streamlit_colour}[{seen.icon}] **{escape_markdown(check.title)}**  \n"
+            f":small[{escape_markdown(check.reason)}]"
+        )
 
 
 def _show_history(policy: Policy, runs: list[RunRecord]) -> None:

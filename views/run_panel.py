@@ -10,6 +10,7 @@ import jobs
 import reports
 from errors import MonitorError
 from formatting import duration, escape_markdown, look
+from report_bundle import zip_everything
 from report_types import RunStatus, Stage, TestReport
 from run_types import RunRecord
 from views import (
@@ -140,7 +141,14 @@ def _downloads(report: TestReport, stem: str) -> None:
         "run.html",
     )
     download(
-        "Everything as JSON",
+        "Everything (all of these, zipped)",
+        lambda: zip_everything(report),
+        f"{stem}-everything.zip",
+        "application/zip",
+        "run.everything",
+    )
+    download(
+        "The report as JSON",
         lambda: reports.render_json(report),
         f"{stem}.json",
         "application/json",

@@ -11,6 +11,8 @@ from base_types import Estimate
 from figures_history import TrendPoint, history_trend
 from formatting import escape_markdown, look
 from glossary import title
+from policy import limits_of
+from policy_types import Policy
 from report_types import Verdict
 from run_types import MetricPoint, RunFilter, RunRecord, RunSort
 from views.common import browser_zone, keep_runner_alive, open_store, show_chart, theme
@@ -136,6 +138,7 @@ def _row(run: RunRecord) -> dict[str, Any]:
     progress = "" if run.status.is_final else f" {run.fraction:.0%}"
     return {
         "verdict": f"{seen.symbol} {seen.word}{progress}",
+        "gate": look(run.gate_verdict.value).symbol if run.gate_verdict else "",
         "model": run.model_name,
         "estimator": run.estimator or "",
         "task": run.task or "",
@@ -153,6 +156,7 @@ def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
         "verdict": st.column_config.TextColumn("Verdict"),
+        "gate": st.column_config.TextColumn("Gate", help="What the run's policy said"),
         "model": st.column_config.TextColumn("Model"),
         "estimator": st.column_config.TextColumn("Estimator"),
         "task": st.column_config.TextColumn("Task"),
@@ -184,7 +188,15 @@ def _show_trend(where: RunFilter) -> None:
         width=280,
     )
     chosen = [_trend_point(point) for point in points if point.metric == metric]
-    show_chart(history_trend(chosen, metric, theme()), "runs.trend")
+    limits = limits_of(policy, metric) if (policy := _newest_policy(where)) else {}
+    show_chart(history_trend(chosen, metric, theme(), thresholds=limits), "runs.trend")
+    if limits:
+        st.caption("The lines are the limits of the newest policy this model was tested under.")
+
+
+def _newest_policy(where: RunFilter) -> Policy | None:
+    runs, _ = open_store().list_runs(RunFilter(model_name=where.model_name))
+    return next((run.request.gate for run in runs if run.request.gate), None)
 
 
 def _trend_point(point: MetricPoint) -> TrendPoint:

@@ -14,7 +14,7 @@ from formatting import (
     with_unit,
 )
 from glossary import explain, title
-from report_types import Check, TestReport, Verdict
+from report_types import Check, GateResult, TestReport, Verdict
 from run_summary import main_metric
 from views.common import badge, section_missing, show_notes, show_tile
 
@@ -30,10 +30,23 @@ def show(report: TestReport) -> None:
     """Lay out the section."""
     banner, icon, word = BANNERS[report.verdict.verdict]
     banner(escape_markdown(report.verdict.summary), icon=icon, title=word)
+    if report.gate is not None:
+        _show_gate(report.gate)
     section_missing(report.model, "Loading the model")
     _show_numbers(report)
     _show_checks(report.verdict.checks)
     show_notes(report.schema_.warnings + report.data.warnings)
+
+
+def _show_gate(gate: GateResult) -> None:
+    banner, icon, word = BANNERS[gate.verdict]
+    banner(escape_markdown(gate.summary), icon=icon, title=f"Gate: {word.lower()}")
+    show_notes(gate.notes)
+    if gate.baseline_run_id:
+        st.caption(f"Baseline: run {gate.baseline_run_id}")
+    with st.expander("Rules of the policy", expanded=gate.verdict is Verdict.FAIL):
+        for check in gate.checks:
+            _show_check(check)
 
 
 def _show_numbers(report: TestReport) -> None:

@@ -1,0 +1,92 @@
+"""The page Gate in a real browser: the policy is edited, and its effect follows."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import BrowserContext, Page, expect
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+
+from tests.browsing import assert_no_error_box, open_browser, settle, visit
+from tests.serving import Product, running_product
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A product with two runs of one model."""
+    with running_product(tmp_path_factory.mktemp("gate") / "data") as running:
+        table = load_iris(as_frame=True).frame
+        model = LogisticRegression(max_iter=1000).fit(table.iloc[:, :4], table["target"])
+        for seed in (0, 1):
+            files = {
+                "model": ("flowers.pkl", pickle.dumps(model)),
+                "sample": ("iris.csv", table.to_csv(index=False)),
+            }
+            fields = {"target": "target", "options": f'{{"seed": {seed}}}'}
+            answer = requests.post(
+                f"{running.api}/run_tests", files=files, data=fields, timeout=120
+            )
+            assert answer.json()["status"] == "done", answer.text
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    with open_browser() as context:
+        yield context
+
+
+@pytest.fixture
+def page(product: Product, browser: BrowserContext) -> Iterator[Page]:
+    page = browser.new_page()
+    visit(page, f"{product.dashboard}/gate")
+    yield page
+    page.close()
+
+
+def write_policy(page: Page, text: str) -> None:
+    """Replace the text of the editor and apply it."""
+    editor = page.locator(".st-key-gate-text textarea")
+    editor.fill(text)
+    editor.press("Control+Enter")
+    settle(page)
+
+
+def test_it_opens_with_the_default_of_the_task_and_its_effect(page: Page) -> None:
+    """Policy, verdict on the newest run and on the past ones are there without a click."""
+    editor = page.locator(".st-key-gate-text textarea")
+    assert "Default for multiclass" in editor.input_value()
+    expect(page.get_by_text("The model loads", exact=True)).to_be_visible()
+    expect(page.get_by_text("What it would have said of the last 2 runs")).to_be_visible()
+    assert_no_error_box(page)
+
+
+def test_a_stricter_limit_fails_at_once(page: Page) -> None:
+    """Editing a limit changes the verdict beside it."""
+    write_policy(page, "version: 1\nrules:\n- number: accuracy\n  at_least: 0.9999\n")
+    expect(page.get_by_text("1 of 1 limits broken")).to_be_visible()
+    write_policy(page, "version: 1\nrules:\n- number: accuracy\n  at_least: 0.5\n")
+    expect(page.get_by_text("All 1 limits are kept.")).to_be_visible()
+
+
+def test_a_mistake_is_told_with_its_line(page: Page) -> None:
+    """A wrong key is named with line and path, and the page goes on working."""
+    write_policy(page, "version: 1\nrules:\n- number: accuracy\n  at_lest: 0.9\n")
+    expect(page.get_by_text("Line 4, rules[0].at_lest")).to_be_visible()
+    assert_no_error_box(page)
+
+
+def test_the_policy_is_downloaded_as_it_was_edited(page: Page) -> None:
+    """The file holds the text of the editor."""
+    text = "version: 1\nrules:\n- check: model.load\n"
+    write_policy(page, text)
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download gate.yaml").click()
+    assert Path(downloading.value.path()).read_text() == text
