@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,12 @@ from model_types import Lowered
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-PAIR_COST = 8  # of comparing two patterns, in units of one step over a table
+PAIR_COST = 4  # of comparing two patterns, in units of one step over a table
 MAX_BITS = 62
 CHUNK_CELLS = 500_000  # nodes × rows that go down the trees together
-TABLE_CELLS = 130_000
+TABLE_CELLS = 200_000
 PAIR_CELLS = 4_000_000
+GAIN_CELLS = 100_000  # leaves × rows × bits that are added up at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,18 +327,26 @@ def _add_leaves(total: Floats, leaves: _Leaves, value: Floats, shape: tuple[int,
             part = leaves.take(which[start : start + size])
             rows, background = part.patterns[:, :n_rows], part.patterns[:, n_rows:]
             gains = (table_gains if in_table else pair_gains)(rows, background, int(n_bits))
-            for bit, gain in enumerate(gains):
-                total += _scatter(part, bit, value, (len(total), n_outputs)) @ gain
+            together = max(1, GAIN_CELLS // rows.size)
+            for bits, stacked in _stacked(gains, together):
+                total += _scatter(part, bits, value, (len(total), n_outputs)) @ stacked
 
 
-def _scatter(leaves: _Leaves, bit: int, value: Floats, shape: tuple[int, int]) -> sparse.csr_array:
-    """Return the sparse matrix (group × outputs, leaves) of leaf values for one bit."""
+def _stacked(gains: Iterator[Floats], together: int) -> Iterator[tuple[slice, Floats]]:
+    """Yield the gains of several bits below one another, and which bits they are."""
+    first = 0
+    while several := list(islice(gains, together)):
+        yield slice(first, first + len(several)), np.concatenate(several)
+        first += len(several)
+
+
+def _scatter(
+    leaves: _Leaves, bits: slice, value: Floats, shape: tuple[int, int]
+) -> sparse.csc_array:
+    """Return the sparse matrix (group × outputs, bits × leaves) of leaf values."""
     n_targets, n_outputs = shape
-    values = value[leaves.nodes]
-    first = leaves.path[:, bit] * n_outputs + np.maximum(leaves.outputs, 0)
-    width = values.shape[1]
-    targets = (first[:, None] + np.arange(width)).ravel()
-    columns = np.repeat(np.arange(len(leaves.nodes)), width)
-    return sparse.csr_array(
-        (values.ravel(), (targets, columns)), shape=(n_targets, len(leaves.nodes))
-    )
+    first = leaves.path[:, bits].T * n_outputs + np.maximum(leaves.outputs, 0)
+    values = np.broadcast_to(value[leaves.nodes], (len(first), *value[leaves.nodes].shape))
+    targets = first[:, :, None] + np.arange(value.shape[1])
+    ends = np.arange(first.size + 1) * value.shape[1]
+    return sparse.csc_array((values.ravel(), targets.ravel(), ends), shape=(n_targets, first.size))
