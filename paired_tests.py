@@ -282,7 +282,12 @@ def two_proportions(first: tuple[int, int], second: tuple[int, int]) -> Differen
 
 
 def welch(
-    name: str, first: FloatArray, second: FloatArray, *, higher_is_better: bool = False
+    name: str,
+    first: FloatArray,
+    second: FloatArray,
+    *,
+    higher_is_better: bool = False,
+    alpha: float = ALPHA,
 ) -> Difference:
     """Compare two mean losses over different rows by Welch's t-test.
 
@@ -292,6 +297,8 @@ def welch(
         Of the loss.
     first, second : ndarray of float, shapes (n,) and (m,)
         At least two rows each.
+    alpha : float
+        The interval is of ``1 - alpha``.
     """
     parts = [float(x.var(ddof=1)) / x.size for x in (first, second)]
     value, error = float(second.mean() - first.mean()), math.sqrt(sum(parts))
@@ -301,7 +308,7 @@ def welch(
         )
     else:
         degrees = float(min(first.size, second.size) - 1)
-    half = float(stdtrit(degrees, 1 - ALPHA / 2)) * error
+    half = float(stdtrit(degrees, 1 - alpha / 2)) * error
     n = min(first.size, second.size)
     return Difference(
         name=name,

@@ -20,9 +20,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import behaviour
+import behaviour_expectations
 import drift_simulation
 import explain_stage
 import failing_rows
+import group_stage
 import latency
 import metrics
 import model_file
@@ -425,6 +427,22 @@ def _quality(run: _Run) -> None:
     if run.y_true is None and run.labels_reason:
         run.report.quality.notes.insert(0, run.labels_reason)
     _keep_answers(run)
+    _compare_groups(run)
+
+
+def _compare_groups(run: _Run) -> None:
+    """Compare groups of the chosen column, or of one whose name asks for it."""
+    if run.predictions is None or run.sample is None or run.sample_rows is None:
+        return
+    rows = run.sample_rows if run.row_numbers is None else run.sample_rows[run.row_numbers]
+    run.report.quality.groups = group_stage.compare_sample_groups(
+        run.predictions,
+        run.loaded.info,
+        run.sample.iloc[rows].reset_index(drop=True),
+        run.y_true,
+        column=run.request.config.group_column,
+        positive_class=run.report.quality.positive_class,
+    )
 
 
 def _keep_answers(run: _Run) -> None:
@@ -453,6 +471,10 @@ def _behaviour(run: _Run) -> None:
         seed=run.request.config.seed,
         progress=run.progress,
     )
+    if run.report.behaviour.status is Status.OK:
+        run.report.behaviour.cases += behaviour_expectations.examine_expectations(
+            run.loaded, run.tested_rows, run.known_schema, run.request.config
+        )
 
 
 def _drift(run: _Run) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, field_serializer
 
 from base_types import Estimate, Histogram, Section, Status, TypedModel
+from group_types import GroupComparison
 from load_types import LoadTest
 from model_types import ModelFileInfo, ModelInfo
 from opinion_types import SecondOpinion
@@ -94,6 +95,18 @@ class RunConfig(TypedModel):
     )
     load_seconds: float = Field(
         default=0.0, ge=0, le=600, description="Budget for memory growth, GC and input form"
+    )
+    monotone: dict[str, Literal["up", "down"]] = Field(
+        default_factory=dict, description="Columns with which the answer may only rise or fall"
+    )
+    invariant: list[str] = Field(
+        default_factory=list, description="Columns that must not change the answer"
+    )
+    symmetric: list[tuple[str, str]] = Field(
+        default_factory=list, description="Pairs of columns that may be swapped"
+    )
+    group_column: str | None = Field(
+        default=None, description="Groups to compare, an input or another column of the sample"
     )
     n_resamples: int = Field(default=1000, ge=100, le=10_000, description="Bootstrap resamples")
     drift_severities: list[float] = Field(
@@ -334,6 +347,9 @@ class QualitySection(Section):
     prediction_distribution: Histogram = Field(default_factory=Histogram)
     actual_distribution: Histogram | None = None
     confidence_distribution: Histogram | None = None
+    groups: GroupComparison | None = Field(
+        default=None, description="Whether groups of a column are treated alike"
+    )
     answers_artifact: str | None = Field(
         default=None, description="SHA-256 of the stored answers per row, for paired comparisons"
     )

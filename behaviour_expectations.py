@@ -1,0 +1,316 @@
+"""What one may expect of a model beyond sound answers: metamorphic checks, typos, doubt.
+
+Owns: ``examine_expectations``. Without being told anything it looks for columns in which the
+answer only rises or only falls, misspells categories, and asks for rows far outside the data; what
+the run's options name (monotone, invariant, symmetric) is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from behaviour_cases import Bench, ColumnCase, Judged, column_frames, judge_column_case, spread
+from behaviour_probe import Answer, NotAskedError, Prober, quote
+from formatting import number, percent
+from intervals import share_estimate
+from model_types import Model, Task
+from report_types import BehaviourCase, BehaviourVerdict, RunConfig
+from schema_utils import Feature, Kind, Schema
+
+N_ROWS = 100
+N_SWEPT, N_STEPS, N_GUESSED = 20, 5, 6
+"""Rows, values and columns of the search for columns in which the answer only rises or falls."""
+
+STEADY = 1e-9
+FAR = 3.0
+"""Rows outside the data lie this many ranges beyond its ends, in every numeric column."""
+
+SURE = 0.9
+DOUBT = 0.05
+"""Confidence outside must be lower by this much, or below ``SURE``, to count as doubt."""
+
+Scores = NDArray[np.float64]
+
+
+def examine_expectations(
+    model: Model, frame: pd.DataFrame, schema: Schema, config: RunConfig
+) -> list[BehaviourCase]:
+    """Check what the options expect of a model, and guess what they do not say.
+
+    Parameters
+    ----------
+    model : Model
+        Its errors are results here.
+    frame : DataFrame, shape (n, k)
+        Ordinary rows; the first 100 at most are used.
+    schema : Schema
+        Of the columns.
+    config : RunConfig
+        ``monotone``, ``invariant``, ``symmetric`` and ``seed`` are used.
+
+    Returns
+    -------
+    list of BehaviourCase
+        Empty when the model fails on ordinary rows.
+    """
+    features = {feature.name: feature for feature in schema.inputs}
+    rows = frame[[name for name in frame.columns if name in features]].head(N_ROWS)
+    prober = Prober(model)
+    if rows.empty:
+        return []
+    ordinary = prober.ask(rows, proba=True)
+    if ordinary.error is not None:
+        return []
+    bench = Bench(prober, rows.reset_index(drop=True), ordinary, features)
+    cases: list[BehaviourCase] = []
+    try:
+        for found in _all(bench, config):
+            cases += found
+    except NotAskedError:
+        return cases
+    return cases
+
+
+def _all(bench: Bench, config: RunConfig) -> Iterator[list[BehaviourCase]]:
+    yield _steady(bench, config.monotone)
+    yield [_invariant(bench, name, config.seed) for name in config.invariant]
+    yield [_symmetric(bench, pair) for pair in config.symmetric]
+    yield _typos(bench)
+    yield _doubt(bench)
+
+
+def _case(
+    told: tuple[str, str, str], back: str, judged: Judged, share: float | None = None
+) -> BehaviourCase:
+    """Write a case: (id, title, sent)."""
+    return BehaviourCase(
+        id=told[0],
+        group="robustness",
+        title=told[1],
+        sent=told[2],
+        came_back=back,
+        verdict=judged.verdict,
+        why=judged.why,
+        affected_share=share,
+    )
+
+
+# --- rising and falling ----------------------------------------------------------------------
+
+
+def _score(bench: Bench, answer: Answer) -> Scores | None:
+    """Return one number per row: the prediction, or the probability of the second class."""
+    if answer.predictions is None or answer.y_pred.ndim != 1:
+        return None
+    if bench.info.task is Task.REGRESSION:
+        return answer.y_pred.astype(np.float64)
+    proba = answer.predictions.y_proba
+    if bench.info.task is Task.BINARY and proba is not None:
+        return proba[:, 1]
+    return None
+
+
+def _steady(bench: Bench, wanted: Mapping[str, str]) -> list[BehaviourCase]:
+    """Sweep columns over their range: those that were named are judged, the others told."""
+    if _score(bench, bench.ordinary) is None:
+        return [_not_there(f"monotone:{name}", name) for name in wanted]
+    numeric = bench.numeric()
+    missing = [_not_there(f"monotone:{name}", name) for name in wanted if name not in numeric]
+    asked = [name for name in wanted if name in numeric]
+    guessed = [name for name in spread(numeric, N_GUESSED) if name not in asked]
+    frames = {name: _swept(bench, name) for name in [*asked, *guessed]}
+    answers = bench.prober.ask_many(frames) if frames else {}
+    steps = {name: _steps(bench, answer) for name, answer in answers.items()}
+    cases = [_judge_steady(name, wanted[name], steps[name]) for name in asked]
+    return missing + cases + _told_steady({name: steps[name] for name in guessed})
+
+
+def _not_there(case_id: str, name: str) -> BehaviourCase:
+    why = "It needs a numeric column of that name and a model that answers with one number."
+    told = (case_id, f"Expectation on {name}", "nothing")
+    return _case(told, "", Judged(BehaviourVerdict.SKIPPED, why))
+
+
+def _swept(bench: Bench, name: str) -> pd.DataFrame:
+    """Return some rows, each with several rising values in one column."""
+    rows = bench.frame.head(N_SWEPT)
+    column = bench.frame[name]
+    values = np.linspace(float(column.min()), float(column.max()), N_STEPS)
+    if column.dtype.kind in "iu" or bench.features[name].kind is Kind.INTEGER:
+        values = np.round(values)
+    table = rows.loc[rows.index.repeat(N_STEPS)].reset_index(drop=True)
+    return table.assign(**{name: np.tile(values, len(rows)).astype(column.to_numpy().dtype)})
+
+
+def _steps(bench: Bench, answer: Answer) -> Scores | None:
+    """Return the changes of the answer from value to value, all rows; None after an error."""
+    scores = _score(bench, answer)
+    return None if scores is None else np.diff(scores.reshape(-1, N_STEPS), axis=1).ravel()
+
+
+def _judge_steady(name: str, way: str, steps: Scores | None) -> BehaviourCase:
+    told = (
+        f"monotone:{name}",
+        f"The answer only {'rises' if way == 'up' else 'falls'} with {name}",
+        f"{N_SWEPT} rows with {N_STEPS} rising values in {name!r}",
+    )
+    if steps is None:
+        return _case(told, "an error", Judged(BehaviourVerdict.BROKEN, "It refused these rows."))
+    wrong = int(((steps if way == "down" else -steps) > STEADY).sum())
+    share = share_estimate(wrong, steps.size)
+    back = f"{percent(share.value)} of the steps go the other way (up to {percent(share.high)})"
+    if wrong == 0:
+        return _case(told, back, Judged(BehaviourVerdict.HANDLED, "As expected."), 0.0)
+    why = "The answer was expected to move one way only."
+    return _case(told, back, Judged(BehaviourVerdict.BROKEN, why), share.value)
+
+
+def _told_steady(steps: dict[str, Scores | None]) -> list[BehaviourCase]:
+    """Tell in which columns the answer moves one way only; nobody asked for it."""
+    known = {name: change for name, change in steps.items() if change is not None and change.any()}
+    up = [name for name, change in known.items() if (change >= -STEADY).all()]
+    down = [name for name, change in known.items() if (change <= STEADY).all()]
+    if not known:
+        return []
+    parts = [f"only rises with {', '.join(up)}"] if up else []
+    parts += [f"only falls with {', '.join(down)}"] if down else []
+    told = (
+        "monotone",
+        "Rising and falling",
+        f"{N_SWEPT} rows with {N_STEPS} rising values in each of {len(known)} columns",
+    )
+    back = "; ".join(parts) or "the answer rises and falls with each"
+    why = "Found, not required: name columns in 'monotone' to have them judged."
+    return [_case(told, back, Judged(BehaviourVerdict.HANDLED, why))]
+
+
+# --- invariance and symmetry -----------------------------------------------------------------
+
+
+def _invariant(bench: Bench, name: str, seed: int) -> BehaviourCase:
+    """Shuffle one column among the rows; nothing may change."""
+    if name not in bench.frame.columns:
+        return _not_there(f"invariant:{name}", name)
+    order = np.random.default_rng(seed).permutation(len(bench.frame))
+    changed = bench.frame.assign(**{name: bench.frame[name].to_numpy()[order]})
+    told = (f"invariant:{name}", f"{name} does not matter", f"rows with {name!r} shuffled")
+    return _same_answers(bench, told, changed)
+
+
+def _symmetric(bench: Bench, pair: tuple[str, str]) -> BehaviourCase:
+    """Swap two columns; nothing may change."""
+    one, two = pair
+    if one not in bench.frame.columns or two not in bench.frame.columns:
+        return _not_there(f"symmetric:{one}:{two}", f"{one} and {two}")
+    swapped = bench.frame.assign(**{one: bench.frame[two], two: bench.frame[one]})
+    told = (f"symmetric:{one}:{two}", f"{one} and {two} are alike", f"rows with {pair} swapped")
+    return _same_answers(bench, told, swapped)
+
+
+def _same_answers(bench: Bench, told: tuple[str, str, str], changed: pd.DataFrame) -> BehaviourCase:
+    answer = bench.prober.ask(changed, proba=True)
+    if answer.error is not None:
+        why = "It refused these rows."
+        return _case(told, quote(answer), Judged(BehaviourVerdict.BROKEN, why))
+    n_changed = int(bench.prober.changed(bench.ordinary, answer).sum())
+    share = share_estimate(n_changed, len(bench.frame))
+    back = f"{percent(share.value)} of the answers change"
+    back += f" ({percent(share.low)} to {percent(share.high)})"
+    if n_changed == 0:
+        return _case(told, back, Judged(BehaviourVerdict.HANDLED, "As expected."), 0.0)
+    why = "The answers were expected to stay the same."
+    return _case(told, back, Judged(BehaviourVerdict.BROKEN, why), share.value)
+
+
+# --- typos -----------------------------------------------------------------------------------
+
+
+def _typos(bench: Bench) -> list[BehaviourCase]:
+    columns = [name for name in bench.categorical() if bench.frame[name].dtype.kind not in "iufb"]
+    if not columns:
+        return []
+    frames = column_frames(bench, _TYPO, columns)
+    return judge_column_case(bench, _TYPO, bench.prober.ask_many(frames))
+
+
+def _misspelled(column: pd.Series, _feature: Feature) -> pd.Series:
+    """Swap the last two letters of every text, or double a single letter."""
+
+    def swap(text: str) -> str:
+        swapped = text[:-2] + text[-1] + text[-2] if len(text) > 1 else text + text
+        return swapped if swapped != text else text + text[-1:]
+
+    return column.map(lambda cell: swap(cell) if isinstance(cell, str) and cell else cell)
+
+
+def _judge_typo(bench: Bench, _name: str, answer: Answer) -> Judged:
+    block = bench.ordinary.part(0, len(bench.block))
+    kept = np.asarray(block.y_pred == answer.y_pred)
+    if kept.all():
+        return Judged(BehaviourVerdict.HANDLED, "The answers stay the same.")
+    share = share_estimate(int(kept.size - kept.sum()), kept.size)
+    return Judged(
+        BehaviourVerdict.SILENT,
+        f"A typo changes {percent(share.value)} of the answers ({percent(share.low)} to "
+        f"{percent(share.high)}), and nobody is told.",
+    )
+
+
+_TYPO = ColumnCase(
+    id="typos",
+    group="robustness",
+    title="Typos in categories",
+    sent="the last two letters swapped",
+    make=_misspelled,
+    hints=("unknown categor", "unseen", "not in", "categor"),
+    judge=_judge_typo,
+)
+
+
+# --- doubt -----------------------------------------------------------------------------------
+
+
+def _doubt(bench: Bench) -> list[BehaviourCase]:
+    """Ask for rows far outside the data, where a model should say that it does not know."""
+    inside = _confidence(bench.ordinary)
+    numeric = bench.numeric()
+    if inside is None or not numeric:
+        return []
+    signs = np.where(np.random.default_rng(0).random((len(bench.frame), len(numeric))) < 0.5, -1, 1)
+    outside = {name: _beyond(bench, name, signs[:, i]) for i, name in enumerate(numeric)}
+    answer = bench.prober.ask(bench.frame.assign(**outside), proba=True)
+    told = (
+        "doubt",
+        "Doubt outside the data",
+        f"{len(bench.frame)} rows {FAR:g} ranges outside in every numeric column",
+    )
+    confidence = _confidence(answer)
+    if confidence is None:
+        why = "It refuses such rows."
+        return [_case(told, quote(answer), Judged(BehaviourVerdict.CLEAR_ERROR, why))]
+    back = f"mean confidence {number(confidence, digits=2)}, inside {number(inside, digits=2)}"
+    if confidence < min(SURE, inside - DOUBT):
+        why = "It is less sure where it knows nothing."
+        return [_case(told, back, Judged(BehaviourVerdict.HANDLED, why))]
+    why = "It is as sure as ever where it knows nothing: check ranges before asking it."
+    return [_case(told, back, Judged(BehaviourVerdict.SILENT, why))]
+
+
+def _confidence(answer: Answer) -> float | None:
+    """Return the mean probability of the predicted class; None without probabilities."""
+    if answer.predictions is None or answer.predictions.y_proba is None:
+        return None
+    proba = answer.predictions.y_proba
+    return float(np.mean(proba.max(axis=1))) if proba.ndim == 2 else None
+
+
+def _beyond(bench: Bench, name: str, sign: NDArray[np.int64]) -> NDArray[np.generic]:
+    column = bench.frame[name]
+    low, high = float(column.min()), float(column.max())
+    width = (high - low) or 1.0
+    values = np.where(sign < 0, low - FAR * width, high + FAR * width)
+    return np.round(values).astype(column.to_numpy().dtype) if column.dtype.kind in "iu" else values
