@@ -7,6 +7,7 @@ bound.
 
 from __future__ import annotations
 
+import functools
 import gzip
 
 import sqlalchemy as sa
@@ -105,7 +106,8 @@ class Store(UpkeepStore):
         conditions = _conditions(where or RunFilter())
         column = run.c[sort.value]
         order = (column.desc() if descending else column.asc()).nulls_last()
-        page = sa.select(run).where(*conditions).order_by(order, run.c.id.desc())
+        tie = run.c.id.desc() if descending else run.c.id.asc()  # as an index is read
+        page = sa.select(run).where(*conditions).order_by(order, tie)
         count = sa.select(sa.func.count()).select_from(run).where(*conditions)
         with self._database.read() as connection:
             rows = connection.execute(page.limit(limit).offset(offset)).all()
@@ -223,4 +225,5 @@ def _mentions(word: str) -> sa.ColumnElement[bool]:
         run.c.error,
         sa.cast(run.c.labels, sa.Text),
     )
-    return sa.or_(*(text.icontains(word, autoescape=True) for text in texts))
+    together = functools.reduce(lambda left, right: left + " " + sa.func.coalesce(right, ""), texts)
+    return together.icontains(word, autoescape=True)  # one comparison; a word holds no space

@@ -96,8 +96,11 @@ run = Table(
     Column("gate_verdict", String(8)),
     Index("ix_run_created_at", "created_at"),
     Index("ix_run_status", "status"),
-    Index("ix_run_model_name", "model_name", "created_at"),
-    Index("ix_run_verdict", "verdict", "created_at"),
+    Index("ix_run_purpose", "purpose", "created_at", "id"),
+    Index("ix_run_model_name", "purpose", "model_name", "created_at", "id"),
+    Index("ix_run_verdict", "purpose", "verdict", "created_at", "id"),
+    Index("ix_run_metric_value", "purpose", "metric_value", "id"),
+    Index("ix_run_p50_ms", "purpose", "p50_ms", "id"),
     Index("ix_run_model_sha256", "model_sha256"),
 )
 

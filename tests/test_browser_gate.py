@@ -71,9 +71,10 @@ def test_it_opens_with_the_default_of_the_task_and_its_effect(page: Page) -> Non
 def test_a_stricter_limit_fails_at_once(page: Page) -> None:
     """Editing a limit changes the verdict beside it."""
     write_policy(page, "version: 1\nrules:\n- number: accuracy\n  at_least: 0.9999\n")
-    expect(page.get_by_text("1 of 1 limits broken")).to_be_visible()
+    heading = page.get_by_role("heading", level=4)
+    expect(heading).to_contain_text("1 of 1 limits broken")
     write_policy(page, "version: 1\nrules:\n- number: accuracy\n  at_least: 0.5\n")
-    expect(page.get_by_text("All 1 limits are kept.")).to_be_visible()
+    expect(heading).to_contain_text("All 1 limits are kept.")
 
 
 def test_a_mistake_is_told_with_its_line(page: Page) -> None:

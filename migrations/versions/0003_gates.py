@@ -17,5 +17,11 @@ depends_on = None
 def upgrade() -> None:
     """Apply this step."""
     op.add_column("run", sa.Column("gate_verdict", sa.String(8)))
-    op.create_index("ix_run_model_name", "run", ["model_name", "created_at"])
-    op.create_index("ix_run_verdict", "run", ["verdict", "created_at"])
+    for name, columns in (
+        ("purpose", ["created_at", "id"]),
+        ("model_name", ["model_name", "created_at", "id"]),
+        ("verdict", ["verdict", "created_at", "id"]),
+        ("metric_value", ["metric_value", "id"]),
+        ("p50_ms", ["p50_ms", "id"]),
+    ):
+        op.create_index(f"ix_run_{name}", "run", ["purpose", *columns])
