@@ -21,6 +21,8 @@ from labels import MatchedLabels, match_labels, name_labels
 from metric_names import LABEL_METRICS, SCORE_METRICS, undefined_metrics
 from model_types import ModelInfo, Predictions, Task
 from probability_curves import MAX_CURVES, calibration, ranking_curves, threshold_table
+from quality_details import cheapest_threshold, gain_table, spiegelhalter
+from quality_types import QualityDetails
 from report_types import QualitySection, RunConfig
 from score_metrics import score_metrics, why_no_losses, why_no_ranking
 
@@ -215,6 +217,7 @@ def _fill(section: QualitySection, data: Labelled, config: RunConfig) -> None:
         _fill_curves(section, data.scores[known], data.y_true[known], data)
     if data.scores is not None and why_no_losses(data) is None:
         _fill_calibration(section, data.scores[known], data.y_true[known], data.positive)
+        _fill_details(section, data.scores[known], data.y_true[known], data.positive, config)
 
 
 def _fill_curves(
@@ -242,6 +245,29 @@ def _fill_calibration(
         confidence, is_right = scores[:, positive], y_true == positive
         section.thresholds = threshold_table(confidence, is_right)
     section.calibration, section.expected_calibration_error = calibration(confidence, is_right)
+
+
+def _fill_details(
+    section: QualitySection,
+    scores: FloatArray,
+    y_true: NDArray[np.int64],
+    positive: int | None,
+    config: RunConfig,
+) -> None:
+    """Test the calibration; for two classes also gain and the cheapest threshold."""
+    details = QualityDetails()
+    if positive is None:
+        confidence, is_right = scores.max(axis=1), scores.argmax(axis=1) == y_true
+    else:
+        confidence, is_right = scores[:, positive], y_true == positive
+        details.gain = gain_table(confidence, is_right)
+        false_alarm, miss = config.cost_false_positive, config.cost_false_negative
+        if false_alarm is not None and miss is not None and false_alarm + miss > 0:
+            details.cost = cheapest_threshold(
+                confidence, is_right, false_positive=false_alarm, false_negative=miss
+            )
+    details.calibration_test = spiegelhalter(confidence, is_right)
+    section.details = details
 
 
 # --- outlier detectors -----------------------------------------------------------------------

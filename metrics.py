@@ -33,6 +33,8 @@ from metric_names import (
 )
 from model_types import ModelInfo, Predictions, Task
 from output_metrics import clustering_metrics, output_metrics
+from quality_details import residual_trends
+from quality_types import QualityDetails
 from regression_metrics import regression_metrics
 from report_types import QualitySection, RunConfig
 
@@ -191,6 +193,21 @@ def _find_slices(
 
 
 def _evaluate_numbers(
+def _find_trends(
+    section: QualitySection,
+    predictions: Predictions,
+    frame: pd.DataFrame,
+    y_true: Targets,
+    info: ModelInfo,
+) -> None:
+    """Look for what the residuals of a regression with one output depend on."""
+    if info.task is not Task.REGRESSION or not isinstance(y_true, pd.Series):
+        return
+    y_pred = np.ravel(predictions.y_pred).astype(np.float64)
+    residual = _difference(_numbers(y_true), y_pred)
+    section.details = QualityDetails(residuals=residual_trends(frame, y_pred, residual))
+
+
     section: QualitySection, y_pred: NDArray[np.generic], labels: pd.Series, config: RunConfig
 ) -> FloatArray | None:
     """Fill the metrics and charts of a regression; return absolute errors, NaN where unknown."""

@@ -22,6 +22,7 @@ from load_types import LoadTest
 from model_types import ModelFileInfo, ModelInfo
 from opinion_types import SecondOpinion
 from policy_types import Policy
+from quality_types import QualityDetails
 from schema_utils import Schema
 from validation_types import ValidationSection
 
@@ -108,6 +109,10 @@ class RunConfig(TypedModel):
     group_column: str | None = Field(
         default=None, description="Groups to compare, an input or another column of the sample"
     )
+    cost_false_positive: float | None = Field(
+        default=None, ge=0, description="With cost_false_negative: choose the cheapest threshold"
+    )
+    cost_false_negative: float | None = Field(default=None, ge=0)
     n_resamples: int = Field(default=1000, ge=100, le=10_000, description="Bootstrap resamples")
     drift_severities: list[float] = Field(
         default_factory=lambda: [0.25, 0.5, 1.0, 2.0], description="Multiples of a scenario's unit"
@@ -347,6 +352,7 @@ class QualitySection(Section):
     prediction_distribution: Histogram = Field(default_factory=Histogram)
     actual_distribution: Histogram | None = None
     confidence_distribution: Histogram | None = None
+    details: QualityDetails | None = Field(default=None, description="Beyond metrics")
     groups: GroupComparison | None = Field(
         default=None, description="Whether groups of a column are treated alike"
     )

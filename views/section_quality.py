@@ -9,6 +9,7 @@ from formatting import count, escape_markdown, estimate, number, p_value, percen
 from glossary import explain, title
 from report_types import Cell, QualitySection, TestReport
 from views.common import section_missing, show_chart, show_notes, show_table, theme
+from views.quality_details import show_details
 from views.quality_groups import show_groups
 
 
@@ -33,6 +34,8 @@ def show(report: TestReport) -> None:
     _show_metrics(section)
     _show_charts(report)
     _show_classes(section)
+    if section.details is not None:
+        show_details(section.details)
     _show_slices(section)
     if section.groups is not None:
         show_groups(section.groups)
