@@ -31,11 +31,26 @@ _SCALARS = (
     "timedelta64 bool float int str number integer floating generic"
 )
 _UFUNCS = (
-    "abs absolute add arccos arcsin arcsinh arctan arctanh cbrt ceil cos cosh divide exp exp2 "
-    "expm1 fabs floor isfinite isnan log log10 log1p log2 logical_not maximum minimum multiply "
-    "negative positive power reciprocal rint sign sin sinh sqrt square subtract tan tanh trunc"
+    "abs absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt ceil cos cosh "
+    "deg2rad degrees divide equal exp exp2 expm1 fabs float_power floor floor_divide fmax fmin "
+    "fmod greater greater_equal heaviside hypot isfinite isinf isnan less less_equal log log10 "
+    "log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor maximum "
+    "minimum mod multiply negative not_equal positive power rad2deg radians reciprocal remainder "
+    "rint sign signbit sin sinh sqrt square subtract tan tanh true_divide trunc"
 )
-_NUMPY_FUNCTIONS = "mean median nan_to_num clip round ravel squeeze asarray array std var sum"
+_NUMPY_FUNCTIONS = (
+    "amax amin argmax argmin argsort around array asarray ascontiguousarray asfortranarray "
+    "atleast_1d atleast_2d average clip column_stack concatenate copy count_nonzero cumprod cumsum "
+    "delete diff digitize expand_dims flip gradient hstack imag interp isin max mean median min "
+    "nan_to_num nanmax nanmean nanmedian nanmin nanstd nansum percentile prod ptp quantile ravel "
+    "real reshape round searchsorted sinc sort squeeze stack std sum transpose unique var vstack "
+    "where"
+)
+_SPECIAL = (
+    "boxcox boxcox1p cbrt digamma erf erfc erfinv exp10 expit expm1 gamma gammaln inv_boxcox "
+    "inv_boxcox1p log1p log_expit log_softmax logit logsumexp ndtr ndtri psi softmax xlog1py xlogy"
+)
+_TABLES = "concat cut get_dummies isna isnull notna notnull qcut to_datetime to_numeric"
 _BUILTINS = (
     "object list dict set frozenset tuple int float complex bool str bytes bytearray slice range "
     "Ellipsis NotImplemented long unicode"
@@ -90,16 +105,25 @@ REFERENCES = {
     "numpy._core.umath": _UFUNCS,
     "numpy.core.fromnumeric": _NUMPY_FUNCTIONS,
     "numpy._core.fromnumeric": _NUMPY_FUNCTIONS,
-    "scipy.special": "expit logit boxcox inv_boxcox log_softmax erf xlogy",
-    "scipy.special._ufuncs": "expit logit boxcox inv_boxcox erf xlogy",
+    "numpy.linalg": "norm",
+    "numpy.fft": "fft rfft",
+    "pandas": _TABLES,
+    "scipy.special": _SPECIAL,
+    "scipy.special._ufuncs": _SPECIAL,
+    "scipy.special._special_ufuncs": _SPECIAL,
+    "scipy.special._logsumexp": _SPECIAL,
+    "scipy.stats._stats_py": "rankdata zscore",
+    "scipy.stats._morestats": "boxcox yeojohnson",
+    "scipy.sparse._construct": "hstack vstack",
+    "sklearn.utils.validation": "as_float_array check_array column_or_1d",
     "scipy._lib.array_api_compat.numpy._aliases": "asarray",
     "sklearn.cluster._kmeans": "_kmeans_single_lloyd _kmeans_single_elkan",
     "xgboost.callback": "EarlyStopping EvaluationMonitor",
 }
 """Functions that a fitted object may hold, but that a pickle may not call."""
 
-FUNCTION_MODULES = ("sklearn.metrics", "sklearn.feature_selection")
-"""Plain functions of these packages (scores, kernels) are references too."""
+FUNCTION_MODULES = ("sklearn.metrics", "sklearn.feature_selection", "sklearn.preprocessing")
+"""Plain functions of these packages (scores, kernels, scalings) are references too."""
 
 LIBRARIES = {
     "sklearn": r"_*[A-Z]\w*",

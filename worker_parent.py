@@ -47,7 +47,16 @@ DATA_FD, MODEL_FD = 3, 4
 """Where a worker finds its two descriptors; everything above is closed."""
 
 PRELOADED = (
-    *("numpy", "pandas", "scipy.sparse", "scipy.special", "scipy.stats", "joblib", "threadpoolctl"),
+    *(
+        "numpy",
+        "pandas",
+        "scipy.sparse",
+        "scipy.special",
+        "scipy.stats",
+        "joblib",
+        "lz4.frame",
+        "threadpoolctl",
+    ),
     *("sklearn.calibration", "sklearn.cluster", "sklearn.compose", "sklearn.decomposition"),
     *("sklearn.discriminant_analysis", "sklearn.ensemble", "sklearn.feature_extraction.text"),
     *("sklearn.feature_selection", "sklearn.gaussian_process", "sklearn.impute"),

@@ -18,10 +18,12 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.special
 import scipy.stats
 import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics, preprocessing
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris, make_multilabel_classification
@@ -34,15 +36,33 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
-from sklearn.utils import all_estimators
+from sklearn.utils import all_estimators, check_array
 
 import restricted_pickle
 from pickle_stream import Budget, open_stream
 from restricted_pickle import RefusedError
-from tests.hostile_pickles import hostile_pickles, in_joblib, named, text
+from tests.hostile_pickles import Calls, hostile_pickles, in_joblib, named, text
 
 PROTOCOLS = range(6)
-COMPRESSORS = (0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3))
+COMPRESSORS = (0, *((name, 3) for name in ("zlib", "gzip", "bz2", "xz", "lzma", "lz4")))
+FUNCTIONS = (
+    *(np.log1p, np.sqrt, np.clip, np.nan_to_num, np.diff, np.hstack, np.where, np.mod, np.cumsum),
+    *(
+        np.fft.rfft,
+        np.linalg.norm,
+        scipy.special.expit,
+        scipy.special.logit,
+        scipy.special.boxcox1p,
+    ),
+    *(scipy.special.softmax, scipy.special.xlogy, scipy.stats.zscore, scipy.stats.rankdata),
+    *(
+        preprocessing.scale,
+        preprocessing.normalize,
+        preprocessing.binarize,
+        preprocessing.minmax_scale,
+    ),
+    *(check_array, metrics.pairwise.rbf_kernel, pd.to_numeric, pd.isna, pd.get_dummies),
+)
 HOSTILE = tuple(hostile_pickles(Path("unused")))
 X, y = load_iris(return_X_y=True)
 
@@ -90,6 +110,25 @@ def test_library_models_load_in_every_form_and_predict_the_same(name: str) -> No
     for form, data in forms(model).items():
         loaded = load(data)
         np.testing.assert_array_equal(loaded.predict(rows), expected, err_msg=form)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_a_step_may_hold_a_function_of_a_library(function: Any) -> None:
+    """Functions that only compute are kept by a FunctionTransformer, but never called by a file."""
+    step = FunctionTransformer(function)
+    for data in forms(step).values():
+        assert load(data).func is function
+    with pytest.raises(RefusedError):
+        load(pickle.dumps(Calls(function, 1.0)))
+
+
+def test_catboost_models_load() -> None:
+    """A model of CatBoost answers as before, where it is installed."""
+    catboost = pytest.importorskip("catboost")
+    model = catboost.CatBoostClassifier(iterations=3, verbose=0, allow_writing_files=False)
+    model.fit(X, y)
+    for form, data in forms(model).items():
+        np.testing.assert_array_equal(load(data).predict(X), model.predict(X), err_msg=form)
 
 
 def fitted_by_any_data(model: Any) -> Any:
