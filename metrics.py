@@ -103,6 +103,7 @@ def evaluate_quality(
         tell(0.8, "Looking for weak parts")
         if loss is not None:
             _find_slices(section, frame, loss, info, config.seed)
+            _find_trends(section, predictions, frame, y_true, info)
     tell(1.0, "Quality measured")
     return section
 
@@ -207,6 +208,7 @@ def _find_trends(
     residual = _difference(_numbers(y_true), y_pred)
     section.details = QualityDetails(residuals=residual_trends(frame, y_pred, residual))
 
+def _evaluate_numbers(
 
     section: QualitySection, y_pred: NDArray[np.generic], labels: pd.Series, config: RunConfig
 ) -> FloatArray | None:
