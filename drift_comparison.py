@@ -381,7 +381,25 @@ def _usual_number_tests(
     edges = reference.inner_edges
     bins = "bins: deciles of the reference at " + ", ".join(f"{edge:.6g}" for edge in edges)
     binned = _binned_tests(reference.counts(edges), current.counts(edges), bins)
-    return [_usual(name, result) for name, result in results.items()] + binned
+    texts = _usual_text_tests(reference.words, current.words)
+    return [_usual(name, result) for name, result in results.items()] + binned + texts
+
+
+def _usual_text_tests(old: dict[str, int] | None, new: dict[str, int] | None) -> list[DriftTest]:
+    """Return what the words of texts differ by; nothing where they were not counted."""
+    if not old or not new:
+        return []
+    counts = [
+        np.array([words.get(word, 0) for word in dict.fromkeys((*old, *new))], dtype=np.float64)
+        for words in (old, new)
+    ]
+    unknown = sum(count for word, count in new.items() if word not in old) / sum(new.values())
+    vocabulary = count_tests.jensen_shannon(counts[0], counts[1])
+    counted = f"{sum(old.values())} and {sum(new.values())} words, lower case"
+    return [
+        _usual("unknown_words", TestResult(unknown, method=f"share of current words; {counted}")),
+        _usual("vocabulary_distance", vocabulary._replace(method="Jensen-Shannon of the words")),
+    ]
 
 
 def _usual_category_tests(old: Floats, new: Floats, homogeneity: TestResult) -> list[DriftTest]:

@@ -6,8 +6,10 @@ histograms that are always taken from the reference.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +25,11 @@ MAX_BINS = 20
 """Most bins or categories in a histogram; further categories are drawn as ``OTHER``."""
 
 OTHER = "(other)"
+
+MAX_TEXTS = 20_000
+"""Texts whose words are counted; of a longer column evenly chosen ones."""
+
+_WORD = re.compile(r"\w+")
 
 PSI_BINS = 10
 """Deciles of the reference, the usual choice for PSI (Siddiqi 2006)."""
@@ -42,12 +49,15 @@ class NumberProfile:
         Infinite values and, in a column that should hold numbers, values that are none.
     values : ndarray of float
         The finite values, ascending.
+    words : dict of str to int or None
+        Of a column of texts, which is otherwise known by its lengths: how often each word occurs.
     """
 
     n_rows: int
     n_missing: int
     n_invalid: int
     values: Floats
+    words: dict[str, int] | None = None
 
     @property
     def n_values(self) -> int:
@@ -125,8 +135,8 @@ def profile_column(column: pd.Series[Any], kind: Kind) -> Profile:
     column : Series
         Any dtype; it is not changed.
     kind : Kind
-        What the column should hold. Text is compared by its length in characters, datetimes as
-        seconds since 1970.
+        What the column should hold. Text is compared by its length in characters and its words,
+        datetimes as seconds since 1970.
 
     Returns
     -------
@@ -136,10 +146,7 @@ def profile_column(column: pd.Series[Any], kind: Kind) -> Profile:
     if kind in (Kind.CATEGORICAL, Kind.BOOLEAN):
         return profile_categories(column, boolean=kind is Kind.BOOLEAN)
     if kind is Kind.TEXT:
-        lengths = column.dropna().astype(str).str.len()
-        return profile_numbers(
-            np.asarray(lengths, dtype=np.float64), n_missing=int(column.isna().sum())
-        )
+        return _profile_texts(column)
     if kind is Kind.DATETIME:
         return _profile_times(column)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiu":
@@ -148,6 +155,15 @@ def profile_column(column: pd.Series[Any], kind: Kind) -> Profile:
         return profile_numbers(column.to_numpy(dtype=np.float64, na_value=np.nan))
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return _without_unreadable(column, numbers)
+
+
+def _profile_texts(column: pd.Series[Any]) -> NumberProfile:
+    texts = [str(text) for text in column.dropna().tolist()]
+    lengths = np.array([len(text) for text in texts], dtype=np.float64)
+    lengths_only = profile_numbers(lengths, n_missing=len(column) - len(texts))
+    every = max(1, -(-len(texts) // MAX_TEXTS))
+    words = Counter(word for text in texts[::every] for word in _WORD.findall(text.lower()))
+    return replace(lengths_only, words=dict(words))
 
 
 def _profile_times(column: pd.Series[Any]) -> NumberProfile:
