@@ -65,7 +65,7 @@ def test_a_pipeline_is_described_from_its_bytes(protocol: int, tmp_path: Path) -
     assert (info.safety, info.blocked) == (Safety.TRUSTED, [])
 
 
-@pytest.mark.parametrize("compress", [0, "zlib", "gzip", "bz2", "xz", "lzma"])
+@pytest.mark.parametrize("compress", [0, "zlib", "gzip", "bz2", "xz", "lzma", "lz4"])
 def test_joblib_files_are_read_past_their_arrays(compress: Any, tmp_path: Path) -> None:
     """Names after raw arrays are found in every compression."""
     info = inspect(in_joblib([X, pipeline()], compress and (compress, 3)), tmp_path)

@@ -15,6 +15,7 @@ from sklearn.metrics import accuracy_score
 
 from base_types import Status
 from errors import RunCancelledError
+from isolation import IsolationReport
 from pipeline import run_tests
 from report_types import RunConfig, RunRequest, RunStatus, Stage, TestReport, Verdict
 from sandbox import WorkerParent
@@ -62,6 +63,27 @@ def run(workers: WorkerParent, tmp_path: Path) -> Callable[..., TestReport]:
 
     policy: Any = "standard"
     return run
+
+
+def test_a_run_refuses_weaker_isolation_than_demanded(
+    workers: WorkerParent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under MONITOR_REQUIRE_ISOLATION=full no model is loaded where something could get through."""
+    weak = IsolationReport("partial", ("limits",), ("connect by TCP",))
+    monkeypatch.setattr(workers, "isolation", weak)
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(ZOO["linear regression"]().model))
+    report = run_tests(
+        RunRequest(model_sha256="0" * 64, model_name="model.pkl"),
+        run_id="test",
+        model_path=path,
+        sample_path=None,
+        workers=workers,
+        settings=Settings(require_isolation="full"),
+        save_data=lambda data, _name: hashlib.sha256(data).hexdigest(),
+    )
+    assert report.model.status is Status.FAILED
+    assert "full isolation is required; here it is partial" in str(report.model.reason)
 
 
 def run_specimen(run: Callable[..., TestReport], specimen: Specimen) -> TestReport:
