@@ -108,7 +108,9 @@ def _decompressor(compression: str) -> Value:
         try:
             import lz4.frame  # type: ignore[import-not-found]
         except ImportError as error:
-            message = "The file is compressed with lz4: run `pip install lz4`, or save it with zlib."
+            message = (
+                "The file is compressed with lz4: run `pip install lz4`, or save it with zlib."
+            )
             raise LimitError(message) from error
         return lz4.frame.LZ4FrameDecompressor()
     return _Zlib(31 if compression == "gzip" else 15)
