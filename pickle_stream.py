@@ -106,7 +106,7 @@ def _decompressor(compression: str) -> Value:
         return lzma.LZMADecompressor(memlimit=MAX_LZMA_MEMORY)
     if compression == "lz4":
         try:
-            import lz4.frame  # type: ignore[import-not-found]
+            import lz4.frame
         except ImportError as error:
             message = (
                 "The file is compressed with lz4: run `pip install lz4`, or save it with zlib."
