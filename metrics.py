@@ -193,7 +193,6 @@ def _find_slices(
 # --- tasks -----------------------------------------------------------------------------------
 
 
-def _evaluate_numbers(
 def _find_trends(
     section: QualitySection,
     predictions: Predictions,
@@ -208,8 +207,8 @@ def _find_trends(
     residual = _difference(_numbers(y_true), y_pred)
     section.details = QualityDetails(residuals=residual_trends(frame, y_pred, residual))
 
-def _evaluate_numbers(
 
+def _evaluate_numbers(
     section: QualitySection, y_pred: NDArray[np.generic], labels: pd.Series, config: RunConfig
 ) -> FloatArray | None:
     """Fill the metrics and charts of a regression; return absolute errors, NaN where unknown."""
