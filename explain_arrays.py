@@ -48,8 +48,7 @@ def check_lowered(lowered: Lowered) -> None:
         _require(lowered.meta.get("rule") in RULES, "its comparison is unknown")
         _check_trees(lowered.arrays)
     if kind == "sum":
-        same = len(lowered.arrays["intercept"]) == len(lowered.arrays["base"])
-        _require(same, "its parts are of different sizes")
+        _check_sum(lowered.arrays)
 
 
 def _require(condition: bool, what: str) -> None:
@@ -70,6 +69,13 @@ def _check_linear(arrays: Arrays) -> None:
     outputs = len(arrays["intercept"])
     _require(0 < outputs <= MAX_OUTPUTS, "it has no or too many outputs")
     _require(arrays["coef"].shape[0] == outputs, "its parts are of different sizes")
+
+
+def _check_sum(arrays: Arrays) -> None:
+    """Require that the linear part has the outputs and the columns of the trees."""
+    same = len(arrays["intercept"]) == len(arrays["base"])
+    same = same and int(arrays["feature"].max()) < arrays["coef"].shape[1]
+    _require(same, "its parts are of different sizes")
 
 
 def _check_trees(arrays: Arrays) -> None:

@@ -70,6 +70,8 @@ class _Copy:
     explain : callable
         A case and a callback told the share of work done, to values (n, columns, outputs); None
         where it cannot.
+    takes_all : bool
+        Whether the matrix must have just ``n_columns`` columns; trees need not read them all.
     """
 
     method: Literal["linear", "tree"]
@@ -77,6 +79,7 @@ class _Copy:
     background_size: int
     evaluate: Callable[[Floats], Floats]
     explain: Callable[[_Case, Callable[[float], None]], Floats | None]
+    takes_all: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,7 @@ def _linear_copy(lowered: Lowered) -> _Copy:
         LINEAR_BACKGROUND,
         partial(explain_linear.evaluate, model),
         partial(_linear_values, model),
+        takes_all=True,
     )
 
 
@@ -197,6 +201,7 @@ def _tree_copy(lowered: Lowered) -> _Copy:
         int(np.clip(TREE_WORK // len(trees.feature), *TREE_BACKGROUND)),
         partial(explain_trees.evaluate, trees),
         partial(_tree_values, trees),
+        takes_all=False,
     )
 
 
@@ -212,8 +217,7 @@ def _sum_copy(lowered: Lowered) -> _Copy:
         known = linear.explain(case, on_chunk)
         return None if values is None or known is None else values + known
 
-    n_columns = max(linear.n_columns, trees.n_columns)
-    return _Copy("tree", n_columns, trees.background_size, evaluate, explain)
+    return _Copy("tree", linear.n_columns, trees.background_size, evaluate, explain, takes_all=True)
 
 
 def _linear_values(
@@ -242,7 +246,7 @@ def _prepare(request: Request, copy: _Copy, *, has_steps: bool) -> _Case:
     pool = HybridPool(pd.concat([rows, background], ignore_index=True))
     matrix = model.transform(pool.frame)
     spare = matrix.shape[1] - copy.n_columns
-    if spare < 0 or (spare > 0 and copy.method == "linear"):
+    if spare < 0 or (spare > 0 and copy.takes_all):
         message = "The model's last step expects other columns than its first steps make."
         raise NoCopyError(message)
     groups = _groups(request, pool, matrix, has_steps=has_steps)

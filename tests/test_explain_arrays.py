@@ -94,3 +94,11 @@ def test_linear_parts_must_fit() -> None:
     arrays = {"coef": np.zeros((2, 3)), "intercept": np.zeros(1)}
     with pytest.raises(ModelProtocolError, match="different sizes"):
         check_lowered(Lowered({**META, "kind": "linear"}, arrays))
+
+
+@pytest.mark.parametrize(("n_outputs", "n_columns"), [(2, 1), (1, 0)])
+def test_parts_of_a_sum_must_fit(n_outputs: int, n_columns: int) -> None:
+    """A linear part needs an output and a column for all that the trees have."""
+    linear = {"coef": np.zeros((n_outputs, n_columns)), "intercept": np.zeros(n_outputs)}
+    with pytest.raises(ModelProtocolError, match="different sizes"):
+        check_lowered(Lowered({**META, "kind": "sum"}, {**stump(), **linear}))
