@@ -8,9 +8,9 @@ Questions about a column are asked apart: do the values differ, is more of it mi
 more unusable values, are there new categories. For numbers the first question is answered by four
 tests that see different things, put together by the Cauchy combination: Kolmogorov-Smirnov (any
 shape), Wilcoxon (location), Mood (spread) and Rosenbaum (values beyond the reference's range).
-Measured by ``benchmarks/benchmark_drift_power.py`` (table in ``docs/drift-power.md``), that keeps 5 %
-false alarms also with ties, loses nothing to Kolmogorov-Smirnov on shifts and finds a wider spread
-about twice as often. Of missing and unusable values mostly an increase is looked for (``RISING``).
+As ``docs/drift-power.md`` shows, that keeps 5 % false alarms also with ties, loses nothing to
+Kolmogorov-Smirnov on shifts and finds a wider spread about twice as often. Of missing and unusable
+values mostly an increase is looked for (``RISING``).
 """
 
 from __future__ import annotations
