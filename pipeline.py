@@ -35,6 +35,7 @@ import schema_inference
 import schema_merge
 import schema_utils
 import synthetic_data
+import synthetic_reach
 import table_reader
 import table_summary
 import validation
@@ -330,6 +331,16 @@ def _data(run: _Run) -> None:
         section.source, section.name = "synthetic", "synthetic rows from the schema"
     _fill_data_section(run)
     _check_sample(run)
+    _measure_reach(run)
+
+
+def _measure_reach(run: _Run) -> None:
+    """Say how much of the model made-up rows reach."""
+    if run.model is None or run.report.data.source != "synthetic" or run.tested_rows.empty:
+        return
+    run.report.data.reach = synthetic_reach.measure_reach(
+        run.model, run.tested_rows, run.known_schema, seed=run.request.config.seed
+    )
 
 
 def _check_sample(run: _Run) -> None:

@@ -23,6 +23,7 @@ from model_types import ModelFileInfo, ModelInfo
 from opinion_types import SecondOpinion
 from policy_types import Policy
 from quality_types import QualityDetails
+from reach_types import Reach
 from schema_utils import Schema
 from validation_types import ValidationSection
 
@@ -208,6 +209,7 @@ class DataSection(Section):
     artifact: str | None = Field(default=None, description="SHA-256 of the stored CSV")
     target: str | None = None
     columns: list[ColumnSummary] = Field(default_factory=list)
+    reach: Reach | None = Field(default=None, description="Synthetic rows: what they visit")
     preview: list[dict[str, Cell]] = Field(default_factory=list, description="First 20 rows")
     warnings: list[str] = Field(default_factory=list)
 

@@ -6,7 +6,8 @@ import streamlit as st
 
 from csv_download import safe_csv
 from errors import MonitorError
-from formatting import count, escape_markdown, number
+from formatting import count, escape_markdown, number, percent
+from reach_types import Reach
 from report_types import Cell, TestReport
 from views.common import download, open_store, section_missing, show_notes, show_table
 from views.data_findings import show_findings
@@ -39,12 +40,27 @@ def show(report: TestReport) -> None:
         for column in section.columns
     ]
     _show_columns(report, rows)
+    if section.reach is not None:
+        _show_reach(section.reach)
     if report.validation is not None:
         st.subheader("Data check")
         show_findings(report.validation, "data.check")
     st.subheader("First rows")
     show_table(section.preview, "data.preview")
     _offer_rows(report)
+
+
+def _show_reach(reach: Reach) -> None:
+    parts = []
+    if reach.classes is not None and reach.n_classes:
+        noise = number(reach.classes_by_noise)
+        parts.append(f"{reach.classes} of {reach.n_classes} classes (uniform noise: {noise})")
+    if reach.leaves is not None and reach.n_leaves:
+        share = percent(reach.leaves / reach.n_leaves)
+        noise = percent((reach.leaves_by_noise or 0) / reach.n_leaves)
+        parts.append(f"{share} of the leaves (uniform noise: {noise})")
+    if parts:
+        st.caption(f"{count(reach.n_rows, 'made-up row')} reach {' and '.join(parts)}.")
 
 
 def _show_columns(report: TestReport, rows: list[dict[str, Cell]]) -> None:
