@@ -118,6 +118,8 @@ Profile = NumberProfile | CategoryProfile
 
 def kind_of(column: pd.Series[Any]) -> Kind:
     """Return the kind a column is compared as where no schema says it."""
+    if _is_plain_number(column):
+        return Kind.FLOAT
     if pd.api.types.is_bool_dtype(column.dtype):
         return Kind.BOOLEAN
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -125,6 +127,11 @@ def kind_of(column: pd.Series[Any]) -> Kind:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return Kind.DATETIME
     return Kind.CATEGORICAL
+
+
+def _is_plain_number(column: pd.Series[Any]) -> bool:
+    """Tell a numpy column of numbers, the common case, without pandas' slower questions."""
+    return isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiu"
 
 
 def profile_column(column: pd.Series[Any], kind: Kind) -> Profile:
@@ -149,7 +156,7 @@ def profile_column(column: pd.Series[Any], kind: Kind) -> Profile:
         return _profile_texts(column)
     if kind is Kind.DATETIME:
         return _profile_times(column)
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiu":
+    if _is_plain_number(column):
         return profile_numbers(np.asarray(column.array, dtype=np.float64))
     if pd.api.types.is_numeric_dtype(column.dtype):
         return profile_numbers(column.to_numpy(dtype=np.float64, na_value=np.nan))

@@ -26,9 +26,9 @@ Floats = NDArray[np.float64]
 EXACT_KS_MAX_ROWS = 1000
 """Above this size the asymptotic p-value is right to 2e-3 and the exact one takes milliseconds."""
 
-BLOCK = 9800
+BLOCK = 10_000
 """Values per block: an array of them fits into the processor's inner caches, and BLAS takes the
-dot product of fewer than 10,000 values in the calling thread, without waking others."""
+dot product of no more than 10,000 values in the calling thread, without waking others."""
 
 MIN_ROWS = 5
 """Fewer values than this on either side carry no evidence worth a verdict."""
