@@ -13,7 +13,7 @@ import pandas as pd
 
 from explain_columns import HybridPool, varying_columns
 from explain_outputs import choose_view
-from explain_request import Request, draw_rows, spread_rows
+from explain_request import Request, draw_rows, halved_to_fit, spread_rows
 from explain_sampling import BlackBox, Contributions, enumerate_coalitions, sample_pairs
 from explanation import Explanation
 
@@ -60,8 +60,9 @@ def _black_box(request: Request) -> tuple[BlackBox, float]:
     speed = _first_speed(request)
     affordable = max(int(speed * PILOT_SHARE * request.seconds), 20)
     if len(rows) + len(background) > affordable:
-        rows = rows.iloc[: max(affordable // 2, 10)]
-        background = draw_rows(background, max(affordable // 2, 10), request.seed)
+        rows = rows.iloc[: halved_to_fit(len(rows), affordable / 2, 10)]
+        size = halved_to_fit(len(background), affordable / 2, 10)
+        background = draw_rows(background, size, request.seed)
     pool = HybridPool(pd.concat([rows, background], ignore_index=True))
     start = time.perf_counter()
     answers = model.predict(pool.frame)
@@ -113,7 +114,8 @@ def _enumerable(request: Request, box: BlackBox, speed: float) -> BlackBox | Non
         n_background = min(size, len(box.background))
         fits = int(calls / (n_background * 2 ** len(box.players)))
         if fits >= least:
-            return _cut(box, min(fits, box.n_rows), n_background, request.seed)
+            n_rows = halved_to_fit(box.n_rows, fits, least)
+            return _cut(box, min(n_rows, fits), n_background, request.seed)
     return None
 
 

@@ -112,3 +112,19 @@ def spread_rows(outputs: NDArray[np.float64], size: int, seed: int) -> NDArray[n
     edges = np.linspace(0, n_rows, size + 1)
     places = edges[:-1] + np.random.default_rng(seed).random(size) * np.diff(edges)
     return np.sort(order[places.astype(np.int64)])
+
+
+def halved_to_fit(size: int, fits: float, least: int) -> int:
+    """Return the largest of ``size``, ``size / 2``, ``size / 4`` … that fits.
+
+    Steps this coarse let two runs of one request choose the same amount, although the speed that
+    is measured differs a little. Never less than ``least``, unless ``size`` is.
+
+    Examples
+    --------
+    >>> halved_to_fit(200, 150.0, 10), halved_to_fit(200, 120.0, 10), halved_to_fit(200, 1.0, 10)
+    (100, 100, 12)
+    """
+    while size > fits and size // 2 >= least:
+        size //= 2
+    return size

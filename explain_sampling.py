@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from errors import ModelError
 from explain_columns import HybridPool
 from explain_outputs import OutputView
-from explain_request import Request
+from explain_request import Request, halved_to_fit
 from model_types import Model
 
 Floats = NDArray[np.float64]
@@ -219,8 +219,10 @@ def sample_pairs(box: BlackBox, request: Request, *, rows_per_second: float) -> 
             max(reached**2, request.used / request.seconds), f"{result.pairs} samples a row"
         )
         fits = int(max(request.left, 0) * 0.9 / seconds_per_pair)
-        pairs = min(result.pairs, needed, fits, MAX_PAIRS - result.pairs)
-        if reached >= 1 or pairs < FEWEST_PAIRS:
+        # a round is made whole or not at all: the clock decides only which one is the last, so
+        # that the same request gives the same numbers unless the machine is much slower
+        pairs = min(result.pairs, needed, MAX_PAIRS - result.pairs)
+        if reached >= 1 or pairs < FEWEST_PAIRS or pairs > fits:
             return result
     return result
 
@@ -247,10 +249,9 @@ def _shares(sums: _Sums, pairs: int) -> Integers:
 def _plan(box: BlackBox, affordable: float) -> tuple[int, int]:
     """Return how many rows to explain and how many pairs to begin with."""
     per_pair = max(2 * (len(box.players) - 1), 1)
-    n_rows = int(np.clip(affordable / (per_pair * FIRST_PAIRS), FEWEST_ROWS, box.n_rows))
-    n_rows = min(n_rows, box.n_rows)
-    pairs = int(np.clip(affordable / (per_pair * n_rows), 0, FIRST_PAIRS))
-    if pairs < FEWEST_PAIRS:
+    n_rows = halved_to_fit(box.n_rows, affordable / (per_pair * FIRST_PAIRS), FEWEST_ROWS)
+    pairs = halved_to_fit(FIRST_PAIRS, affordable / (per_pair * n_rows), FEWEST_PAIRS)
+    if affordable < pairs * per_pair * n_rows:
         needed = per_pair * n_rows * FEWEST_PAIRS
         message = (
             f"The model is too slow to be explained in the time allowed: {n_rows} rows need at "

@@ -25,7 +25,7 @@ SCRIPTS = DOORS | {
 }
 MODULES = sorted(path.stem for path in ROOT.glob("*.py"))
 EFFECTS = {"streamlit", "fastapi", "starlette", "sqlalchemy", "uvicorn", "alembic"}
-EDGES = {"drift_files", "drift_job"}
+EDGES = {"drift_job"}
 """Named after their subject, but they read files and open models in a process of their own."""
 PURE_PREFIXES = (
     "schema_",

@@ -153,7 +153,7 @@ def timeless(report: TestReport) -> dict[str, Any]:
     return kept
 
 
-@pytest.mark.parametrize("name", ["random forest", "mixed pipeline"])
+@pytest.mark.parametrize("name", ["random forest", "mixed pipeline", "neural network"])
 def test_the_same_request_gives_the_same_numbers(run: Callable[..., TestReport], name: str) -> None:
     """Two runs with one seed agree in every number but the timings."""
     specimen = ZOO[name]()
