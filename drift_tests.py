@@ -96,7 +96,11 @@ class Merged:
         new = steps(current, last.current)
         self._add_areas(values, reference / self.n - current / self.m, last)
         self._add_ranks(old, new, reference - old / 2, current - new / 2)
-        return Edge(float(values[-1]), float(reference[-1]), float(current[-1]))
+        end = Edge(float(values[-1]), float(reference[-1]), float(current[-1]))
+        if end.reference - last.reference + end.current - last.current > len(values):
+            self.reference_gap += _within_ties(old)
+            self.current_gap += _within_ties(new)
+        return end
 
     def _add_areas(self, values: Floats, difference: Floats, last: Edge) -> None:
         heights = np.empty_like(difference)
@@ -118,8 +122,8 @@ class Merged:
         self.pooled_square += float(tied_square.sum())
         self.pooled_fourth += float(tied_square.dot(square))
         # a value's pooled mid-rank less its own mid-rank is the other sample's values below it
-        self.reference_gap += _within_ties(old) + float((new_below * new_below).dot(old))
-        self.current_gap += _within_ties(new) + float((old_below * old_below).dot(new))
+        self.reference_gap += float((new_below * new_below).dot(old))
+        self.current_gap += float((old_below * old_below).dot(new))
         if ties[0] < self.total:
             gap = self.total * new_below - below * self.m
             spread = self.total**2 / 4 - square - self.total / 4 * ties
