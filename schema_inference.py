@@ -18,6 +18,7 @@ from scipy import special
 from base_types import Label
 from errors import DataError
 from model_types import ModelInfo
+from schema_constraints import find_constraints
 from schema_merge import match_names
 from schema_utils import Distribution, Feature, Kind, Schema
 
@@ -77,6 +78,8 @@ def schema_from_sample(frame: pd.DataFrame, target: str | None = None) -> Schema
     if 2 <= len(numeric) <= MAX_CORRELATED and len(frame) >= 10:
         schema.correlation = copula_correlation(frame[numeric].head(MAX_ROWS_CORRELATED))
         schema.correlation_names = numeric
+        found = find_constraints(frame[numeric].head(MAX_ROWS_CORRELATED), numeric)
+        schema.ordered, schema.sums = found.ordered, found.sums
     if target is not None:
         marked = _feature(target, frame[target]).model_copy(update={"is_target": True})
         schema.features.append(marked)

@@ -149,7 +149,8 @@ def merge_schemas(
     target = _target(names, layers, warnings)
     features = [_completed(feature, warnings) for feature in features]
     schema = Schema(features=features + ([target] if target else []))
-    return Merged(_with_correlation(schema, layers), [layer.name for layer in layers], warnings)
+    schema = _with_constraints(_with_correlation(schema, layers), layers)
+    return Merged(schema, [layer.name for layer in layers], warnings)
 
 
 def _positional_names(model: Schema, layers: Sequence[_Layer], warnings: list[str]) -> list[str]:
@@ -330,6 +331,26 @@ def _with_correlation(schema: Schema, layers: Sequence[_Layer]) -> Schema:
             return schema
         rows = [[matrix[i][j] for j in kept.values()] for i in kept.values()]
         return schema.model_copy(update={"correlation": rows, "correlation_names": list(kept)})
+    return schema
+
+
+def _with_constraints(schema: Schema, layers: Sequence[_Layer]) -> Schema:
+    """Add the constraints of the highest layer that has any, between columns still numeric."""
+    numeric = [feature.name for feature in schema.inputs if feature.kind.is_numeric]
+    for layer in layers:
+        theirs = layer.schema
+        if not theirs.ordered and not theirs.sums:
+            continue
+        known = [name for pair in theirs.ordered for name in pair]
+        known += [name for item in theirs.sums for name in item.names]
+        ours = {found: name for name, found in match_names(numeric, known).items() if found}
+        ordered = [(ours[a], ours[b]) for a, b in theirs.ordered if a in ours and b in ours]
+        sums = [
+            item.model_copy(update={"names": [ours[name] for name in item.names]})
+            for item in theirs.sums
+            if all(name in ours for name in item.names)
+        ]
+        return schema.model_copy(update={"ordered": ordered, "sums": sums})
     return schema
 
 

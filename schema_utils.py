@@ -75,6 +75,13 @@ class Feature(TypedModel):
     notes: list[str] = Field(default_factory=list)
 
 
+class ConstantSum(TypedModel):
+    """Columns that add up to the same number in every row."""
+
+    names: list[str]
+    total: float
+
+
 class Schema(TypedModel):
     """The columns of a table, in order, at most one of them the target."""
 
@@ -85,6 +92,12 @@ class Schema(TypedModel):
         description="Gaussian-copula correlation of the numeric inputs named in correlation_names",
     )
     correlation_names: list[str] | None = None
+    ordered: list[tuple[str, str]] = Field(
+        default_factory=list, description="Pairs of numeric inputs: the first is never above"
+    )
+    sums: list[ConstantSum] = Field(
+        default_factory=list, description="Numeric inputs that always add up to the same"
+    )
 
     @property
     def inputs(self) -> list[Feature]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from errors import SchemaError
+from schema_constraints import keep_constraints
 from schema_utils import (
     Distribution,
     Feature,
@@ -86,6 +87,8 @@ def generate(
     *Correlation.* Gaussian copula (Nelsen 2006, section 3.1): normal scores of the independent
     streams are mixed by the symmetric root of the nearest correlation matrix; the marginals stay.
 
+    *Constraints.* ``ordered`` and ``sums`` hold in every row (``schema_constraints``).
+
     *Outliers.* A share ``outlier_rate`` of the rows is replaced by a value outside the range: one
     to three widths below the minimum or above the maximum. Without a stated range, the 0.1 % and
     99.9 % quantiles stand for it.
@@ -105,7 +108,7 @@ def generate(
         feature.name: _column(feature, uniforms.get(feature.name), n_rows, seed)
         for feature in features
     }
-    return pd.DataFrame(columns, index=pd.RangeIndex(n_rows))
+    return keep_constraints(pd.DataFrame(columns, index=pd.RangeIndex(n_rows)), schema)
 
 
 def can_draw(feature: Feature) -> bool:
