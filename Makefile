@@ -6,14 +6,19 @@ PYTHON := $(VENV)/bin/python
 PYTHON3 ?= $(shell for candidate in python3.11 python3.12 python3.13 python3; do \
 	command -v $$candidate >/dev/null 2>&1 && $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$candidate && break; done)
+# Who holds models: the tests that `make unprivileged` runs once more as the user nobody.
+SAFETY := $(addprefix tests/test_,isolation.py sandbox.py process_guard.py restricted_pickle.py hostile_corpus.py hostile_runs.py)
+# The interpreter for that; must be readable by everybody and of the version of .venv.
+NOBODYS_PYTHON ?= $(PYTHON)
 CHECKED := *.py views tests example_client benchmarks migrations
 
-.PHONY: run doctor test lint types unit slow browser screenshots bench clean help
+.PHONY: run doctor test lint types unit slow unprivileged browser screenshots bench clean help
 
 help:
 	@echo "make run    set everything up, start dashboard and API"
 	@echo "make test   set everything up, run every check"
 	@echo "make doctor say whether everything is there, and how safely models are held"
+	@echo "make unprivileged  as root: run the tests of safety once more as the user nobody"
 	@echo "make bench  print where the time goes and the ratios to the obvious alternatives"
 	@echo "make clean  remove the environment (keeps ./data)"
 
@@ -48,6 +53,13 @@ unit: $(VENV)/dev.stamp
 
 slow: $(VENV)/dev.stamp
 	cd "$(ROOT)" && "$(PYTHON)" -m pytest -q -m "slow and not browser"
+
+unprivileged: $(VENV)/dev.stamp
+	@test "$$(id -u)" = 0 || { echo "Only root can become nobody; as an ordinary user, make slow is this test."; exit 1; }
+	cd "$(ROOT)" && home=$$(mktemp -d) && chown 65534:65534 "$$home" && trap 'rm -rf "$$home"' EXIT && \
+	setpriv --reuid=65534 --regid=65534 --clear-groups env -i HOME="$$home" TMPDIR="$$home" LANG=C.UTF-8 \
+	PATH=/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$$(echo $(VENV)/lib/python3.*/site-packages)" \
+	"$(NOBODYS_PYTHON)" -m pytest -q $(SAFETY)
 
 browser: $(VENV)/dev.stamp
 	cd "$(ROOT)" && sh tests/ensure_browser.sh && "$(PYTHON)" -m pytest -q -m browser
