@@ -180,7 +180,10 @@ def explain(
     if space == "probability" and explanation.space != "probability":
         notes.append("The model answers no probabilities; its own unit is explained.")
     if len(explanation.rows) < len(rows):
-        notes.append(f"The time allowed {len(explanation.rows)} of {len(rows)} rows.")
+        notes.append(
+            f"The time allowed {len(explanation.rows)} of {len(rows)} rows; a repeat may manage "
+            "more or fewer. Allow more seconds to explain them all."
+        )
     request.tell(1.0, "Explained")
     return replace(explanation, seconds=request.used, notes=(*notes, *explanation.notes))
 
