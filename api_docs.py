@@ -33,7 +33,7 @@ RUN_TESTS_BODY: dict[str, Any] = {
                         "model": {
                             "type": "string",
                             "format": "binary",
-                            "description": "The model's file: .pkl, .joblib, .skops, XGBoost, ...",
+                            "description": "The model's file: .pkl, .joblib, XGBoost, LightGBM",
                         },
                         "sample": {
                             "type": "string",

@@ -52,7 +52,7 @@ class ModelFileInfo(TypedModel):
     name: str = Field(description="File name as uploaded, cleaned for display")
     size_bytes: int
     sha256: str
-    container: str = Field(description="pickle, joblib, skops, onnx, xgboost-json, lightgbm-text …")
+    container: str = Field(description="pickle, joblib, xgboost-json, xgboost-ubj or lightgbm-text")
     compression: str | None = None
     protocol: int | None = Field(default=None, description="Pickle protocol")
     imports: list[str] = Field(default_factory=list, description="module.name, sorted")

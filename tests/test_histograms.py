@@ -47,3 +47,9 @@ def test_values_are_counted_by_their_text(values: list[str]) -> None:
     found = value_histogram(np.array(values, dtype=object))
     assert found.labels == sorted(set(values))
     assert found.counts == [values.count(label) for label in found.labels]
+
+
+def test_a_range_beyond_floats_is_one_bin() -> None:
+    """Numbers so far apart that their distance is infinite are counted together."""
+    found = number_histogram([1.7e308, -1.7e308, 1.7e308, -1.7e308])
+    assert found.counts == [4]
