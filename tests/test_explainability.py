@@ -285,7 +285,8 @@ def test_large_forests_are_explained_exactly_for_fewer_rows(
     assert section.method == "tree"
     assert 10 <= len(section.rows) < 100
     assert section.background_rows == 50
-    assert section.notes == [f"The time allowed {len(section.rows)} of 200 rows."]
+    (note,) = section.notes
+    assert note.startswith(f"The time allowed {len(section.rows)} of 200 rows;")
 
 
 def test_cancelling_ends_the_explanation() -> None:
