@@ -27,7 +27,7 @@ SAMPLE = pd.DataFrame(
 
 
 def test_what_always_holds_is_found() -> None:
-    """The order of low, middle, high and the sum of the shares are found; nothing ties the free column."""
+    """The order of three columns and the sum of three others are found; the free one is free."""
     found = find_constraints(SAMPLE, list(SAMPLE.columns))
     assert {("low", "middle"), ("middle", "high"), ("low", "high")} <= set(found.ordered)
     assert not any("free" in pair for pair in found.ordered)
