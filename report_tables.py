@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from formatting import csv_safe, plain_text
 from opinion_types import SecondOpinion
+from report_findings import further_tables
 from report_types import Cell, Check, ScenarioResult, TestReport
 
 
@@ -49,7 +50,11 @@ class Table:
 
 def section_tables(report: TestReport, section: str) -> list[Table]:
     """Return the tables of a section that have rows, in reading order."""
-    return [table for table in _TABLES[section](report) if table.rows]
+    further = [
+        Table(name, title, [Column(key) for key in keys], rows)
+        for name, title, keys, rows in further_tables(report, section)
+    ]
+    return [table for table in [*_TABLES[section](report), *further] if table.rows]
 
 
 def csv_tables(report: TestReport) -> dict[str, str]:
