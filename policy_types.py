@@ -27,7 +27,13 @@ def _refuse_yes(value: object) -> object:
 
 Bound = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_refuse_yes)]
 
-_ONE_SUBJECT: dict[str, Any] = {"oneOf": [{"required": ["number"]}, {"required": ["check"]}]}
+_ONE_SUBJECT: dict[str, Any] = {
+    "oneOf": [
+        {"required": [name], "properties": {name: {"type": "string"}}}
+        for name in ("number", "check")
+    ]
+}
+"""In words of JSON Schema; a key that is null counts as not given."""
 
 
 class Rule(TypedModel):
