@@ -16,6 +16,10 @@ import pytest
 import requests
 import yaml
 
+import jobs
+from report_types import RunStatus
+from settings import Settings
+from storage import Store
 from tests.serving import ROOT, Product, free_port, running_product
 
 pytestmark = pytest.mark.slow
@@ -224,3 +228,21 @@ def test_a_branch_name_is_its_last_passing_run(product: Product, files: Path) ->
         runs.append((report["run_id"], report["gate"]["baseline_run_id"]))
     assert verdicts == ["skip", "pass"]
     assert (runs[0][1], runs[1][1]) == (None, runs[0][0])
+
+
+def test_a_stored_run_made_again_gives_identical_numbers(product: Product, files: Path) -> None:
+    """What the button 'Run again' submits, the stored request, finds the same quality and drift."""
+    arguments = ["model.pkl", "--sample", "data.csv", "--target", "target", "--json", "first.json"]
+    assert run_client(files, product.api, *arguments).returncode == 0
+    first = json.loads((files / "first.json").read_text())
+    store = Store.open(Settings(data_dir=product.data_dir))
+    run_id = store.create_run(store.get_run(first["run_id"]).request)
+    assert jobs.wait(store, run_id, 120).status is RunStatus.DONE
+    again = json.loads(store.get_report_json(run_id))
+    store.close()
+    for section in ("quality", "behaviour", "drift"):
+        assert without_seconds(again[section]) == without_seconds(first[section])
+
+
+def without_seconds(section: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in section.items() if name != "seconds"}
