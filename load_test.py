@@ -29,7 +29,7 @@ MOST_BUSY = 0.98
 N_RESAMPLES = 5
 """Resamples of the highest rate; their extremes hold the median with 1 - 2 / 2**5 = 94 %."""
 
-N_HALVINGS = 14
+N_HALVINGS = 10  # a thousandth of the capacity
 DEFAULT_LIMIT = 10.0
 """Limit of p99 in medians of a call where none is chosen."""
 
