@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,6 +156,9 @@ def in_a_careless_process(act: Callable[[], Any], seconds: float = 15) -> None:
             os.setsid()
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             act()
+            for thread in threading.enumerate():
+                if thread is not threading.current_thread() and not thread.daemon:
+                    thread.join(5)  # as the end of an ordinary process would wait for it
         finally:
             os._exit(0)
     deadline = time.monotonic() + seconds
