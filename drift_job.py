@@ -95,7 +95,13 @@ class DriftJob:
         How long it may take.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], output: Any, seconds: float) -> None:  # noqa: ANN401 - TemporaryFile's type is private
+    # the type of a TemporaryFile is private
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        output: Any,  # noqa: ANN401
+        seconds: float,
+    ) -> None:
         self._process = process
         self._output = output
         self._deadline = time.monotonic() + seconds

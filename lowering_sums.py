@@ -34,7 +34,8 @@ def add(members: list[Any], weights: Any, forms: list[list[str]]) -> Any:
     forms : list
         What the sum means.
     """
-    scaled = [(meta, _scaled(arrays, weight)) for (meta, arrays), weight in zip(members, weights)]  # noqa: B905 - Python 3.7
+    weighted = zip(members, weights)  # noqa: B905 - Python 3.7
+    scaled = [(meta, _scaled(arrays, weight)) for (meta, arrays), weight in weighted]
     linear = [arrays for meta, arrays in scaled if meta["kind"] != "trees"]
     trees = [arrays for meta, arrays in scaled if meta["kind"] != "linear"]
     rules = {meta["rule"] for meta, _ in scaled if "rule" in meta}
