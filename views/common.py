@@ -99,7 +99,7 @@ def show_tile(label: str, value: str, below: str | None, tooltip: str = "") -> N
     st.metric(
         label,
         value,
-        delta=below or "\u00a0",
+        delta=below,
         height="stretch",
         delta_color="off",
         delta_arrow="off",

@@ -35,10 +35,15 @@ def _line(point: ArrivalPoint) -> dict[str, Cell]:
 def _show_tiles(load: LoadTest) -> None:
     rate = load.highest_rate
     with st.grid(4, min_column_width=180):
-        limit = f"p99 within {duration_ms(load.p99_limit_ms)} ({load.p99_limit_source})"
+        limit = f"p99 within {duration_ms(load.p99_limit_ms)}"
         value = f"{number(rate.value, digits=3)}/s" if rate.value is not None else "–"
         below = limit if rate.value is not None else rate.reason
-        show_tile("Highest rate", value, below, "Calls per second that keep p99 within the limit.")
+        show_tile(
+            "Highest rate",
+            value,
+            below,
+            f"Calls per second that keep p99 within the limit: {load.p99_limit_source}.",
+        )
         if load.offline_rows_per_second is not None:
             size = f"in batches of {number(load.offline_batch)}"
             shown = f"{number(load.offline_rows_per_second, digits=3)} rows/s"

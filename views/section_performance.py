@@ -37,19 +37,19 @@ def _show_tiles(section: PerformanceSection) -> None:
         for name in ("p50", "p95", "p99", "max"):
             if name in section.percentiles_ms:
                 value = section.percentiles_ms[name]
-                below = "too few calls for an interval" if name != "max" else "slowest call"
+                below = "no interval yet" if name != "max" else "slowest call"
                 if value.low is not None and value.high is not None:
                     below = f"{duration_ms(value.low)} to {duration_ms(value.high)}"
                 show_tile(f"{name}, one row", duration_ms(value.value), below, explain(name))
         show_tile("First call", duration_ms(section.cold_call_ms), "cold", explain("cold_call_ms"))
         memory = section.peak_memory_mb
-        show_tile("Peak memory", with_unit(memory, "MB"), None, explain("peak_memory_mb"))
+        show_tile("Peak memory", with_unit(memory, "MB"), "its process", explain("peak_memory_mb"))
         failed = f"{section.n_rows_failed:,} of {section.n_rows_tried:,} rows"
         show_tile("Errors", percent(section.error_rate.value), failed, explain("error_rate"))
         show_tile(
             "Disturbed calls",
             percent(section.disturbed_share),
-            "by other work on this machine",
+            "by other work",
             explain("disturbed_share"),
         )
 
