@@ -57,7 +57,11 @@ RUN_TESTS_BODY: dict[str, Any] = {
                             "type": "string",
                             "description": "JSON object of labels to find the run by",
                         },
-                        "source": {"type": "string", "enum": ["api", "client"]},
+                        "source": {
+                            "type": "string",
+                            "enum": ["api", "client"],
+                            "description": "What the list of runs says it came from",
+                        },
                         "policy": {
                             "type": "string",
                             "enum": ["strict", "standard"],

@@ -63,7 +63,9 @@ class _Api(FastAPI):
         return RequestGate(super().build_middleware_stack(), settings=store.settings, store=store)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI description."""
+        """Return the OpenAPI description, made once."""
+        if self.openapi_schema is not None:
+            return self.openapi_schema
         description = super().openapi()
         description["components"]["schemas"]["Problem"] = Problem.model_json_schema()
         api_docs.describe_access(description)

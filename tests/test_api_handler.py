@@ -424,6 +424,13 @@ def test_every_operation_is_documented(api: str) -> None:
         assert path in page.text
 
 
+def test_the_description_does_not_grow(api: str) -> None:
+    """Asking twice gives the same description, which names each scope once."""
+    first, second = (requests.get(f"{api}/openapi.json", timeout=10).json() for _ in range(2))
+    assert first == second
+    assert first["paths"]["/runs"]["get"]["description"].count("Scope:") == 1
+
+
 def test_errors_are_described(api: str) -> None:
     """Every reference of the description leads somewhere, and 4xx are Problem Details."""
     text = requests.get(f"{api}/openapi.json", timeout=10).text
