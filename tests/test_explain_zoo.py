@@ -83,7 +83,12 @@ def test_every_kind_takes_its_route_and_is_right(name: str) -> None:
 def test_catboost_is_explained_where_it_is_installed(name: str) -> None:
     """It is asked for its predictions; shap's own route ends the process for some of its models."""
     catboost = pytest.importorskip("catboost")
-    kind = Kind(name, getattr(catboost, name)(iterations=5, verbose=0), "three", ENUMERATED)
+    kind = Kind(
+        name,
+        getattr(catboost, name)(iterations=5, verbose=0, allow_writing_files=False),
+        "three",
+        ENUMERATED,
+    )
     model, table = fitted(kind)
     rows, background = table.iloc[:3], table.iloc[20:26]
     found = explain(LocalModel(model), rows, background, seconds=60)
