@@ -17,7 +17,6 @@ from examples import Example
 from formatting import escape_markdown
 from model_file import display_name
 from report_types import RunConfig, RunRequest
-from storage import Store
 from views.common import keep_runner_alive, open_store, settings
 from views.sign_in import actor
 
@@ -40,7 +39,13 @@ def store_file(stream: BinaryIO, *, kind: str, name: str, limit_bytes: int) -> s
 
 
 def store_example(example: Example) -> RunRequest:
-    """Copy an example's files into the store and return the request that tests it."""
+    """Copy an example's files into the store and return the request that tests it.
+
+    Trains the examples first where that has not been done.
+    """
+    if not examples.is_ready(settings().data_dir):
+        with st.spinner("Training the examples, once ..."):
+            examples.start_training(settings().data_dir).wait()
     folder = examples.examples_folder(settings().data_dir)
     model = _store_path(folder / f"{example.id}.pkl", "model")
     sample = _store_path(folder / f"{example.id}.csv", "sample")
@@ -54,10 +59,7 @@ def store_example(example: Example) -> RunRequest:
 
 
 def start_example(example: Example) -> None:
-    """Run an example and go to its page; trains the examples first where needed."""
-    if not examples.is_ready(settings().data_dir):
-        with st.spinner("Training the examples, once ..."):
-            examples.start_training(settings().data_dir).wait()
+    """Run an example and go to its page."""
     submit(store_example(example))
 
 
@@ -65,15 +67,11 @@ def submit(request: RunRequest) -> None:
     """Queue a run and go to its page; says why where that is not possible."""
     try:
         keep_runner_alive()
-        run_id = jobs.submit(_store(), request, actor=actor())
+        run_id = jobs.submit(open_store(), request, actor=actor())
     except MonitorError as error:
         st.error(escape_markdown(error), icon=":material/cancel:")
         return
     st.switch_page("views/run.py", query_params={"run": run_id})
-
-
-def _store() -> Store:
-    return open_store()
 
 
 def _store_path(path: Path, kind: str) -> str:

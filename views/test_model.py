@@ -119,9 +119,6 @@ def _offer_examples(draft: Draft) -> None:
 
 
 def _take_example(draft: Draft, example: examples.Example) -> None:
-    if not examples.is_ready(settings().data_dir):
-        with st.spinner("Training the examples, once ..."):
-            examples.start_training(settings().data_dir).wait()
     request = store_example(example)
     draft.model_sha256, draft.model_name = request.model_sha256, request.model_name
     draft.sample_sha256, draft.sample_name = request.sample_sha256, request.sample_name
