@@ -28,7 +28,6 @@ import group_stage
 import latency
 import metrics
 import model_file
-import model_policy
 import row_answers
 import row_results
 import schema_inference
@@ -45,9 +44,10 @@ from base_types import Section, Status
 from environment import describe_environment
 from errors import DataError, ModelError, ModelRaisedError, MonitorError, RunCancelledError
 from model_types import ModelInfo, Predictions
-from model_utils import ModelHandle, open_model
+from model_utils import ModelHandle
+from open_stage import ModelSource, open_run_model
 from report_types import RunRequest, RunStatus, Stage, StageRecord, TestReport
-from sandbox import Limits, WorkerParent
+from sandbox import WorkerParent
 from schema_utils import Schema
 from settings import Settings
 
@@ -61,13 +61,9 @@ StageProgress = Callable[[Stage, float, str], None]
 class _Run:
     """What the stages of one run hand to each other."""
 
-    request: RunRequest
-    model_path: Path
+    source: ModelSource
     sample_path: Path | None
-    workers: WorkerParent
-    settings: Settings
     save_data: Callable[[bytes, str], str]
-    find_approval: Callable[[str], Approval | None]
     report: TestReport
     progress: Callable[[float, str], None] = lambda _fraction, _message: None
     model: ModelHandle | None = None
@@ -80,6 +76,11 @@ class _Run:
     predictions: Predictions | None = None
     labels_reason: str | None = None
     problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def request(self) -> RunRequest:
+        """What the run is made from."""
+        return self.source.request
 
     @property
     def loaded(self) -> ModelHandle:
@@ -160,9 +161,8 @@ def run_tests(
     """
     report = TestReport(run_id=run_id, created_at=datetime.now(UTC), config=request.config)
     report.environment = describe_environment()
-    run = _Run(
-        request, model_path, sample_path, workers, settings, save_data, find_approval, report
-    )
+    source = ModelSource(model_path, request, workers, settings, find_approval)
+    run = _Run(source, sample_path, save_data, report)
     try:
         _run_stages(run, progress, cancelled)
     finally:
@@ -242,40 +242,11 @@ def _attempt(run: _Run, spec: _StageSpec) -> tuple[Status, str | None]:
 
 def _inspect(run: _Run) -> None:
     run.problems["model"] = "The model could not be loaded."
-    run.report.model.file = model_file.inspect_file(run.model_path, run.request.model_name)
+    run.report.model.file = model_file.inspect_file(run.source.path, run.request.model_name)
 
 
 def _load(run: _Run) -> None:
-    file = run.report.model.file
-    if file is None:
-        raise ModelError(run.report.model.reason or "The file could not be read.")
-    limits = Limits(
-        memory_mb=run.settings.memory_mb,
-        load_seconds=run.settings.load_seconds,
-        call_seconds=run.settings.call_seconds,
-        isolation=run.settings.require_isolation,
-    )
-    section = run.report.model
-    approval = run.find_approval(file.sha256)
-    grant = model_policy.decide(run.settings.model_policy, run.request.policy, file, approval)
-    section.policy = grant.policy
-    section.approval = grant.approval.sentence if grant.approval else None
-    run.model = open_model(
-        run.model_path,
-        file,
-        workers=run.workers,
-        limits=limits,
-        policy=grant.policy,
-        approved=grant.approval is not None,
-    )
-    section.info, section.load_ms = run.model.info, run.model.load_ms
-    section.warnings = list(run.model.warnings)
-    section.isolation = run.model.isolation
-    run.report.environment.worker = {
-        "isolation": run.model.isolation,
-        "memory_mb": limits.memory_mb,
-        "libraries": run.model.info.versions,
-    }
+    run.model = open_run_model(run.source, run.report)
 
 
 def _schema(run: _Run) -> None:
