@@ -19,6 +19,9 @@ ARGUMENTS = [
     "--font-render-hinting=none",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
+INSIDE = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "file:")
+"""How the addresses begin that a page of ours may ask for."""
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -45,6 +48,19 @@ def open_browser(
             yield context
         finally:
             browser.close()
+
+
+@contextmanager
+def watched_page(context: BrowserContext) -> Iterator[Page]:
+    """Open a page that fails the test when it asked for anything outside this machine."""
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    yield page
+    page.close()
+    outside = [url for url in asked if not url.startswith(INSIDE)]
+    assert outside == [], "the page asked for something outside this machine"
 
 
 def settle(page: Page) -> None:

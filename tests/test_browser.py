@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import pickle
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import requests
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from tests.browsing import assert_no_error_box, current_run_id, open_browser, settle, visit
-from tests.serving import Product, running_product
+from tests.browsing import assert_no_error_box, current_run_id, settle, visit
+from tests.serving import Product
 
 pytestmark = pytest.mark.browser
 
@@ -32,35 +31,6 @@ SECTIONS = (
     "Data",
     "Details",
 )
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    with running_product(tmp_path_factory.mktemp("product") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    with open_browser() as context:
-        yield context
-
-
-@pytest.fixture
-def page(browser: BrowserContext) -> Iterator[Page]:
-    page = browser.new_page()
-    outside: list[str] = []
-    page.on(
-        "request",
-        lambda request: (
-            outside.append(request.url)
-            if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:"))
-            else None
-        ),
-    )
-    yield page
-    page.close()
-    assert outside == [], "the page asked for something outside this machine"
 
 
 @pytest.fixture(scope="module")

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browsing import assert_no_error_box, open_browser, settle, visit
-from tests.serving import Product, running_product
+from tests.browsing import assert_no_error_box, settle, visit
+from tests.serving import Product
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    with running_product(tmp_path_factory.mktemp("product") / "data") as running:
-        yield running
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with open_browser() as context:
-        yield context.new_page()
 
 
 def test_the_example_and_a_file_are_checked(product: Product, page: Page, tmp_path: Path) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from report_types import DriftReport
-from tests.browsing import assert_no_error_box, open_browser, settle, visit
-from tests.serving import Product, running_product
+from tests.browsing import assert_no_error_box, settle, visit
+from tests.serving import Product
 
 pytestmark = pytest.mark.browser
 
@@ -34,25 +33,6 @@ WATCH_PICTURE = """() => {
         requestAnimationFrame(look);
     };
 }"""
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    with running_product(tmp_path_factory.mktemp("product") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    with open_browser() as context:
-        yield context
-
-
-@pytest.fixture
-def page(browser: BrowserContext) -> Iterator[Page]:
-    page = browser.new_page()
-    yield page
-    page.close()
 
 
 def metric(page: Page, label: str) -> str:

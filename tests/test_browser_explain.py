@@ -8,36 +8,23 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browsing import assert_no_error_box, current_run_id, open_browser, settle, visit
-from tests.serving import Product, running_product
+from tests.browsing import assert_no_error_box, current_run_id, settle, visit, watched_page
+from tests.serving import Product
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    with running_product(tmp_path_factory.mktemp("explain") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    with open_browser() as context:
-        context.set_default_timeout(20_000)
-        yield context
-
-
-@pytest.fixture(scope="module")
 def section(product: Product, browser: BrowserContext) -> Iterator[Page]:
     """The Explanations of a run of the pipeline with categories and missing values."""
-    page = browser.new_page()
-    visit(page, product.dashboard)
-    page.locator(".st-key-over-run-clinic_pipeline button").click()
-    run_id = current_run_id(page)
-    expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=120_000)
-    visit(page, f"{product.dashboard}/run?run={run_id}&section=Explanations")
-    yield page
-    page.close()
+    with watched_page(browser) as page:
+        page.set_default_timeout(20_000)
+        visit(page, product.dashboard)
+        page.locator(".st-key-over-run-clinic_pipeline button").click()
+        run_id = current_run_id(page)
+        expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=120_000)
+        visit(page, f"{product.dashboard}/run?run={run_id}&section=Explanations")
+        yield page
 
 
 def choose(page: Page, key: str, option: str) -> None:

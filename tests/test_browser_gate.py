@@ -3,52 +3,41 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from tests.browsing import assert_no_error_box, open_browser, settle, visit
-from tests.serving import Product, running_product
+from tests.browsing import assert_no_error_box, settle, visit
+from tests.serving import Product
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def product(product: Product) -> Product:
     """A product with two runs of one model."""
-    with running_product(tmp_path_factory.mktemp("gate") / "data") as running:
-        table = load_iris(as_frame=True).frame
-        model = LogisticRegression(max_iter=1000).fit(table.iloc[:, :4], table["target"])
-        for seed in (0, 1):
-            files = {
-                "model": ("flowers.pkl", pickle.dumps(model)),
-                "sample": ("iris.csv", table.to_csv(index=False)),
-            }
-            fields = {"target": "target", "options": f'{{"seed": {seed}}}'}
-            answer = requests.post(
-                f"{running.api}/run_tests", files=files, data=fields, timeout=120
-            )
-            assert answer.json()["status"] == "done", answer.text
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    with open_browser() as context:
-        yield context
+    table = load_iris(as_frame=True).frame
+    model = LogisticRegression(max_iter=1000).fit(table.iloc[:, :4], table["target"])
+    for seed in (0, 1):
+        files = {
+            "model": ("flowers.pkl", pickle.dumps(model)),
+            "sample": ("iris.csv", table.to_csv(index=False)),
+        }
+        fields = {"target": "target", "options": f'{{"seed": {seed}}}'}
+        answer = requests.post(f"{product.api}/run_tests", files=files, data=fields, timeout=120)
+        assert answer.json()["status"] == "done", answer.text
+    return product
 
 
 @pytest.fixture
-def page(product: Product, browser: BrowserContext) -> Iterator[Page]:
-    page = browser.new_page()
+def page(product: Product, page: Page) -> Page:
+    """The page Gate."""
     visit(page, f"{product.dashboard}/gate")
-    yield page
-    page.close()
+    return page
 
 
 def write_policy(page: Page, text: str) -> None:
