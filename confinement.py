@@ -3,7 +3,7 @@
 Owns: the order of the layers and the limits on resources. Files are ``landlock_rules``, system
 calls ``syscall_rules``; whether all that holds on this machine is tried out by ``isolation``. A
 layer that the machine does not offer is left out; a layer that it offers must take hold, or the
-worker ends.
+worker ends. Outside Linux only limits on files and core dumps are left.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CAPABILITY_VERSION = 0x20080522
 MAX_OPEN_FILES = 256
 MIB = 1 << 20
+FILE_LIMITS = {
+    resource.RLIMIT_FSIZE: 0,
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_NOFILE: MAX_OPEN_FILES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +70,15 @@ def prepare() -> Layers:
     )
 
 
-def confine(rules: Rules, layers: Layers, parent_pid: int) -> None:
+def confine(rules: Rules, layers: Layers | None, parent_pid: int) -> None:
     """Give up everything this process does not need; there is no way back.
 
     Parameters
     ----------
     rules : Rules
         What it is held to.
-    layers : Layers
-        From ``prepare``.
+    layers : Layers or None
+        From ``prepare``; None where the system is not Linux.
     parent_pid : int
         The warm parent, without which this process must not live.
 
@@ -82,6 +87,9 @@ def confine(rules: Rules, layers: Layers, parent_pid: int) -> None:
     OSError
         If a layer does not take hold.
     """
+    if layers is None:
+        _limit(FILE_LIMITS)
+        return
     libc = ctypes.CDLL(None, use_errno=True)
     _checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     if os.getppid() != parent_pid:  # it ended before that took hold
@@ -108,13 +116,14 @@ def _limit_resources(rules: Rules) -> None:
     """Bound memory above what the process has now, files and core dumps."""
     budget = rules.memory_mb * MIB
     in_use = memory_in_use()
-    limits = {
+    memory = {
         resource.RLIMIT_DATA: in_use["VmData"] + budget,
         resource.RLIMIT_AS: in_use["VmSize"] + budget,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: MAX_OPEN_FILES,
     }
+    _limit({**memory, **FILE_LIMITS})
+
+
+def _limit(limits: dict[int, int]) -> None:
     for which, value in limits.items():
         hard = resource.getrlimit(which)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -8,7 +8,6 @@ no door ever imports scikit-learn; afterwards they are ordinary files, uploaded 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import pickle
 import subprocess
 import sys
@@ -122,6 +121,8 @@ def start_training(data_dir: Path) -> subprocess.Popen[bytes]:
 
 def train_examples(folder: Path) -> None:
     """Train what is missing in ``folder``; safe to call from several processes at once."""
+    import fcntl  # the launcher must start where there is none, to say so
+
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

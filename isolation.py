@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import landlock_rules
+import sandbox
 import syscall_rules
 from errors import ModelCrashedError, ModelError, MonitorError
 from isolation_probe import ATTEMPTS, Targets
@@ -135,7 +136,8 @@ def _lay_out(stack: contextlib.ExitStack, folder: Path) -> Targets:
     abstract = f"isolation-probe-{secrets.token_hex(8)}"
     tcp = _bound(stack, socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0))
     udp = _bound(stack, socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0))
-    _bound(stack, socket.AF_UNIX, socket.SOCK_STREAM, "\0" + abstract)
+    if sandbox.IS_LINUX:
+        _bound(stack, socket.AF_UNIX, socket.SOCK_STREAM, "\0" + abstract)
     return Targets(
         home=str(home),
         temporary=str(folder / "new"),
@@ -159,6 +161,8 @@ def _bound(
 
 def _layers() -> tuple[str, ...]:
     """Return what this machine offers and every worker therefore uses."""
+    if not sandbox.IS_LINUX:
+        return BASE_LAYERS
     version = landlock_rules.version()
     landlock = (f"Landlock {version}",) if version else ()
     seccomp = ("seccomp",) if syscall_rules.compile_program() is not None else ()

@@ -12,6 +12,7 @@ import mmap
 import os
 import resource
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -56,6 +57,8 @@ def _succeeds(attempt: Callable[[Targets], object], targets: Targets) -> bool:
         attempt(targets)
     except (OSError, MemoryError, ValueError):  # ValueError: how a refused limit is told
         return False
+    except AttributeError:  # this system does not even offer the call
+        return False
     return True
 
 
@@ -94,6 +97,8 @@ def _raise_limit(targets: Targets) -> None:
 
 
 def _outlive_parent(targets: Targets) -> None:
+    if sys.platform != "linux":
+        return  # nothing ties it to its parent there
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(1, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")

@@ -25,6 +25,8 @@ from errors import InputError
 from settings import LOOPBACK_HOSTS, Settings, get_settings
 
 ROOT = Path(__file__).resolve().parent
+CAN_FORK = hasattr(os, "fork")
+"""Runs and models are held in forked processes; Windows has none."""
 START_SECONDS = 120.0
 """How long both servers may take to answer; a cold disk needs some ten seconds."""
 STOP_SECONDS = 15.0
@@ -72,6 +74,12 @@ class Server:
 
 def main() -> int:
     """Run both servers until Ctrl-C or until one of them ends; return the exit code."""
+    if not CAN_FORK:
+        sys.stderr.write(
+            "This system cannot fork processes, which hold the models here. On Windows, install "
+            "WSL 2 (wsl --install) and start there, where models are also fully isolated.\n"
+        )
+        return 2
     try:
         settings = get_settings()
         servers = [_dashboard(settings), _api(settings)]

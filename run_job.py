@@ -6,7 +6,6 @@ turning whatever happens into a status and a sentence in the store.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+import process_guard
 from errors import MonitorError, RunCancelledError
 from report_types import RunStatus, Stage, TestReport
 from run_types import RunRecord
@@ -24,13 +24,9 @@ log = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.1
 """Shortest time between two progress entries; one costs 4 ms of disk, and nobody sees more."""
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
 StageProgress = Callable[[Stage, float, str], None]
 JobTarget = Callable[[RunRecord, Store, StageProgress], TestReport]
 """Does the work of a run: gets the run, the store and where to report progress."""
-
-_libc = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 
 
 def run_job(record: RunRecord, store: Store, target: JobTarget, parent_pid: int) -> NoReturn:
@@ -52,7 +48,7 @@ def cut_loose(parent_pid: int) -> None:
     os.setsid()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, signal.SIG_DFL)
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    process_guard.die_with_parent()
     if os.getppid() != parent_pid:  # it died before the line above
         os._exit(1)
     null = os.open(os.devnull, os.O_RDONLY)

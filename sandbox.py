@@ -1,8 +1,9 @@
 """Processes for models: starts the warm parent, asks it for workers, tells how they ended.
 
 Owns: ``WorkerParent``, ``Worker``, ``Limits`` and the sentences about a model's process that
-crashed, ended itself, ran out of memory or gave no answer. Linux only: a worker is addressed by a
-pidfd, so that the wall clock always decides and never hits a stranger.
+crashed, ended itself, ran out of memory or gave no answer. On Linux a worker is addressed by a
+pidfd, so that the wall clock always decides and never hits a stranger; elsewhere by its number,
+and only as long as its parent has not reported its end.
 
 The parent is started once per service; jobs forked later inherit its control socket and ask on
 their own. A parent that has died is replaced at the next request.
@@ -43,6 +44,8 @@ from errors import (
 from frame_codec import FrameCodecError
 from worker_protocol import Reply, clean_text
 
+IS_LINUX = sys.platform == "linux"
+"""Whether the kernel's own means hold a worker; elsewhere it has only a process of its own."""
 START_SECONDS = 120.0
 """Longest wait for a worker while the warm parent may still be importing."""
 END_SECONDS = 5.0
@@ -89,6 +92,7 @@ class WorkerParent:
     def __init__(self) -> None:
         self.isolation: Any = None  # kept here for ``isolation.self_test``
         self._control: socket.socket | None = None
+        self._life: int | None = None  # the parent ends when nobody holds this any more
         self._process: subprocess.Popen[bytes] | None = None
         self._retired: list[subprocess.Popen[bytes]] = []
         self._owner = os.getpid()
@@ -123,7 +127,7 @@ class WorkerParent:
             self._retired = [process for process in self._retired if process.poll() is None]
             if self._control is None or self._process is None:
                 return
-            self._control.close()
+            self._let_go()
             self._retired.append(self._process)
             self._launch()
 
@@ -133,9 +137,7 @@ class WorkerParent:
             process.kill()
             process.wait()
         self._retired.clear()
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        self._let_go()
         self._end_process(END_SECONDS)
 
     def spawn(self, model_path: Path, limits: Limits) -> Worker:
@@ -162,9 +164,15 @@ class WorkerParent:
         """Drop a parent that is gone, unless somebody replaced it already."""
         with self._lock:
             if control is not None and self._control is control:
-                control.close()
-                self._control = None
+                self._let_go()
                 self._end_process(0)
+
+    def _let_go(self) -> None:
+        """Close both ways to the parent; it ends when no job holds them either."""
+        if self._control is not None and self._life is not None:
+            self._control.close()
+            os.close(self._life)
+        self._control = self._life = None
 
     def _end_process(self, patience: float) -> None:
         """Reap the parent, if it is ours; kill it where a job still holds its socket."""
@@ -178,12 +186,17 @@ class WorkerParent:
             process.wait()
 
     def _launch(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ours.settimeout(START_SECONDS)
+        with contextlib.ExitStack() as stack:
+            stack.callback(theirs.close)
+            life_end, self._life = os.pipe()
+            stack.callback(os.close, life_end)
+            fds = [theirs.fileno(), life_end]
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-I", "-S", "-c", _bootstrap(theirs.fileno())],
+                [sys.executable, "-I", "-S", "-c", _bootstrap(*fds)],
                 env=clean_environment(),
-                pass_fds=[theirs.fileno()],
+                pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 cwd="/",
@@ -200,8 +213,10 @@ class Worker:
     ----------
     data : socket
         Requests and replies.
-    pid, pidfd : int
-        The process, by number and by descriptor.
+    pid : int
+        The process by number.
+    pidfd : int or None
+        The same by descriptor, on Linux.
     status_fd, error_fd : int
         Read ends: how it ended, and what it wrote to its error output.
     limits : Limits
@@ -209,7 +224,12 @@ class Worker:
     """
 
     def __init__(
-        self, data: socket.socket, pid: int, pidfd: int, pipes: tuple[int, int], limits: Limits
+        self,
+        data: socket.socket,
+        pid: int,
+        pidfd: int | None,
+        pipes: tuple[int, int],
+        limits: Limits,
     ) -> None:
         self.pid = pid
         self.limits = limits
@@ -281,9 +301,13 @@ class Worker:
 
     def kill(self) -> None:
         """Kill the process at once."""
-        if self._open:
-            with contextlib.suppress(ProcessLookupError):
+        if not self._open:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if self._pidfd is not None:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            elif not _readable(self._status_fd, 0):  # not reaped yet, so the number is still its
+                os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Kill the process and let go of it."""
@@ -292,7 +316,8 @@ class Worker:
             self._open = False
             self._data.close()
             for fd in (self._pidfd, self._status_fd, self._error_fd):
-                os.close(fd)
+                if fd is not None:
+                    os.close(fd)
 
     def _refuse_unasked(self) -> None:
         """Raise if bytes wait that nobody asked for."""
@@ -369,13 +394,13 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-def _bootstrap(control_fd: int) -> str:
+def _bootstrap(control_fd: int, life_fd: int) -> str:
     """Return the program of the warm parent: our modules and the installed ones, nothing else."""
     here = str(Path(__file__).resolve().parent)
     installed = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
     return (
         f"import sys; sys.path[:0] = {[here]!r}; sys.path += {installed!r}; "
-        f"import worker_parent; worker_parent.main({control_fd})"
+        f"import worker_parent; worker_parent.main({control_fd}, {life_fd}, linux={IS_LINUX})"
     )
 
 
@@ -392,7 +417,7 @@ def _ask_for_worker(control: socket.socket, model_path: Path, limits: Limits) ->
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
         request = json.dumps(asdict(confinement.Rules(memory_mb=limits.memory_mb))).encode()
         fds = [data.fileno(), model.fileno(), status, errors]
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, TimeoutError):
             socket.send_fds(control, [request], fds)
     hello = _receive_hello(ours)
     if hello is None:
@@ -410,16 +435,16 @@ def _pipe(stack: contextlib.ExitStack) -> tuple[int, int]:
     return read_end, write_end
 
 
-def _receive_hello(data: socket.socket) -> tuple[int, int] | None:
-    """Return the worker's pid and pidfd, or None if the parent is gone."""
+def _receive_hello(data: socket.socket) -> tuple[int, int | None] | None:
+    """Return the worker's pid and, on Linux, pidfd, or None if the parent is gone."""
     data.settimeout(START_SECONDS)
     try:
         message, fds, _, _ = socket.recv_fds(data, worker_parent.HELLO.size, 1)
     except (TimeoutError, ConnectionError):
         return None
-    if len(message) != worker_parent.HELLO.size or len(fds) != 1:
+    if len(message) != worker_parent.HELLO.size or len(fds) != IS_LINUX:
         return None
-    return worker_parent.HELLO.unpack(message)[0], fds[0]
+    return worker_parent.HELLO.unpack(message)[0], fds[0] if fds else None
 
 
 def _read_available(fd: int) -> bytes:

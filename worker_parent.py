@@ -9,12 +9,12 @@ It listens on one control socket of whole messages that several jobs may hold at
 Nothing is ever answered there; each request brings its own ends of private channels::
 
     job ──(control: request + fds)──> parent ──fork──> worker
-    job <─(data: pid + pidfd)──────── parent
+    job <─(data: pid, pidfd if any)── parent
     job <─(data: requests, replies)──────────────────> worker
     job <─(status pipe: exit status)─ parent
 
-A job that ends closes its end of the status pipe, and its worker is killed. When the last holder
-of the control socket is gone, the parent kills all workers and ends.
+A job that ends closes its end of the status pipe, and its worker is killed. When nobody holds the
+other end of the life pipe any more, the parent kills all workers and ends.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ HELLO = struct.Struct("<i")
 """What is sent on the data socket with the pidfd: the worker's process id."""
 N_DESCRIPTORS = 4
 """Data socket, model file, write end of the status pipe, write end for error output."""
+RSS_UNIT = 1024 if sys.platform == "darwin" else 1
+"""What ``ru_maxrss`` counts, per KiB."""
 DATA_FD, MODEL_FD = 3, 4
 """Where a worker finds its two descriptors; everything above is closed."""
 
@@ -76,15 +78,25 @@ class _Worker(NamedTuple):
     """A running worker as its parent knows it."""
 
     pid: int
-    pidfd: int
     status_fd: int
 
 
-def main(control_fd: int) -> None:
-    """Import the libraries, then serve fork requests until the control socket closes."""
+def main(control_fd: int, life_fd: int, *, linux: bool) -> None:
+    """Import the libraries, then serve fork requests until the life pipe closes.
+
+    Parameters
+    ----------
+    control_fd : int
+        Datagram socket on which requests come.
+    life_fd : int
+        Read end of a pipe that somebody holds open as long as workers may be needed.
+    linux : bool
+        Whether to use what only Linux has: pidfds and confinement by the kernel.
+    """
     process_guard.close_memory()
     _preload()
-    parent = _Parent(socket.socket(fileno=control_fd), confinement.prepare())
+    layers = confinement.prepare() if linux else None
+    parent = _Parent(socket.socket(fileno=control_fd), life_fd, layers)
     gc.collect()
     gc.freeze()
     parent.run()
@@ -93,39 +105,44 @@ def main(control_fd: int) -> None:
 class _Parent:
     """The loop: fork on request, report every end, kill what nobody waits for."""
 
-    def __init__(self, control: socket.socket, layers: confinement.Layers) -> None:
+    def __init__(
+        self, control: socket.socket, life_fd: int, layers: confinement.Layers | None
+    ) -> None:
         self._control = control
+        self._life_fd = life_fd
         self._layers = layers
         self._pid = os.getpid()
-        self._workers: dict[int, _Worker] = {}  # by pidfd
         self._by_status: dict[int, _Worker] = {}
+        self._ends = _wake_at_ends()
         self._poll = select.poll()
-        self._poll.register(control.fileno(), select.POLLIN)
+        for fd in (control.fileno(), self._ends):
+            self._poll.register(fd, select.POLLIN)
+        self._poll.register(life_fd, 0)  # POLLHUP comes unasked
 
     def run(self) -> None:
-        """Serve until the last job has closed the control socket."""
+        """Serve until nobody holds the life pipe."""
         while True:
             # one event at a time: handling it may close descriptors whose numbers come back
             fd, _ = self._poll.poll()[-1]
-            if fd in self._workers:
-                self._reap(self._workers[fd])
+            if fd == self._ends:
+                os.read(fd, 1 << 10)
+                self._reap(os.WNOHANG)
             elif fd in self._by_status:  # the job's end is gone
                 _kill(self._by_status[fd])
                 self._poll.unregister(fd)
-            elif not self._serve_request():
+            elif fd == self._life_fd:
                 self._kill_all()
                 return
+            else:
+                self._serve_request()
 
-    def _serve_request(self) -> bool:
-        """Fork one worker; False when nobody can ask any more."""
+    def _serve_request(self) -> None:
+        """Fork one worker."""
         data, fds, _, _ = socket.recv_fds(self._control, 1 << 16, N_DESCRIPTORS)
-        if not data:
-            return False
         if len(fds) == N_DESCRIPTORS:
             self._spawn(json.loads(data), fds)
         else:
             _close_all(fds)
-        return True
 
     def _spawn(self, options: dict[str, Any], fds: list[int]) -> None:
         data_fd, model_fd, status_fd, error_fd = fds
@@ -136,14 +153,12 @@ class _Parent:
             return
         if pid == 0:
             self._become_worker(options, data_fd, model_fd, error_fd)
-        worker = _Worker(pid, os.pidfd_open(pid), status_fd)
+        pidfds = [] if self._layers is None else [os.pidfd_open(pid)]
         with socket.socket(fileno=data_fd) as data, contextlib.suppress(OSError):
             # a job that is gone already: its status pipe says so in the next round
-            socket.send_fds(data, [HELLO.pack(pid)], [worker.pidfd])
-        _close_all([model_fd, error_fd])
-        self._workers[worker.pidfd] = worker
-        self._by_status[status_fd] = worker
-        self._poll.register(worker.pidfd, select.POLLIN)
+            socket.send_fds(data, [HELLO.pack(pid)], pidfds)
+        _close_all([model_fd, error_fd, *pidfds])
+        self._by_status[status_fd] = _Worker(pid, status_fd)
         self._poll.register(status_fd, 0)  # POLLERR comes unasked
 
     def _become_worker(
@@ -152,6 +167,8 @@ class _Parent:
         """Turn the forked child into a worker; never returns."""
         code = 1
         try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _arrange_descriptors(data_fd, model_fd, error_fd)
             confinement.confine(confinement.Rules(**options), self._layers, self._pid)
             worker = sys.modules["model_worker"]
@@ -162,21 +179,34 @@ class _Parent:
         finally:
             os._exit(code)
 
-    def _reap(self, worker: _Worker) -> None:
-        _, status, usage = os.wait4(worker.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        with contextlib.suppress(OSError):  # the job may be gone
-            os.write(worker.status_fd, STATUS.pack(code, usage.ru_maxrss))
-        del self._workers[worker.pidfd], self._by_status[worker.status_fd]
-        for fd in (worker.pidfd, worker.status_fd):
+    def _reap(self, options: int) -> None:
+        """Report every worker that has ended, or wait for all of them (options 0)."""
+        for worker in list(self._by_status.values()):
+            pid, status, usage = os.wait4(worker.pid, options)
+            if pid == 0:
+                continue
+            told = STATUS.pack(os.waitstatus_to_exitcode(status), usage.ru_maxrss // RSS_UNIT)
+            with contextlib.suppress(OSError):  # the job may be gone
+                os.write(worker.status_fd, told)
+            del self._by_status[worker.status_fd]
             with contextlib.suppress(KeyError):
-                self._poll.unregister(fd)
-            os.close(fd)
+                self._poll.unregister(worker.status_fd)
+            os.close(worker.status_fd)
 
     def _kill_all(self) -> None:
-        for worker in list(self._workers.values()):
+        for worker in self._by_status.values():
             _kill(worker)
-            self._reap(worker)
+        self._reap(0)
+
+
+def _wake_at_ends() -> int:
+    """Return a descriptor that can be read whenever a child has ended."""
+    awake, wake = os.pipe()
+    for fd in (awake, wake):
+        os.set_blocking(fd, False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    return awake
 
 
 def _preload() -> None:
@@ -206,8 +236,7 @@ def _arrange_descriptors(data_fd: int, model_fd: int, error_fd: int) -> None:
 
 
 def _kill(worker: _Worker) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it ended just now
-        signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
+    os.kill(worker.pid, signal.SIGKILL)  # not reaped yet, so the number is still its
 
 
 def _close_all(fds: list[int]) -> None:

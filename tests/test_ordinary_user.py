@@ -43,8 +43,8 @@ def nobodys() -> Iterator[WorkerParent]:
     """A warm parent that runs as the user nobody."""
     plain = sandbox._bootstrap
 
-    def bootstrap(control_fd: int) -> str:
-        paths, serve = plain(control_fd).rsplit("; import worker_parent;", 1)
+    def bootstrap(control_fd: int, life_fd: int) -> str:
+        paths, serve = plain(control_fd, life_fd).rsplit("; import worker_parent;", 1)
         return (
             f"{paths}; import os, confinement, worker_parent; worker_parent._preload(); "
             f"confinement.prepare(); os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); "

@@ -240,7 +240,7 @@ def test_a_file_that_is_not_there_is_an_error(workers: WorkerParent, tmp_path: P
 
 def test_a_parent_that_cannot_start_is_told(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If no process can be started at all, one sentence says so."""
-    monkeypatch.setattr(sandbox, "_bootstrap", lambda fd: "raise SystemExit(1)")
+    monkeypatch.setattr(sandbox, "_bootstrap", lambda *_fds: "raise SystemExit(1)")
     with WorkerParent() as broken, pytest.raises(MonitorError, match="could be started"):
         broken.spawn(linear, Limits())
 
