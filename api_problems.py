@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Scope
 
 from api_types import Problem
@@ -49,6 +50,7 @@ STATUS_OF: dict[type[MonitorError], HTTPStatus] = {
 """The first class that fits decides, so the more special ones come first."""
 
 STORE_RETRY_SECONDS = 5
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _DETAILS = {
     404: "There is nothing at this address; see /docs for what there is",
     405: "This address does not know this method; see /docs",
@@ -164,8 +166,19 @@ async def _on_http(request: Request, error: Exception) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     plain = not error.detail or error.detail == phrase
     detail = _DETAILS.get(error.status_code, phrase) if plain else str(error.detail)
+    headers = {"Allow": _methods_of(request)} if error.status_code == 405 else error.headers
     return problem_response(
-        error.status_code, detail, headers=error.headers, where=Where.of(request.scope)
+        error.status_code, detail, headers=headers, where=Where.of(request.scope)
+    )
+
+
+def _methods_of(request: Request) -> str:
+    """Return all methods of an address; the framework knows those of its first route only."""
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return ", ".join(
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
     )
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BeforeValidator
 from starlette.concurrency import run_in_threadpool
 
 import jobs
@@ -59,6 +60,16 @@ RunId = Annotated[
 ]
 
 
+def _no_number(text: object) -> object:
+    """Refuse what would be read as seconds since 1970, or as a year by whoever reads the list."""
+    if isinstance(text, str) and text.strip().lstrip("+-").replace(".", "", 1).isdigit():
+        msg = "expected a date, or a date and time such as 2026-01-31T12:00:00Z"
+        raise ValueError(msg)
+    return text
+
+
+Moment = Annotated[datetime, BeforeValidator(_no_number)]
+
 _PROGRESS = {"id", "status", "stage", "fraction", "message", "verdict", "error"}
 
 
@@ -84,8 +95,8 @@ def list_runs(
     label: Annotated[
         list[str] | None, Query(description="NAME=VALUE, such as branch=main; all must match")
     ] = None,
-    since: Annotated[datetime | None, Query(description="Not before")] = None,
-    until: Annotated[datetime | None, Query(description="Before")] = None,
+    since: Annotated[Moment | None, Query(description="Not before")] = None,
+    until: Annotated[Moment | None, Query(description="Before")] = None,
     sort: RunSort = RunSort.CREATED,
     descending: bool = True,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -307,7 +318,9 @@ async def follow_run(
 def list_audit(
     store: StoreOf,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    before: Annotated[int | None, Query(ge=1, description="Go on from this id")] = None,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="Go on from this id")
+    ] = None,
 ) -> list[AuditEntry]:
     """Say who ran, trusted and deleted what, the newest first; needs the scope admin."""
     return store.access.list_audit(limit, before=before)

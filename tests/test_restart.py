@@ -23,12 +23,13 @@ pytestmark = pytest.mark.slow
 CLIENT = ROOT / "example_client" / "client_api_example.py"
 
 
-def start_api(data_dir: Path, port: int) -> subprocess.Popen[bytes]:
+def start_api(data_dir: Path, port: int, **extra: str) -> subprocess.Popen[bytes]:
     """Start the API in a process of its own and wait until it takes runs."""
     environment = {
         **os.environ,
         "MONITOR_DATA_DIR": str(data_dir),
         "MONITOR_API_PORT": str(port),
+        **extra,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "api_handler"],
