@@ -83,6 +83,7 @@ def resample(
     *,
     n_resamples: int,
     rng: np.random.Generator,
+    weights: FloatArray | None = None,
 ) -> dict[str, FloatArray]:
     """Return each metric's value in every resample.
 
@@ -94,12 +95,15 @@ def resample(
         From weights of shape (b, n) to values of shape (b,) by name.
     n_resamples : int
     rng : Generator
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for; a row drawn twice counts twice of that.
 
     Returns
     -------
     dict of str to ndarray, shape (n_resamples,)
     """
-    blocks = [metrics(weights) for weights in weight_blocks(n, n_resamples, rng)]
+    worth = np.float32(1) if weights is None else weights.astype(np.float32)
+    blocks = [metrics(drawn * worth) for drawn in weight_blocks(n, n_resamples, rng)]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
@@ -155,6 +159,76 @@ def scaled_interval(
         value + shrink * (interval.low - subset_value),
         value + shrink * (interval.high - subset_value),
     )
+
+
+def subset_intervals(
+    scorer: Callable[[Weights], dict[str, FloatArray]],
+    values: dict[str, FloatArray],
+    *,
+    weights: FloatArray,
+    n: int,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> dict[str, Interval]:
+    """Return the intervals of metrics for all ``n`` rows from resampling a subset of them.
+
+    Parameters
+    ----------
+    scorer : callable
+        From weights of the subset, shape (b, m), to values of shape (b,) by name.
+    values : dict of str to ndarray, shape (1,)
+        The metrics on all rows; those the scorer does not know get no interval.
+    weights : ndarray of float, shape (m,)
+        What each row of the subset counts for.
+    n, n_resamples : int
+    rng : Generator
+    """
+    m = weights.size
+    subset_values = scorer(weights[None].astype(np.float64))
+    drawn = resample(m, scorer, n_resamples=n_resamples, rng=rng, weights=weights)
+    return {
+        name: scaled_interval(
+            percentile_interval(drawn[name], m),
+            float(subset_values[name][0]),
+            float(values[name][0]),
+            m / n,
+        )
+        for name in drawn
+    }
+
+
+def weighted_medians(sorted_values: FloatArray, weights: NDArray[np.floating]) -> FloatArray:
+    """Return the median for each row of weights: half of the weight lies on either side.
+
+    Where exactly half lies at or below a value, the mean of it and the next one, as
+    ``numpy.median`` and scikit-learn have it ("averaged inverted cdf", Hyndman & Fan 1996).
+
+    Parameters
+    ----------
+    sorted_values : ndarray, shape (n,)
+        Ascending.
+    weights : ndarray of float, shape (b, n)
+        In the order of the values, >= 0 and not all 0 in a row.
+
+    Returns
+    -------
+    ndarray, shape (b,)
+
+    Examples
+    --------
+    >>> weighted_medians(np.array([1.0, 2.0, 9.0]), np.array([[1, 1, 1.0], [1, 1, 2]])).tolist()
+    [2.0, 5.5]
+    """
+    share = np.cumsum(weights, axis=1, dtype=np.float64)
+    half = share[:, -1:] / 2
+    last = sorted_values.size - 1
+    low = np.minimum((share < half).sum(axis=1), last)
+    reached = share[np.arange(len(share)), low]
+    above = np.minimum((share <= reached[:, None]).sum(axis=1), last)
+    is_half = reached - half[:, 0] <= np.finfo(np.float64).eps
+    upper = np.where(is_half, sorted_values[above], sorted_values[low])
+    medians: FloatArray = (sorted_values[low] + upper) / 2
+    return medians
 
 
 def median_resamples(

@@ -95,6 +95,7 @@ def evaluate_classes(
     info: ModelInfo,
     y_true: pd.Series,
     config: RunConfig,
+    weights: FloatArray | None = None,
 ) -> NDArray[np.float64] | None:
     """Fill metrics, tables and curves of a classifier.
 
@@ -109,6 +110,8 @@ def evaluate_classes(
         Labels of any type; missing ones are left out.
     config : RunConfig
         ``positive_class``, ``n_resamples`` and ``seed`` are used.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for; rows of weight 0 are left out.
 
     Returns
     -------
@@ -118,7 +121,8 @@ def evaluate_classes(
     predicted, classes = predicted_labels(predictions, info)
     true = match_labels(y_true, classes)
     section.actual_distribution = label_histogram(true.codes, true.labels)
-    rows = np.flatnonzero((true.codes >= 0) & (predicted.codes >= 0))
+    worth = np.ones(len(y_true)) if weights is None else weights
+    rows = np.flatnonzero((true.codes >= 0) & (predicted.codes >= 0) & (worth > 0))
     reason = _why_nothing_matches(true, [str(label) for label in classes])
     if rows.size == 0:
         reason = reason or "No labelled row has a prediction."
@@ -135,6 +139,7 @@ def evaluate_classes(
         positive=_positive(section, classes, config, info),
         scores=None if scores is None else scores[rows],
         is_probability=is_probability,
+        weights=None if weights is None else weights[rows],
     )
     section.notes += _label_notes(true, data)
     _fill(section, data, config)
@@ -214,37 +219,48 @@ def _fill(section: QualitySection, data: Labelled, config: RunConfig) -> None:
         section.notes.append(f"No confusion matrix for {len(data.labels):,} labels.")
     known = np.flatnonzero(data.y_true < data.n_classes)
     if data.scores is not None and why_no_ranking(data, known) is None:
-        _fill_curves(section, data.scores[known], data.y_true[known], data)
+        _fill_curves(section, data.scores, known, data)
     if data.scores is not None and why_no_losses(data) is None:
-        _fill_calibration(section, data.scores[known], data.y_true[known], data.positive)
+        _fill_calibration(section, data.scores, known, data)
         _fill_details(section, data.scores[known], data.y_true[known], data.positive, config)
 
 
 def _fill_curves(
-    section: QualitySection, scores: FloatArray, y_true: NDArray[np.int64], data: Labelled
+    section: QualitySection, scores: FloatArray, known: NDArray[np.int64], data: Labelled
 ) -> None:
     """Draw the curves of the positive class, or of the most frequent classes."""
+    y_true, worth = data.y_true[known], data.worth[known]
     support = np.bincount(y_true, minlength=data.n_classes)
     frequent = np.argsort(-support, kind="stable")[:MAX_CURVES]
     shown = np.sort(frequent[support[frequent] > 0]) if data.positive is None else [data.positive]
     for label in shown:
         roc, precision_recall = ranking_curves(
-            data.labels[label], scores[:, label], y_true == label
+            data.labels[label], scores[known, label], y_true == label, worth
         )
         section.roc.append(roc)
         section.precision_recall.append(precision_recall)
 
 
 def _fill_calibration(
-    section: QualitySection, scores: FloatArray, y_true: NDArray[np.int64], positive: int | None
+    section: QualitySection, scores: FloatArray, known: NDArray[np.int64], data: Labelled
 ) -> None:
     """Compare stated with observed frequencies."""
+    worth = data.worth[known]
+    confidence, is_right = _confidence(scores[known], data.y_true[known], data.positive)
+    if data.positive is not None:
+        section.thresholds = threshold_table(confidence, is_right, worth)
+    section.calibration, section.expected_calibration_error = calibration(
+        confidence, is_right, worth
+    )
+
+
+def _confidence(
+    scores: FloatArray, y_true: NDArray[np.int64], positive: int | None
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return the probability that is judged, and whether what it speaks of came true."""
     if positive is None:
-        confidence, is_right = scores.max(axis=1), scores.argmax(axis=1) == y_true
-    else:
-        confidence, is_right = scores[:, positive], y_true == positive
-        section.thresholds = threshold_table(confidence, is_right)
-    section.calibration, section.expected_calibration_error = calibration(confidence, is_right)
+        return scores.max(axis=1), scores.argmax(axis=1) == y_true
+    return scores[:, positive], y_true == positive
 
 
 def _fill_details(
@@ -256,10 +272,8 @@ def _fill_details(
 ) -> None:
     """Test the calibration; for two classes also gain and the cheapest threshold."""
     details = QualityDetails()
-    if positive is None:
-        confidence, is_right = scores.max(axis=1), scores.argmax(axis=1) == y_true
-    else:
-        confidence, is_right = scores[:, positive], y_true == positive
+    confidence, is_right = _confidence(scores, y_true, positive)
+    if positive is not None:
         details.gain = gain_table(confidence, is_right)
         false_alarm, miss = config.cost_false_positive, config.cost_false_negative
         if false_alarm is not None and miss is not None and false_alarm + miss > 0:

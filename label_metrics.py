@@ -1,13 +1,15 @@
 """Classification metrics of predicted labels: values, intervals, baselines, tables.
 
 Owns: ``Labelled`` (labelled rows with what a classifier said) and the metrics that follow from
-counts of (true, predicted) pairs. Values equal scikit-learn's; a bootstrap resample of rows is a
-multinomial draw of these counts, so that no row is touched.
+counts of (true, predicted) pairs. Values equal scikit-learn's; without weights a bootstrap resample
+of rows is a multinomial draw of these counts, so that no row is touched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,8 @@ class Labelled:
         One column per class; higher is more likely.
     is_probability : bool
         Whether ``scores`` are probabilities.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, >= 0 with a positive sum; all alike where not given.
     """
 
     y_true: Codes
@@ -48,6 +52,7 @@ class Labelled:
     positive: int | None
     scores: FloatArray | None
     is_probability: bool
+    weights: FloatArray | None = None
 
     @property
     def n(self) -> int:
@@ -57,23 +62,33 @@ class Labelled:
     @property
     def majority(self) -> int:
         """Position of the most frequent true label."""
-        return int(np.bincount(self.y_true).argmax())
+        return int(np.bincount(self.y_true, self.weights).argmax())
+
+    @property
+    def worth(self) -> FloatArray:
+        """What each row counts for, shape (n,)."""
+        return np.ones(self.n) if self.weights is None else self.weights
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Counts of the (true, predicted) pairs that occur, as positions of labels."""
+    """Weights of the (true, predicted) pairs that occur, as positions of labels.
+
+    ``places`` is the pair of each row, shape (n,).
+    """
 
     y_true: Codes
     y_pred: Codes
-    counts: NDArray[np.int64]
+    counts: FloatArray
     n_labels: int
+    places: Codes
 
     @classmethod
-    def of(cls, y_true: Codes, y_pred: Codes, n_labels: int) -> Cells:
-        """Count pairs; both arrays have shape (n,)."""
-        pairs, counts = np.unique(y_true * n_labels + y_pred, return_counts=True)
-        return cls(pairs // n_labels, pairs % n_labels, counts, n_labels)
+    def of(cls, y_true: Codes, y_pred: Codes, n_labels: int, worth: FloatArray) -> Cells:
+        """Add up the worth of the rows of each pair; all arrays have shape (n,)."""
+        pairs, places = np.unique(y_true * n_labels + y_pred, return_inverse=True)
+        counts: FloatArray = np.bincount(places, worth, minlength=pairs.size).astype(np.float64)
+        return cls(pairs // n_labels, pairs % n_labels, counts, n_labels, places)
 
     def per_label(self, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return (hits, support, predicted), each (b, n_labels), for weights (b, n_cells)."""
@@ -150,17 +165,16 @@ def label_metrics(data: Labelled, *, n_resamples: int, rng: np.random.Generator)
         In the order of ``LABEL_METRICS``. Precision, recall and F1 are those of the positive class,
         or macro averages over the labels that occur when there is none.
     """
-    cells = Cells.of(data.y_true, data.y_pred, len(data.labels))
-    values = label_scores(cells, cells.counts[None].astype(np.float64), data.positive)
-    drawn = rng.multinomial(data.n, cells.counts / data.n, size=n_resamples).astype(np.float64)
-    resampled = label_scores(cells, drawn, data.positive)
-    constant = Cells.of(data.y_true, np.full(data.n, data.majority), len(data.labels))
-    baseline = label_scores(constant, constant.counts[None].astype(np.float64), data.positive)
+    cells = Cells.of(data.y_true, data.y_pred, len(data.labels), data.worth)
+    values = label_scores(cells, cells.counts[None], data.positive)
+    intervals = _intervals(data, cells, n_resamples, rng)
+    constant = Cells.of(data.y_true, np.full(data.n, data.majority), len(data.labels), data.worth)
+    baseline = label_scores(constant, constant.counts[None], data.positive)
     perfect = bool(np.all(data.y_true == data.y_pred))
     metrics = []
     for name in LABEL_METRICS:
         value = float(values[name][0])
-        interval = bootstrap.percentile_interval(resampled[name], data.n)
+        interval = intervals[name]
         if perfect and np.isfinite(value):
             interval = Interval(_perfect_bound(data, name), 1.0)
         metrics.append(
@@ -172,6 +186,44 @@ def label_metrics(data: Labelled, *, n_resamples: int, rng: np.random.Generator)
             )
         )
     return metrics
+
+
+def _intervals(
+    data: Labelled, cells: Cells, n_resamples: int, rng: np.random.Generator
+) -> dict[str, Interval]:
+    """Return the interval of every metric; with weights up to ``MAX_ROWS`` rows are resampled."""
+    if data.weights is None:
+        drawn = rng.multinomial(data.n, cells.counts / data.n, size=n_resamples)
+        resampled = label_scores(cells, drawn.astype(np.float64), data.positive)
+        return {
+            name: bootstrap.percentile_interval(values, data.n)
+            for name, values in resampled.items()
+        }
+    rows = bootstrap.resampling_rows(data.n, rng)
+    return bootstrap.subset_intervals(
+        _row_scorer(data, cells, rows),
+        label_scores(cells, cells.counts[None], data.positive),
+        weights=data.weights[rows],
+        n=data.n,
+        n_resamples=n_resamples,
+        rng=rng,
+    )
+
+
+def _row_scorer(
+    data: Labelled, cells: Cells, rows: Codes
+) -> Callable[[NDArray[Any]], dict[str, FloatArray]]:
+    """Return the function from weights of rows (b, m) to scores (b,)."""
+    from scipy.sparse import csr_array
+
+    shape = (rows.size, cells.counts.size)
+    table = csr_array((np.ones(rows.size), (np.arange(rows.size), cells.places[rows])), shape=shape)
+
+    def score(weights: NDArray[Any]) -> dict[str, FloatArray]:
+        per_cell = np.asarray(weights.astype(np.float64) @ table)
+        return label_scores(cells, per_cell, data.positive)
+
+    return score
 
 
 def _label_estimate(data: Labelled, name: str, value: float, interval: Interval) -> Estimate:
@@ -191,11 +243,16 @@ def _perfect_bound(data: Labelled, name: str, confidence: float = 0.95) -> float
     """Return a lower bound where every label is right and resampling would show no spread.
 
     After n rows without error the true hit rate is above ``(1 - confidence) ** (1 / n)``; for a
-    metric per class n is the class's own rows, and averages take the average of the bounds.
+    metric per class n is the class's own rows, and averages take the average of the bounds. With
+    weights n is the effective number of rows, ``sum(w)^2 / sum(w^2)`` (Kish 1965).
     """
-    support = np.bincount(data.y_true, minlength=len(data.labels)).astype(np.float64)
+    worth = data.worth
+    size = len(data.labels)
+    total = np.bincount(data.y_true, worth, minlength=size).astype(np.float64)
+    squares = np.bincount(data.y_true, worth**2, minlength=size).astype(np.float64)
+    support = _ratio(total**2, squares)
     if name == "accuracy":
-        support = np.array([float(data.n)])
+        support = np.array([worth.sum() ** 2 / np.sum(worth**2)])
     elif data.positive is not None and name != "balanced_accuracy":
         support = support[[data.positive]]
     return float(np.mean((1 - confidence) ** (1 / support[support > 0])))
@@ -216,12 +273,13 @@ def confusion_matrix(data: Labelled) -> NDArray[np.int64]:
 
 
 def class_table(data: Labelled) -> list[ClassRow]:
-    """Return precision, recall and F1 per label, None where undefined."""
-    cells = Cells.of(data.y_true, data.y_pred, len(data.labels))
-    weights = cells.counts[None].astype(np.float64)
-    hits, support, predicted = (part[0] for part in cells.per_label(weights))
-    precision, recall = _ratio(hits, predicted), _ratio(hits, support)
-    f1 = _ratio(2 * hits, support + predicted)
+    """Return precision, recall and F1 per label, None where undefined; support counts rows."""
+    cells = Cells.of(data.y_true, data.y_pred, len(data.labels), data.worth)
+    hits, true, answered = (part[0] for part in cells.per_label(cells.counts[None]))
+    precision, recall = _ratio(hits, answered), _ratio(hits, true)
+    f1 = _ratio(2 * hits, true + answered)
+    support = np.bincount(data.y_true, minlength=len(data.labels))
+    predicted = np.bincount(data.y_pred, minlength=len(data.labels))
     return [
         ClassRow(
             label=label,

@@ -18,6 +18,7 @@ REGRESSION_METRICS = (
     "median_absolute_error",
 )
 MULTILABEL_METRICS = ("accuracy", "f1_micro", "f1_macro", "hamming_loss")
+MULTILABEL_SCORES = ("roc_auc", "average_precision")
 MULTIOUTPUT_METRICS = ("accuracy", "hamming_loss")
 CLUSTERING_METRICS = ("adjusted_rand_score", "normalized_mutual_info_score")
 

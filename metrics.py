@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import slices
-from base_types import Histogram
 from bootstrap import FloatArray
 from classification_quality import (
     describe_predictions,
@@ -24,15 +23,10 @@ from classification_quality import (
 )
 from errors import DataError
 from histograms import number_histogram, value_histogram
-from labels import match_labels
-from metric_names import (
-    MULTILABEL_METRICS,
-    MULTIOUTPUT_METRICS,
-    REGRESSION_METRICS,
-    undefined_metrics,
-)
+from metric_names import REGRESSION_METRICS, undefined_metrics
 from model_types import ModelInfo, Predictions, Task
-from output_metrics import clustering_metrics, output_metrics
+from output_metrics import clustering_metrics
+from output_quality import Targets, answers_several, evaluate_outputs, positive_counts
 from quality_details import residual_trends
 from quality_types import QualityDetails
 from regression_metrics import regression_metrics
@@ -42,7 +36,6 @@ MAX_PAIRS = 1000
 """Points of the predicted-against-actual chart."""
 
 Progress = Callable[[float, str], None]
-Targets = pd.Series | pd.DataFrame
 
 NO_LABELS = (
     "There are no labels, so nothing is known about how right the model is: give a sample with "
@@ -58,6 +51,7 @@ def evaluate_quality(
     *,
     config: RunConfig,
     labels_from: str | None,
+    weights: FloatArray | None = None,
     progress: Progress | None = None,
 ) -> QualitySection:
     """Compare predictions with labels, or describe them where there are none.
@@ -77,6 +71,8 @@ def evaluate_quality(
         ``n_resamples``, ``seed`` and ``positive_class`` are used.
     labels_from : str or None
         Where the labels are from, for the reader.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for in metrics, curves and calibration; finite, >= 0, not all 0.
     progress : callable, optional
         Called with (fraction, message); may raise to cancel.
 
@@ -99,11 +95,13 @@ def evaluate_quality(
         section.notes.append(NO_LABELS)
     else:
         section.has_labels, section.labels_from = True, labels_from
-        loss = _evaluate(section, predictions, info, y_true, config)
+        loss = _evaluate(section, predictions, info, y_true, config, weights)
         tell(0.8, "Looking for weak parts")
         if loss is not None:
             _find_slices(section, frame, loss, info, config.seed)
             _find_trends(section, predictions, frame, y_true, info)
+        if weights is not None:
+            _tell_weights(section, info)
     tell(1.0, "Quality measured")
     return section
 
@@ -133,22 +131,7 @@ def _describe(section: QualitySection, predictions: Predictions, info: ModelInfo
     elif y_pred.ndim == 1:
         section.prediction_distribution = value_histogram(y_pred)
     else:
-        section.prediction_distribution = _positive_counts(y_pred, info)
-
-
-def _positive_counts(y_pred: NDArray[np.generic], info: ModelInfo) -> Histogram:
-    """Count rows per label of a multilabel model, or rows not in the first class per output."""
-    codes = _output_codes(pd.DataFrame(y_pred), info)
-    return Histogram(
-        labels=_output_names(info, codes.shape[1]), counts=(codes > 0).sum(axis=0).tolist()
-    )
-
-
-def _output_names(info: ModelInfo, n_outputs: int) -> list[str]:
-    """Return the names of the outputs, numbered where the model tells none."""
-    if len(info.output_names) == n_outputs:
-        return info.output_names
-    return [f"output {i}" for i in range(n_outputs)]
+        section.prediction_distribution = positive_counts(y_pred, info)
 
 
 def _evaluate(
@@ -157,24 +140,23 @@ def _evaluate(
     info: ModelInfo,
     y_true: Targets,
     config: RunConfig,
+    weights: FloatArray | None,
 ) -> FloatArray | None:
     """Fill the metrics that suit the task; return the loss per row where slices make sense."""
-    several = predictions.y_pred.ndim == 2
-    if several and info.task in (Task.MULTILABEL, Task.MULTIOUTPUT):
-        _evaluate_outputs(section, predictions, info, y_true, config)
-        return None
+    if answers_several(predictions, info):
+        return evaluate_outputs(section, predictions, info, y_true, config, weights)
     labels = y_true.iloc[:, 0] if isinstance(y_true, pd.DataFrame) else y_true
     missing = int(labels.isna().sum())
     if missing:
         section.notes.append(f"{missing:,} of {len(labels):,} rows have no label: left out.")
     if info.task is Task.REGRESSION:
-        return _evaluate_numbers(section, predictions.y_pred, labels, config)
+        return _evaluate_numbers(section, predictions.y_pred, labels, config, weights)
     if info.task is Task.CLUSTERING:
         _evaluate_clusters(section, predictions, labels)
         return None
     if info.task is Task.OUTLIER:
-        return _evaluate_outliers(section, predictions, info, labels, config)
-    return evaluate_classes(section, predictions, info, labels, config)
+        return _evaluate_outliers(section, predictions, info, labels, config, weights)
+    return evaluate_classes(section, predictions, info, labels, config, weights)
 
 
 def _find_slices(
@@ -190,6 +172,17 @@ def _find_slices(
     )
 
 
+def _tell_weights(section: QualitySection, info: ModelInfo) -> None:
+    """Say what the weights of rows are used for."""
+    if info.task is Task.CLUSTERING:
+        section.notes.append("Agreement of clusters counts pairs of rows: weights are not used.")
+        return
+    section.notes.append(
+        "Metrics, intervals, trivial models, curves and calibration weigh each row; the confusion "
+        "matrix, gain, the calibration test, weak parts and groups count rows alike."
+    )
+
+
 # --- tasks -----------------------------------------------------------------------------------
 
 
@@ -202,14 +195,18 @@ def _find_trends(
 ) -> None:
     """Look for what the residuals of a regression with one output depend on."""
     if info.task is not Task.REGRESSION or not isinstance(y_true, pd.Series):
-        return
+        return  # the residuals of several outputs have several units
     y_pred = np.ravel(predictions.y_pred).astype(np.float64)
     residual = _difference(_numbers(y_true), y_pred)
     section.details = QualityDetails(residuals=residual_trends(frame, y_pred, residual))
 
 
 def _evaluate_numbers(
-    section: QualitySection, y_pred: NDArray[np.generic], labels: pd.Series, config: RunConfig
+    section: QualitySection,
+    y_pred: NDArray[np.generic],
+    labels: pd.Series,
+    config: RunConfig,
+    weights: FloatArray | None,
 ) -> FloatArray | None:
     """Fill the metrics and charts of a regression; return absolute errors, NaN where unknown."""
     y_true = _numbers(labels)
@@ -221,8 +218,9 @@ def _evaluate_numbers(
         return None
     answers = np.ravel(y_pred).astype(np.float64)
     residual = _difference(y_true, answers)
-    rows = np.flatnonzero(np.isfinite(residual))
-    left_out = int(labels.notna().sum()) - rows.size
+    comparable = np.isfinite(residual)
+    rows = np.flatnonzero(comparable if weights is None else comparable & (weights > 0))
+    left_out = int(labels.notna().sum()) - int(comparable.sum())
     if left_out:
         section.notes.append(
             f"{left_out:,} labelled rows are left out: the label or the prediction is not a "
@@ -233,6 +231,7 @@ def _evaluate_numbers(
         answers[rows],
         n_resamples=config.n_resamples,
         rng=np.random.default_rng(config.seed),
+        weights=None if weights is None else weights[rows],
     )
     section.residuals = number_histogram(residual[rows])
     shown = np.sort(np.random.default_rng(config.seed).permutation(rows)[:MAX_PAIRS])
@@ -257,8 +256,6 @@ def _difference(y_true: FloatArray, y_pred: FloatArray) -> FloatArray:
 
 def _why_no_numbers(y_true: FloatArray, y_pred: NDArray[np.generic]) -> str | None:
     """Return why a regression cannot be compared with its labels, or None when it can."""
-    if y_pred.ndim == 2 and y_pred.shape[1] > 1:
-        return f"The model answers {y_pred.shape[1]} numbers per row, but there is one target."
     if not np.isfinite(y_true).any():
         return "No label is a finite number, but the model predicts numbers."
     if not np.isfinite(_difference(y_true, np.ravel(y_pred).astype(np.float64))).any():
@@ -272,6 +269,7 @@ def _evaluate_outliers(
     info: ModelInfo,
     labels: pd.Series,
     config: RunConfig,
+    weights: FloatArray | None,
 ) -> FloatArray | None:
     """Compare an outlier detector with labels -1/1 or 0/1, as a classifier of two classes."""
     words = outlier_labels(labels)
@@ -287,7 +285,7 @@ def _evaluate_outliers(
     )
     as_classes, described = outlier_predictions(predictions, info)
     plain = config.model_copy(update={"positive_class": None})
-    return evaluate_classes(section, as_classes, described, words, plain)
+    return evaluate_classes(section, as_classes, described, words, plain, weights)
 
 
 def _evaluate_clusters(
@@ -303,54 +301,3 @@ def _evaluate_clusters(
         "A clustering has no right answer: its metrics say how well the clusters agree with the "
         f"{len(names):,} labels, not how accurate they are."
     )
-
-
-def _evaluate_outputs(
-    section: QualitySection,
-    predictions: Predictions,
-    info: ModelInfo,
-    y_true: Targets,
-    config: RunConfig,
-) -> None:
-    """Compare several labels per row."""
-    is_multilabel = info.task is Task.MULTILABEL
-    n_outputs = predictions.y_pred.shape[1]
-    if not isinstance(y_true, pd.DataFrame) or y_true.shape[1] != n_outputs:
-        n_given = y_true.shape[1] if isinstance(y_true, pd.DataFrame) else 1
-        reason = (
-            f"The model answers {n_outputs} labels per row, the sample has {n_given} target "
-            "column(s)."
-        )
-        names = MULTILABEL_METRICS if is_multilabel else MULTIOUTPUT_METRICS
-        section.metrics = undefined_metrics(names, reason)
-        section.notes.append(reason)
-        return
-    true = _output_codes(y_true, info)
-    answers = _output_codes(pd.DataFrame(predictions.y_pred), info)
-    rows = np.flatnonzero(np.all(true >= 0, axis=1))
-    if rows.size == 0:
-        section.notes.append("No row has all its labels, so none can be compared.")
-        return
-    if rows.size < len(true):
-        section.notes.append(f"{len(true) - rows.size:,} rows with a missing label are left out.")
-    section.actual_distribution = Histogram(
-        labels=_output_names(info, n_outputs), counts=(true[rows] > 0).sum(axis=0).tolist()
-    )
-    section.metrics = output_metrics(
-        true[rows],
-        answers[rows],
-        is_multilabel=is_multilabel,
-        n_resamples=config.n_resamples,
-        seed=config.seed,
-    )
-
-
-def _output_codes(table: pd.DataFrame, info: ModelInfo) -> NDArray[np.int64]:
-    """Return each output's labels as positions of its classes, shape (n, n_outputs)."""
-    classes = info.output_classes or []
-    known = len(classes) == table.shape[1]
-    columns = [
-        match_labels(table.iloc[:, i], classes[i] if known else [0, 1]).codes
-        for i in range(table.shape[1])
-    ]
-    return np.column_stack(columns)

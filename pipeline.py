@@ -24,12 +24,10 @@ import behaviour_expectations
 import drift_simulation
 import explain_stage
 import failing_rows
-import group_stage
 import latency
-import metrics
 import model_file
-import row_answers
-import row_results
+import quality_stage
+import sample_stage
 import schema_inference
 import schema_merge
 import schema_utils
@@ -47,6 +45,7 @@ from model_types import ModelInfo, Predictions
 from model_utils import ModelHandle
 from open_stage import ModelSource, open_run_model
 from report_types import RunRequest, RunStatus, Stage, StageRecord, TestReport
+from sample_stage import SampleRoles, SampleRows
 from sandbox import WorkerParent
 from schema_utils import Schema
 from settings import Settings
@@ -72,7 +71,8 @@ class _Run:
     rows: pd.DataFrame | None = None
     y_true: pd.Series[Any] | None = None
     row_numbers: NDArray[np.int64] | None = None
-    sample_rows: NDArray[np.int64] | None = None
+    roles: SampleRoles = field(default_factory=SampleRoles)
+    tested_sample: SampleRows | None = None
     predictions: Predictions | None = None
     labels_reason: str | None = None
     problems: dict[str, str] = field(default_factory=dict)
@@ -273,14 +273,12 @@ def _read_sample(run: _Run) -> Schema | None:
     run.report.schema_.warnings += notes
     run.report.schema_.sample_columns = [str(column) for column in frame.columns]
     info = run.model.info if run.model else None
-    target = run.request.config.target or schema_inference.guess_target(frame, info)
-    if target is not None and target not in frame.columns:
-        columns = ", ".join(repr(str(column)) for column in frame.columns[:20])
-        message = f"The sample has no column {target!r} to use as the target; it has {columns}."
-        run.report.schema_.warnings.append(message)
-        run.labels_reason, target = message, None
-    run.sample, run.report.data.target = frame, target
-    return schema_inference.schema_from_sample(frame, target=target)
+    roles = sample_stage.assign_roles(frame, run.request.config, info)
+    if roles.target_problem is not None:
+        run.report.schema_.warnings.append(roles.target_problem)
+        run.labels_reason = roles.target_problem
+    run.sample, run.roles, run.report.data.target = frame, roles, roles.target
+    return schema_inference.schema_from_sample(roles.without_roles(frame), target=roles.target)
 
 
 def _data(run: _Run) -> None:
@@ -290,9 +288,9 @@ def _data(run: _Run) -> None:
     if run.sample is not None and aligned is not None and problem is None:
         chosen = _choose_rows(aligned, config.n_rows, config.seed)
         run.rows = chosen.reset_index(drop=True)
-        run.sample_rows = chosen.index.to_numpy(dtype=np.int64)
-        if section.target is not None:
-            run.y_true = run.sample.loc[chosen.index, section.target].reset_index(drop=True)
+        numbers = chosen.index.to_numpy(dtype=np.int64)
+        run.tested_sample = SampleRows(run.sample, numbers, run.roles)
+        run.y_true = run.tested_sample.single_answers()
         section.source, section.name = "sample", run.request.sample_name
     else:
         if problem is not None:
@@ -389,60 +387,19 @@ def _drop_failing_rows(run: _Run) -> None:
         return
     run.rows = run.tested_rows.iloc[found.good].reset_index(drop=True)
     run.row_numbers = found.good
-    if run.y_true is not None:
-        run.y_true = run.y_true.iloc[found.good].reset_index(drop=True)
+    if run.tested_sample is not None:
+        run.tested_sample = run.tested_sample.keep(found.good)
+        run.y_true = run.tested_sample.single_answers()
 
 
 def _quality(run: _Run) -> None:
-    run.predictions = run.loaded.predict(run.tested_rows)
-    run.progress(0.3, "Computing metrics and intervals")
-    target = run.report.data.target
-    run.report.quality = metrics.evaluate_quality(
-        run.predictions,
-        run.loaded.info,
-        run.tested_rows,
-        run.y_true,
-        config=run.request.config,
-        labels_from=target if run.y_true is not None else None,
+    run.predictions, run.report.quality = quality_stage.measure_quality(
+        run.loaded,
+        quality_stage.TestedRows(run.tested_rows, run.tested_sample, run.labels_reason),
+        run.request,
+        save_data=run.save_data,
         progress=run.progress,
     )
-    if run.y_true is None and run.labels_reason:
-        run.report.quality.notes.insert(0, run.labels_reason)
-    _keep_answers(run)
-    _compare_groups(run)
-
-
-def _compare_groups(run: _Run) -> None:
-    """Compare groups of the chosen column, or of one whose name asks for it."""
-    if run.predictions is None or run.sample is None or run.sample_rows is None:
-        return
-    rows = run.sample_rows if run.row_numbers is None else run.sample_rows[run.row_numbers]
-    run.report.quality.groups = group_stage.compare_sample_groups(
-        run.predictions,
-        run.loaded.info,
-        run.sample.iloc[rows].reset_index(drop=True),
-        run.y_true,
-        column=run.request.config.group_column,
-        positive_class=run.report.quality.positive_class,
-    )
-
-
-def _keep_answers(run: _Run) -> None:
-    """Store the answers per row of a labelled sample, so that runs can be compared row by row."""
-    if run.y_true is None or run.predictions is None or run.sample_rows is None:
-        return
-    rows = run.sample_rows
-    results = row_answers.answers_by_row(
-        run.predictions,
-        run.loaded.info,
-        run.y_true,
-        sample=f"{run.request.sample_sha256}:{run.report.data.target}",
-        rows=rows if run.row_numbers is None else rows[run.row_numbers],
-        positive_class=run.report.quality.positive_class,
-    )
-    if results is not None:
-        data = row_results.pack(results)
-        run.report.quality.answers_artifact = run.save_data(data, "answers-by-row.npz")
 
 
 def _behaviour(run: _Run) -> None:

@@ -27,7 +27,10 @@ THRESHOLDS = np.linspace(0.05, 0.95, 19)
 
 
 def ranking_curves(
-    name: str, scores: FloatArray, is_positive: NDArray[np.bool_]
+    name: str,
+    scores: FloatArray,
+    is_positive: NDArray[np.bool_],
+    weights: FloatArray | None = None,
 ) -> tuple[Curve, Curve]:
     """Return the ROC and the precision-recall curve of one class against the rest.
 
@@ -39,6 +42,8 @@ def ranking_curves(
         Higher means more likely positive; finite.
     is_positive : ndarray of bool, shape (n,)
         Both values must occur.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, > 0.
 
     Returns
     -------
@@ -49,11 +54,13 @@ def ranking_curves(
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     last = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])  # of each group of ties
-    true_positive = np.cumsum(is_positive[order])[last].astype(np.float64)
-    false_positive = last + 1 - true_positive
+    worth = np.ones(scores.size) if weights is None else weights[order]
+    flagged = np.cumsum(worth)[last]
+    true_positive = np.cumsum(worth * is_positive[order])[last]
+    false_positive = flagged - true_positive
     recall = true_positive / true_positive[-1]
     fall_out = false_positive / false_positive[-1]
-    precision = true_positive / (last + 1)
+    precision = true_positive / flagged
     thresholds = ordered[last]
     roc = _curve(name, np.r_[0.0, fall_out], np.r_[0.0, recall], np.r_[np.inf, thresholds])
     return roc, _curve(name, np.r_[0.0, recall], np.r_[1.0, precision], np.r_[np.inf, thresholds])
@@ -82,7 +89,7 @@ def _thinned(x: FloatArray, y: FloatArray) -> NDArray[np.int64]:
 
 
 def calibration(
-    confidence: FloatArray, is_right: NDArray[np.bool_]
+    confidence: FloatArray, is_right: NDArray[np.bool_], weights: FloatArray | None = None
 ) -> tuple[list[CalibrationBin], float]:
     """Return calibration bins and the expected calibration error.
 
@@ -95,6 +102,9 @@ def calibration(
         P(positive) for two classes, the largest probability for more; in [0, 1], n >= 1.
     is_right : ndarray of bool, shape (n,)
         Whether the row is positive, or whether the most likely class is the true one.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, > 0; the bins' intervals then rest on the effective number of
+        rows, ``sum(w)^2 / sum(w^2)`` (Kish 1965).
 
     Returns
     -------
@@ -102,21 +112,31 @@ def calibration(
         Non-empty bins in ascending order, and the error in [0, 1].
     """
     bins = np.minimum((confidence * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
+    worth = np.ones(confidence.size) if weights is None else weights
+
+    def per_bin(values: FloatArray) -> FloatArray:
+        sums: FloatArray = np.bincount(bins, values, minlength=N_CALIBRATION_BINS)[used].astype(
+            float
+        )
+        return sums
+
     counts = np.bincount(bins, minlength=N_CALIBRATION_BINS)
     used = counts > 0
-    n = counts[used]
-    predicted = np.bincount(bins, confidence, minlength=N_CALIBRATION_BINS)[used] / n
-    hits = np.bincount(bins, is_right, minlength=N_CALIBRATION_BINS)[used]
-    low, high = wilson_interval(hits, n)
-    error = float(np.sum(n * np.abs(predicted - hits / n)) / confidence.size)
-    columns = zip(n, predicted, hits / n, low, high, strict=True)
+    total = per_bin(worth)
+    predicted, observed = per_bin(worth * confidence) / total, per_bin(worth * is_right) / total
+    effective = total**2 / per_bin(worth**2)
+    low, high = wilson_interval(observed * effective, effective)
+    error = float(np.sum(total * np.abs(predicted - observed)) / worth.sum())
+    columns = zip(counts[used], predicted, observed, low, high, strict=True)
     return [
         CalibrationBin(n=int(size), predicted=p, observed=o, low=lower, high=upper)
         for size, p, o, lower, upper in columns
     ], error
 
 
-def threshold_table(y_score: FloatArray, is_positive: NDArray[np.bool_]) -> list[ThresholdPoint]:
+def threshold_table(
+    y_score: FloatArray, is_positive: NDArray[np.bool_], weights: FloatArray | None = None
+) -> list[ThresholdPoint]:
     """Return what a binary classifier does at each of ``THRESHOLDS``.
 
     Parameters
@@ -124,9 +144,12 @@ def threshold_table(y_score: FloatArray, is_positive: NDArray[np.bool_]) -> list
     y_score : ndarray of float, shape (n,)
         P(positive); a row is flagged when it is at least the threshold.
     is_positive : ndarray of bool, shape (n,)
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, > 0.
     """
-    n_positive = int(is_positive.sum())
-    flagged = y_score[:, None] >= THRESHOLDS
+    worth = np.ones(y_score.size) if weights is None else weights
+    n_positive = float(worth[is_positive].sum())
+    flagged = (y_score[:, None] >= THRESHOLDS) * worth[:, None]
     n_flagged = flagged.sum(axis=0)
     hits = flagged[is_positive].sum(axis=0)
     return [
@@ -135,7 +158,7 @@ def threshold_table(y_score: FloatArray, is_positive: NDArray[np.bool_]) -> list
             precision=hit / count if count else None,
             recall=hit / n_positive if n_positive else None,
             f1=2 * hit / (count + n_positive) if count + n_positive else None,
-            predicted_positive_share=count / y_score.size,
+            predicted_positive_share=count / float(worth.sum()),
         )
         for threshold, count, hit in zip(THRESHOLDS, n_flagged.tolist(), hits.tolist(), strict=True)
     ]

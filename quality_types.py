@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from base_types import TypedModel
+from base_types import Estimate, TypedModel
 
 
 class CalibrationTest(TypedModel):
@@ -54,6 +54,14 @@ class ResidualTrend(TypedModel):
     )
 
 
+class OutputMetric(TypedModel):
+    """One metric of one output of a model that answers several per row."""
+
+    output: str
+    name: str = Field(description="scikit-learn's name of the metric")
+    estimate: Estimate
+
+
 class QualityDetails(TypedModel):
     """What goes beyond metrics."""
 
@@ -61,3 +69,9 @@ class QualityDetails(TypedModel):
     gain: list[GainPoint] = Field(default_factory=list)
     cost: CostThreshold | None = None
     residuals: list[ResidualTrend] = Field(default_factory=list)
+    outputs: list[OutputMetric] = Field(
+        default_factory=list, description="Of models with several outputs: each of them alone"
+    )
+    weight_column: str | None = Field(
+        default=None, description="Column of the sample that says what each row counts for"
+    )

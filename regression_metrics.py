@@ -1,4 +1,4 @@
-"""Quality of a regression with one output: values, intervals, baselines.
+"""Quality of a regression with one or several outputs: values, intervals, baselines.
 
 Owns: the metrics of numbers. Values equal scikit-learn's. All metrics but the median are functions
 of weighted sums over rows, so a resample is one product of weights and columns.
@@ -6,7 +6,7 @@ of weighted sums over rows, so a resample is one product of weights and columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,22 @@ import bootstrap
 from base_types import Estimate
 from bootstrap import FloatArray
 from metric_names import REGRESSION_METRICS, higher_is_better, undefined_metrics
+from quality_types import OutputMetric
 from report_types import Metric
 
+Scorer = Callable[[NDArray[Any]], dict[str, FloatArray]]
+"""From row weights (b, n) to metric values (b,) by name."""
+
 MEDIAN = "median_absolute_error"
-BY_SUMS = tuple(name for name in REGRESSION_METRICS if name != MEDIAN)
 
 
 def regression_metrics(
-    y_true: FloatArray, y_pred: FloatArray, *, n_resamples: int, rng: np.random.Generator
+    y_true: FloatArray,
+    y_pred: FloatArray,
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+    weights: FloatArray | None = None,
 ) -> list[Metric]:
     """Return every metric with value, interval and baseline, or the reason why there is none.
 
@@ -34,6 +42,8 @@ def regression_metrics(
     n_resamples : int
     rng : Generator
         The same state gives the same intervals.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, > 0.
 
     Returns
     -------
@@ -41,9 +51,125 @@ def regression_metrics(
         In the order of ``REGRESSION_METRICS``.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # told as a value that is not finite
-        estimates = _sum_estimates(y_true, y_pred, n_resamples, rng)
-        estimates[MEDIAN] = _median_estimate(np.abs(y_true - y_pred), n_resamples, rng)
-        return [_metric(name, estimates[name], y_true) for name in REGRESSION_METRICS]
+        if weights is None:
+            estimates = _sum_estimates(y_true, y_pred, n_resamples, rng)
+            estimates[MEDIAN] = _median_estimate(np.abs(y_true - y_pred), n_resamples, rng)
+        else:
+            estimates = _estimates(
+                lambda rows: _full_scorer(y_true[rows], y_pred[rows]), weights, n_resamples, rng
+            )
+        worth = np.ones(y_true.size) if weights is None else weights
+        return [_metric(name, estimates[name], y_true, worth) for name in REGRESSION_METRICS]
+
+
+def several_outputs(
+    y_true: FloatArray,
+    y_pred: FloatArray,
+    names: Sequence[str],
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+    weights: FloatArray | None = None,
+) -> tuple[list[Metric], list[OutputMetric]]:
+    """Return the metrics averaged over the outputs, and those of every output.
+
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of float, shape (n, n_outputs)
+        Finite, each column in the unit of its target; n >= 1.
+    names : sequence of str
+        Of the outputs.
+    n_resamples : int
+    rng : Generator
+        The same resamples serve all outputs.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, > 0.
+
+    Returns
+    -------
+    tuple of list
+        Plain means over the outputs (scikit-learn's ``uniform_average``); without value where one
+        output has none.
+    """
+    worth = np.ones(len(y_true)) if weights is None else weights
+    columns = range(len(names))
+    with np.errstate(over="ignore", invalid="ignore"):
+        estimates = _estimates(
+            lambda rows: _outputs_scorer(y_true[rows], y_pred[rows]), worth, n_resamples, rng
+        )
+        single = {
+            (name, k): _metric(name, estimates[f"{name}/{k}"], y_true[:, k], worth)
+            for k in columns
+            for name in REGRESSION_METRICS
+        }
+    averaged = [
+        _averaged(name, estimates[name], [single[name, k] for k in columns], names)
+        for name in REGRESSION_METRICS
+    ]
+    return averaged, [
+        OutputMetric(output=names[k], name=name, estimate=metric.estimate)
+        for (name, k), metric in single.items()
+    ]
+
+
+def _averaged(
+    name: str, estimate: Estimate, parts: Sequence[Metric], names: Sequence[str]
+) -> Metric:
+    """Return the mean of a metric over outputs beside the mean of their baselines."""
+    for part, output in zip(parts, names, strict=True):
+        if part.estimate.value is None:
+            reason = f"{output}: {part.estimate.reason}"
+            return undefined_metrics((name,), reason, part.estimate.n)[0]
+    baselines = [part.baseline for part in parts if part.baseline is not None]
+    return Metric(
+        name=name,
+        estimate=estimate,
+        baseline=float(np.mean(baselines)) if len(baselines) == len(parts) else None,
+        baseline_name=f"{parts[0].baseline_name} of each output",
+        higher_is_better=higher_is_better(name),
+    )
+
+
+def _outputs_scorer(y_true: FloatArray, y_pred: FloatArray) -> Scorer:
+    """Return the scorer of every output (``name/k``) and of their means (``name``)."""
+    scorers = [_full_scorer(y_true[:, k], y_pred[:, k]) for k in range(y_true.shape[1])]
+
+    def score(weights: NDArray[Any]) -> dict[str, FloatArray]:
+        parts = [scorer(weights) for scorer in scorers]
+        found = {f"{name}/{k}": part[name] for k, part in enumerate(parts) for name in part}
+        means = {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
+        return found | means
+
+    return score
+
+
+def _full_scorer(y_true: FloatArray, y_pred: FloatArray) -> Scorer:
+    """Return the scorer of all metrics, the median included: it sorts once and adds up weights."""
+    by_sums, error = _sum_scorer(y_true, y_pred), np.abs(y_true - y_pred)
+    order = np.argsort(error, kind="stable")
+    ordered = error[order]
+
+    def score(weights: NDArray[Any]) -> dict[str, FloatArray]:
+        median = bootstrap.weighted_medians(ordered, weights[:, order])
+        return by_sums(weights) | {MEDIAN: median}
+
+    return score
+
+
+def _estimates(
+    scorer_of: Callable[[NDArray[np.int64]], Scorer],
+    weights: FloatArray,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> dict[str, Estimate]:
+    """Return values from all rows and intervals from resampling up to ``MAX_ROWS`` of them."""
+    n = weights.size
+    values = scorer_of(np.arange(n))(weights[None])
+    subset = bootstrap.resampling_rows(n, rng)
+    intervals = bootstrap.subset_intervals(
+        scorer_of(subset), values, weights=weights[subset], n=n, n_resamples=n_resamples, rng=rng
+    )
+    return {name: intervals[name].around(float(values[name][0]), n) for name in values}
 
 
 def _why_undefined(name: str, y_true: FloatArray, estimate: Estimate) -> str | None:
@@ -60,19 +186,20 @@ def _why_undefined(name: str, y_true: FloatArray, estimate: Estimate) -> str | N
     return None
 
 
-def _metric(name: str, estimate: Estimate, y_true: FloatArray) -> Metric:
+def _metric(name: str, estimate: Estimate, y_true: FloatArray, worth: FloatArray) -> Metric:
     """Return a metric beside the constant that suits it: the mean for squares, else the median."""
     reason = _why_undefined(name, y_true, estimate)
     if reason is not None:
         return undefined_metrics((name,), reason, y_true.size)[0]
     uses_mean = name in ("root_mean_squared_error", "r2")
-    constant = np.full(y_true.size, np.mean(y_true) if uses_mean else np.median(y_true))
+    middle = np.average(y_true, weights=worth) if uses_mean else _median(y_true, worth)
+    constant = np.full(y_true.size, middle)
     if name == "r2":
         baseline = 0.0  # by definition; computed, rounding would leave 1e-16
     elif name == MEDIAN:
-        baseline = float(np.median(np.abs(y_true - constant)))
+        baseline = _median(np.abs(y_true - constant), worth)
     else:
-        baseline = float(_sum_scorer(y_true, constant)(np.ones((1, y_true.size)))[name][0])
+        baseline = float(_sum_scorer(y_true, constant)(worth[None])[name][0])
     return Metric(
         name=name,
         estimate=estimate,
@@ -82,31 +209,21 @@ def _metric(name: str, estimate: Estimate, y_true: FloatArray) -> Metric:
     )
 
 
+def _median(values: FloatArray, worth: FloatArray) -> float:
+    order = np.argsort(values, kind="stable")
+    return float(bootstrap.weighted_medians(values[order], worth[order][None])[0])
+
+
 def _sum_estimates(
     y_true: FloatArray, y_pred: FloatArray, n_resamples: int, rng: np.random.Generator
 ) -> dict[str, Estimate]:
     """Return values from all rows and intervals from resampling up to ``MAX_ROWS`` of them."""
-    every = _sum_scorer(y_true, y_pred)(np.ones((1, y_true.size)))
-    subset = bootstrap.resampling_rows(y_true.size, rng)
-    scorer = _sum_scorer(y_true[subset], y_pred[subset])
-    values = scorer(np.ones((1, subset.size)))
-    drawn = bootstrap.resample(subset.size, scorer, n_resamples=n_resamples, rng=rng)
-    estimates = {}
-    for name in BY_SUMS:
-        value = float(every[name][0])
-        interval = bootstrap.scaled_interval(
-            bootstrap.percentile_interval(drawn[name], subset.size),
-            float(values[name][0]),
-            value,
-            subset.size / y_true.size,
-        )
-        estimates[name] = interval.around(value, y_true.size)
-    return estimates
+    return _estimates(
+        lambda rows: _sum_scorer(y_true[rows], y_pred[rows]), np.ones(y_true.size), n_resamples, rng
+    )
 
 
-def _sum_scorer(
-    y_true: FloatArray, y_pred: FloatArray
-) -> Callable[[NDArray[Any]], dict[str, FloatArray]]:
+def _sum_scorer(y_true: FloatArray, y_pred: FloatArray) -> Scorer:
     """Return the function from row weights (b, n) to metric values (b,) by name."""
     error = y_true - y_pred
     centred = y_true - y_true.mean()  # keeps the variance of a resample exact

@@ -59,6 +59,12 @@ def _quality(report: TestReport) -> Iterator[Findings]:
         ]
         columns = ("against", "correlation", "p_adjusted", "size_correlation")
         yield Findings("residual_trends", "Residuals against columns", columns, trends)
+        outputs: list[list[Cell]] = [
+            [item.output, item.name, item.estimate.value, item.estimate.low, item.estimate.high]
+            for item in details.outputs
+        ]
+        keys = ("output", "metric", "value", "low", "high")
+        yield Findings("outputs", "Each output alone", keys, outputs)
 
 
 def _data(report: TestReport) -> Iterator[Findings]:

@@ -84,6 +84,12 @@ class RunConfig(TypedModel):
     n_rows: int = Field(default=1000, ge=10, le=1_000_000, description="Rows to test on")
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     target: str | None = Field(default=None, description="Target column of the sample")
+    targets: list[str] = Field(
+        default_factory=list, description="Target columns of a model with several outputs, in order"
+    )
+    weight_column: str | None = Field(
+        default=None, description="What each row of the sample counts for; no input of the model"
+    )
     stages: list[Stage] = Field(
         default_factory=lambda: list(Stage), description="Stages to run; the others are skipped"
     )

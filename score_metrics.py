@@ -122,24 +122,25 @@ def _score_estimates(
     data: Labelled, known: Codes, wanted: list[str], *, n_resamples: int, rng: np.random.Generator
 ) -> dict[str, Estimate]:
     """Return values from all rows and intervals from resampling up to ``MAX_ROWS`` of them."""
-    every = _scorer(data, known, wanted)(np.ones((1, known.size)))
+    worth = data.worth
+    every = _scorer(data, known, wanted)(worth[known][None])
     resampled_names = wanted
     if data.n_classes > MAX_RANKED_CLASSES:
         resampled_names = [name for name in wanted if name in LOSSES]
     max_rows = max(1000, bootstrap.MAX_ROWS // (1 if data.positive is not None else 2))
     subset = known[bootstrap.resampling_rows(known.size, rng, max_rows=max_rows)]
-    scorer = _scorer(data, subset, resampled_names)
-    values = scorer(np.ones((1, subset.size)))
-    drawn = bootstrap.resample(subset.size, scorer, n_resamples=n_resamples, rng=rng)
+    intervals = bootstrap.subset_intervals(
+        _scorer(data, subset, resampled_names),
+        every,
+        weights=worth[subset],
+        n=known.size,
+        n_resamples=n_resamples,
+        rng=rng,
+    )
+    missing = Interval(reason=f"Not computed for more than {MAX_RANKED_CLASSES} classes.")
     estimates = {}
     for name in wanted:
-        value = float(every[name][0])
-        interval = Interval(reason=f"Not computed for more than {MAX_RANKED_CLASSES} classes.")
-        if name in drawn:
-            interval = bootstrap.percentile_interval(drawn[name], subset.size)
-            interval = bootstrap.scaled_interval(
-                interval, float(values[name][0]), value, subset.size / known.size
-            )
+        value, interval = float(every[name][0]), intervals.get(name, missing)
         if name not in LOSSES and value == 1.0:
             interval = Interval(reason="The classes are separated perfectly: no resample differs.")
         estimates[name] = interval.around(value, known.size)
@@ -175,7 +176,7 @@ def _ranked_classes(data: Labelled) -> list[int]:
 
 def _prior_scores(data: Labelled, known: Codes) -> dict[str, float]:
     """Return the metrics of a model that answers the class shares for every row."""
-    counts = np.bincount(data.y_true[known], minlength=data.n_classes)
+    counts = np.bincount(data.y_true[known], data.worth[known], minlength=data.n_classes)
     shares = counts / counts.sum()
     present = shares[shares > 0]
     brier = 1 - float(np.sum(shares**2))

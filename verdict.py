@@ -24,6 +24,7 @@ from report_types import (
     VerdictSection,
 )
 from run_summary import main_metric
+from verdict_answers import check_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def _all_checks(report: TestReport) -> Iterator[Check]:
         return
     yield from _check_latency(report)
     yield from _check_errors(report)
+    yield from check_answers(report, *_limit(report, "error_rate_fail"))
     yield from _check_quality(report)
     yield from _check_calibration(report)
     yield from _check_slices(report)

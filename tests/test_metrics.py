@@ -153,19 +153,22 @@ def test_regression_metrics_equal_scikit_learn(n: int, offset: float) -> None:
 
 
 def test_multilabel_metrics_equal_scikit_learn() -> None:
-    """Subset accuracy, both F1 and the Hamming loss."""
+    """Subset accuracy, both F1, the Hamming loss, and the areas of the labels that vary."""
     rng = np.random.default_rng(0)
     y_true = (rng.random((300, 4)) < [0.1, 0.3, 0.5, 0.0]).astype(int)
-    y_pred = np.where(rng.random((300, 4)) < 0.8, y_true, 1 - y_true)
+    y_proba = np.clip(0.4 * y_true + 0.6 * rng.random((300, 4)), 0, 1)
+    y_pred = (y_proba > 0.5).astype(int)
     y_pred[:, 3] = 0  # never present, never predicted
     described = info(Task.MULTILABEL, n_outputs=4, output_names=list("abcd"))
-    section = evaluate(Predictions(y_pred), described, pd.DataFrame(y_true))
+    section = evaluate(Predictions(y_pred, y_proba), described, pd.DataFrame(y_true))
     assert values(section) == pytest.approx(
         {
             "accuracy": sk.accuracy_score(y_true, y_pred),
             "f1_micro": sk.f1_score(y_true, y_pred, average="micro"),
             "f1_macro": sk.f1_score(y_true, y_pred, average="macro", zero_division=0),
             "hamming_loss": sk.hamming_loss(y_true, y_pred),
+            "roc_auc": sk.roc_auc_score(y_true[:, :3], y_proba[:, :3]),
+            "average_precision": sk.average_precision_score(y_true[:, :3], y_proba[:, :3]),
         },
         abs=1e-12,
     )
@@ -179,6 +182,35 @@ def test_multioutput_counts_rows_with_all_outputs_right() -> None:
     y_pred = np.array([["a", 0], ["b", 0], ["b", 2], ["a", 2]], dtype=object)
     section = evaluate(Predictions(y_pred), described, y_true)
     assert values(section) == {"accuracy": 0.5, "hamming_loss": 0.375}
+
+
+@pytest.mark.parametrize("n", [2, 400])
+def test_several_numbers_equal_scikit_learn(n: int) -> None:
+    """Plain means over the outputs, and every output alone, for a model with three numbers."""
+    rng = np.random.default_rng(0)
+    y_true = rng.normal([1.0, 10.0, -5.0], [1.0, 3.0, 0.1], (n, 3))
+    y_pred = y_true + rng.normal(size=(n, 3))
+    described = info(Task.REGRESSION, n_outputs=3, output_names=list("abc"))
+    table = pd.DataFrame(y_true, columns=list("abc"))
+    section = evaluate(Predictions(y_pred), described, table)
+    expected = {name: score(y_true, y_pred) for name, score in REGRESSION_SCORES.items()}
+    assert values(section) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert section.details is not None
+    found = {(item.output, item.name): item.estimate.value for item in section.details.outputs}
+    for name, score in REGRESSION_SCORES.items():
+        single = score(y_true, y_pred, multioutput="raw_values")
+        assert [found[k, name] for k in "abc"] == pytest.approx(single, rel=1e-9, abs=1e-12)
+    assert_honest(section)
+
+
+def test_an_output_without_a_metric_leaves_the_mean_without_it() -> None:
+    """A constant target has no R²; the mean says which output, the others keep theirs."""
+    y_true = pd.DataFrame({"a": np.arange(50.0), "b": np.ones(50)})
+    described = info(Task.REGRESSION, n_outputs=2, output_names=["a", "b"])
+    section = evaluate(Predictions(y_true.to_numpy() + 0.5), described, y_true)
+    assert str(reasons(section)["r2"]).startswith("b: All labels are equal")
+    assert values(section)["mean_absolute_error"] == pytest.approx(0.5)
+    assert_honest(section)
 
 
 def test_clusters_are_compared_with_labels() -> None:
@@ -599,9 +631,9 @@ def test_wrong_number_of_target_columns_is_told() -> None:
     """Several outputs and one target column cannot be compared."""
     y_pred = np.zeros((5, 3), dtype=int)
     section = evaluate(Predictions(y_pred), info(Task.MULTILABEL, n_outputs=3), pd.Series([1] * 5))
-    assert "3 labels per row" in str(reasons(section)["accuracy"])
+    assert "3 values per row" in str(reasons(section)["accuracy"])
     numbers = evaluate(Predictions(y_pred), info(Task.REGRESSION, n_outputs=3), pd.Series([1] * 5))
-    assert "3 numbers per row" in str(reasons(numbers)["r2"])
+    assert "3 values per row" in str(reasons(numbers)["r2"])
 
 
 @pytest.mark.parametrize("n", [499, 501])

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.tree import DecisionTreeRegressor
 
 from base_types import Status
 from errors import RunCancelledError
@@ -162,6 +164,44 @@ def test_the_same_request_gives_the_same_numbers(run: Callable[..., TestReport],
         for _ in range(2)
     )
     assert timeless(first) == timeless(second)
+
+
+def test_several_targets_and_weights_of_a_sample(run: Callable[..., TestReport]) -> None:
+    """Several answers are judged as scikit-learn does it, weighed by a column that is no input."""
+    inputs = ZOO["linear regression"]().sample.drop(columns="label")
+    both = np.column_stack([inputs["bmi"] * 100, inputs["age"] + inputs["bp"]])
+    model = DecisionTreeRegressor(max_depth=3, random_state=0).fit(inputs, both)
+    weights = np.arange(len(inputs)) % 5
+    sample = inputs.assign(one=both[:, 0], two=both[:, 1], w=weights)
+    report = run(model, sample, targets=["one", "two"], weight_column="w")
+    assert failed_stages(report) == {}
+    assert [column.name for column in report.data.columns] == list(inputs.columns)
+    found = next(item for item in report.quality.metrics if item.name == "r2")
+    expected = r2_score(both, model.predict(inputs), sample_weight=weights)
+    assert found.estimate.value == pytest.approx(expected, abs=1e-12)
+    assert report.quality.details is not None
+    assert report.quality.details.weight_column == "w"
+    assert {item.output for item in report.quality.details.outputs} == {"one", "two"}
+
+
+def test_a_weight_column_that_is_missing_fails_quality_only(
+    run: Callable[..., TestReport],
+) -> None:
+    """Unweighted numbers never stand in for weighted ones: the section says what is missing."""
+    specimen = ZOO["decision tree"]()
+    report = run(specimen.model, specimen.sample, target="label", weight_column="w")
+    assert set(failed_stages(report)) == {"quality"}
+    assert "no column 'w'" in (report.quality.reason or "")
+
+
+def test_a_model_that_answers_nan_fails_a_check_of_its_own(run: Callable[..., TestReport]) -> None:
+    """Answers without an error that are all NaN are told as such, not as a lack of labels."""
+    specimen = ZOO["linear regression"]()
+    specimen.model.intercept_ = np.nan
+    report = run(specimen.model, specimen.sample, target="label")
+    check = next(item for item in report.verdict.checks if item.id == "quality.answers")
+    assert (check.verdict, check.value) == (Verdict.FAIL, 1.0)
+    assert check.title == "No answer is a number"
 
 
 def test_a_report_survives_json(run: Callable[..., TestReport]) -> None:

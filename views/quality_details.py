@@ -1,11 +1,20 @@
-"""Beyond metrics: calibration test, gain, the cheapest threshold, residuals."""
+"""Beyond metrics: each output alone, calibration test, gain, cheapest threshold, residuals."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from formatting import escape_markdown, number, p_value, percent
-from quality_types import CalibrationTest, CostThreshold, GainPoint, QualityDetails, ResidualTrend
+from formatting import escape_markdown, estimate, number, p_value, percent
+from glossary import title
+from quality_types import (
+    CalibrationTest,
+    CostThreshold,
+    GainPoint,
+    OutputMetric,
+    QualityDetails,
+    ResidualTrend,
+)
+from report_types import Cell
 from views.common import show_table
 
 SURE = 0.05
@@ -13,6 +22,8 @@ SURE = 0.05
 
 def show_details(details: QualityDetails) -> None:
     """Show what was found; nothing where it does not apply."""
+    if details.outputs:
+        _show_outputs(details.outputs)
     if details.calibration_test is not None:
         _show_calibration(details.calibration_test)
     if details.gain:
@@ -21,6 +32,16 @@ def show_details(details: QualityDetails) -> None:
         _show_cost(details.cost)
     if details.residuals:
         _show_residuals(details.residuals)
+
+
+def _show_outputs(metrics: list[OutputMetric]) -> None:
+    st.subheader("Each output alone")
+    rows: dict[str, dict[str, Cell]] = {}
+    for metric in metrics:
+        known = metric.estimate.value is not None
+        shown = estimate(metric.estimate) if known else f"– {metric.estimate.reason or ''}"
+        rows.setdefault(metric.output, {"Output": metric.output})[title(metric.name)] = shown
+    show_table(list(rows.values()), "quality.outputs")
 
 
 def _show_calibration(test: CalibrationTest) -> None:

@@ -19,6 +19,7 @@ def show(report: TestReport) -> None:
     if section_missing(section, "Quality"):
         return
     if section.has_labels:
+        weight = section.details.weight_column if section.details else None
         st.caption(
             f"{count(section.n_rows, 'row')}; true answers from the column "
             f"**{escape_markdown(section.labels_from or '')}**"
@@ -27,6 +28,7 @@ def show(report: TestReport) -> None:
                 if section.positive_class
                 else "."
             )
+            + (f" Rows count by the column **{escape_markdown(weight)}**." if weight else "")
         )
     else:
         st.info("There are no true answers, so only the predictions themselves can be shown.")
