@@ -21,6 +21,7 @@ import syscall_rules
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CAPABILITY_VERSION = 0x20080522
 MAX_OPEN_FILES = 256
+CPU_GRACE_SECONDS = 2
 MIB = 1 << 20
 FILE_LIMITS = {
     resource.RLIMIT_FSIZE: 0,
@@ -37,9 +38,12 @@ class Rules:
     ----------
     memory_mb : int
         Memory it may take beyond what it starts with, MiB.
+    cpu_seconds : int
+        Time on processors over all its threads, seconds.
     """
 
     memory_mb: int
+    cpu_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ def confine(rules: Rules, layers: Layers | None, parent_pid: int) -> None:
     """
     if layers is None:
         _limit(FILE_LIMITS)
+        _limit_processor_time(rules.cpu_seconds)
         return
     libc = ctypes.CDLL(None, use_errno=True)
     _checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
@@ -113,7 +118,7 @@ def memory_in_use() -> dict[str, int]:
 
 
 def _limit_resources(rules: Rules) -> None:
-    """Bound memory above what the process has now, files and core dumps."""
+    """Bound memory above what the process has now, processor time, files and core dumps."""
     budget = rules.memory_mb * MIB
     in_use = memory_in_use()
     memory = {
@@ -121,6 +126,14 @@ def _limit_resources(rules: Rules) -> None:
         resource.RLIMIT_AS: in_use["VmSize"] + budget,
     }
     _limit({**memory, **FILE_LIMITS})
+    _limit_processor_time(rules.cpu_seconds)
+
+
+def _limit_processor_time(seconds: int) -> None:
+    """Be told to end after so many seconds, and killed a little later."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    if hard == resource.RLIM_INFINITY or hard > seconds:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + CPU_GRACE_SECONDS))
 
 
 def _limit(limits: dict[int, int]) -> None:

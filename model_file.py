@@ -138,6 +138,7 @@ def _inspect_pickle(
         raise UnsupportedFileError(message)
     info.container = "joblib" if walk.has_inline_arrays else "pickle"
     info.protocol = walk.protocol
+    info.decompressed_bytes = walk.n_bytes if info.compression else None
     info.imports = sorted(f"{module}.{name}" for module, name in walk.imports)
     info.written_with = _versions(walk)
     _judge(info, walk)

@@ -54,6 +54,9 @@ class ModelFileInfo(TypedModel):
     sha256: str
     container: str = Field(description="pickle, joblib, xgboost-json, xgboost-ubj or lightgbm-text")
     compression: str | None = None
+    decompressed_bytes: int | None = Field(
+        default=None, description="Size after decompression, of a compressed file read to its end"
+    )
     protocol: int | None = Field(default=None, description="Pickle protocol")
     imports: list[str] = Field(default_factory=list, description="module.name, sorted")
     safety: Safety = Safety.UNKNOWN

@@ -62,6 +62,7 @@ def open_run_model(source: ModelSource, report: TestReport) -> ModelHandle:
         load_seconds=settings.load_seconds,
         call_seconds=settings.call_seconds,
         isolation=settings.require_isolation,
+        cpu_seconds=settings.cpu_seconds,
     )
     approval = source.find_approval(section.file.sha256)
     grant = model_policy.decide(

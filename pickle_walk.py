@@ -92,6 +92,8 @@ class Walk:
         What the pickle would do that no library's file does, one phrase each.
     called : set of (module, name)
         Names that would be called.
+    n_bytes : int or None
+        How much was read, after decompression; None where it could not be read to its end.
     """
 
     def __init__(self) -> None:
@@ -104,6 +106,7 @@ class Walk:
         self.protocol = 0
         self.root: Value = None
         self.error: str | None = None
+        self.n_bytes: int | None = None
 
     def judged(self, verdict: str) -> list[str]:
         """Return the names of one verdict of ``pickle_rules.judge``, sorted."""
@@ -136,6 +139,7 @@ def walk(file: BinaryIO, *, max_bytes: int = 2 * GIBIBYTE) -> Walk:
         walker = _Walker(stream, Budget(), found)
         found.root = walker.load_all()
         found.protocol = walker.highest_protocol
+        found.n_bytes = stream.tell()
     except Exception as error:  # noqa: BLE001 - a damaged file may raise anything; it is told
         found.error = f"{type(error).__name__}: {error}"[:MAX_NAME]
     _judge_calls(found)

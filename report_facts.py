@@ -160,6 +160,8 @@ def _model(report: TestReport) -> Iterator[Fact]:
         yield Fact("Size", byte_size(file.size_bytes))
         yield Fact("SHA-256", file.sha256)
         yield Fact("Container", " ".join(filter(None, (file.container, file.compression))))
+        if file.decompressed_bytes is not None:
+            yield Fact("Unpacked", byte_size(file.decompressed_bytes))
         yield Fact("Safety", file.safety.value, "safety", " ".join(file.reasons[:3]))
         yield Fact("Written with", _versions(file.written_with))
     if info is not None:

@@ -42,6 +42,7 @@ from errors import (
     MonitorError,
 )
 from frame_codec import FrameCodecError
+from settings import MAX_THREADS
 from worker_protocol import Reply, clean_text
 
 IS_LINUX = sys.platform == "linux"
@@ -58,6 +59,7 @@ NEAR_LIMIT = 0.9
 OUT_OF_MEMORY_SIGNS = (b"bad_alloc", b"MemoryError", b"Cannot allocate memory", b"out of memory")
 
 MEMORY_SENTENCE = "The model used more than {} MB while {} and was stopped."
+CPU_SENTENCE = "The model used more than {} s of processor time in all and was stopped while {}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,15 @@ class Limits:
         Wall time for loading and for one request after that.
     isolation : {"none", "partial", "full"}
         Weakest isolation under which a model may be loaded; see ``isolation.self_test``.
+    cpu_seconds : int
+        Time on processors over all threads and calls, seconds.
     """
 
     memory_mb: int = 2048
     load_seconds: float = 30.0
     call_seconds: float = 60.0
     isolation: str = "none"
+    cpu_seconds: int = 2400
 
 
 class WorkerParent:
@@ -348,6 +353,8 @@ class Worker:
         near = peak_kib * 1024 > NEAR_LIMIT * self.limits.memory_mb * confinement.MIB
         if code < 0 and (near or any(sign in written for sign in OUT_OF_MEMORY_SIGNS)):
             return ModelCrashedError(MEMORY_SENTENCE.format(self.limits.memory_mb, doing))
+        if code == -signal.SIGXCPU:
+            return ModelCrashedError(CPU_SENTENCE.format(self.limits.cpu_seconds, doing))
         return ModelCrashedError(f"The model {_ending(code)} while {doing}.")
 
     def _wait_status(self, seconds: float) -> tuple[int, int] | None:
@@ -385,7 +392,7 @@ def clean_environment() -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
-        "OMP_NUM_THREADS": str(min(os.cpu_count() or 1, 4)),
+        "OMP_NUM_THREADS": str(min(os.cpu_count() or 1, MAX_THREADS)),
         "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads cost more than all confinement
         "OPENBLAS_NUM_THREADS": "1",
         "JOBLIB_MULTIPROCESSING": "0",  # its semaphores need /dev/shm
@@ -415,7 +422,8 @@ def _ask_for_worker(control: socket.socket, model_path: Path, limits: Limits) ->
         os.set_blocking(errors, False)  # a worker never waits for its error output to be read
         for end in (ours, data):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
-        request = json.dumps(asdict(confinement.Rules(memory_mb=limits.memory_mb))).encode()
+        rules = confinement.Rules(limits.memory_mb, limits.cpu_seconds)
+        request = json.dumps(asdict(rules)).encode()
         fds = [data.fileno(), model.fileno(), status, errors]
         with contextlib.suppress(ConnectionError, TimeoutError):
             socket.send_fds(control, [request], fds)

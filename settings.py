@@ -7,6 +7,7 @@ sentence at once instead of a surprise later.
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from functools import lru_cache
@@ -22,6 +23,8 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 """Addresses that only this machine can reach; any other needs a token or a sign-in."""
 
 MIB = 1024 * 1024
+MAX_THREADS = 4
+"""Most threads of one library in a model's process."""
 MIN_PASSWORD = 10
 """Fewest characters of the dashboard's password."""
 
@@ -160,6 +163,11 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """The database URL in force."""
         return self.database_url or f"sqlite:///{self.data_dir / 'monitor.db'}"
+
+    @property
+    def cpu_seconds(self) -> int:
+        """Processor time of one model's process: a whole run on every thread it may use."""
+        return math.ceil(self.run_seconds) * min(os.cpu_count() or 1, MAX_THREADS)
 
     @property
     def max_model_bytes(self) -> int:

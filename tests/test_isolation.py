@@ -47,7 +47,7 @@ from tests.hostile_models import file_that_calls
 from tests.hostile_pickles import hostile_pickles
 
 IRIS, SPECIES = load_iris(return_X_y=True)
-RULES = confinement.Rules(memory_mb=256)
+RULES = confinement.Rules(memory_mb=256, cpu_seconds=60)
 LOAD = {"op": "load", "policy": "custom"}
 INFO = ModelFileInfo(name="m.pkl", size_bytes=1, sha256="0" * 64, container="pickle")
 

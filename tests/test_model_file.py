@@ -189,6 +189,15 @@ def test_a_bundle_tells_its_members(tmp_path: Path) -> None:
     assert "scaler (sklearn.preprocessing._data.StandardScaler)" in info.notes[0]
 
 
+def test_the_size_after_decompression_is_told(tmp_path: Path) -> None:
+    """It is what gzip itself unpacks; a file that is not compressed has none."""
+    plain = pickle.dumps(pipeline())
+    packed = inspect(gzip.compress(plain), tmp_path)
+    assert packed.decompressed_bytes == len(plain)
+    assert packed.size_bytes < len(plain)
+    assert inspect(plain, tmp_path).decompressed_bytes is None
+
+
 def test_a_bomb_is_too_large(tmp_path: Path) -> None:
     """A file that decompresses beyond the limit is refused as too large."""
     data = in_joblib([np.zeros(4_000_000), pipeline()], ("zlib", 9))

@@ -127,6 +127,19 @@ def test_an_end_while_predicting_is_told_in_one_sentence(
     assert is_gone(worker.pid)
 
 
+def test_processor_time_is_bounded_over_calls(workers: WorkerParent, tmp_path: Path) -> None:
+    """A model that computes beyond its share is stopped, whatever the wall clock still allows."""
+    path = regressor_that(tmp_path / "model", on_big_input(spin))
+    worker = workers.spawn(path, Limits(cpu_seconds=5))
+    worker.request(LOAD, doing="loading", timeout=30)
+    with pytest.raises(ModelCrashedError) as told:
+        ask(worker, BIG_ROW, seconds=120)
+    worker.close()
+    assert str(told.value) == (
+        "The model used more than 5 s of processor time in all and was stopped while predicting."
+    )
+
+
 def test_memory_taken_bit_by_bit_is_bounded(workers: WorkerParent, tmp_path: Path) -> None:
     """Many small allocations meet the same limit as one large one."""
     path = file_that_calls(tmp_path / "model", eval, "[bytearray(1 << 24) for _ in range(1000)]")

@@ -31,6 +31,7 @@ def _show_file(report: TestReport) -> None:
         "SHA-256": file.sha256,
         "Container": file.container,
         "Compression": file.compression or "none",
+        "Unpacked": None if file.decompressed_bytes is None else byte_size(file.decompressed_bytes),
         "Pickle protocol": file.protocol,
         "Holds": file.estimator or "–",
         "Written with": ", ".join(f"{key} {value}" for key, value in file.written_with.items()),

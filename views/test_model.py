@@ -126,11 +126,16 @@ def _take_example(draft: Draft, example: examples.Example) -> None:
     draft.file = inspect_file(open_store().artifact_path(request.model_sha256), request.model_name)
 
 
+def _compression(file: ModelFileInfo) -> str:
+    unpacked = f", {byte_size(file.decompressed_bytes)} unpacked" if file.decompressed_bytes else ""
+    return f"compressed with {file.compression}{unpacked}"
+
+
 def _show_file(file: ModelFileInfo) -> None:
     with st.container(border=True):
         st.markdown(f"**{escape_markdown(file.name)}**  {badge(file.safety.value)}")
         facts = [byte_size(file.size_bytes), file.container]
-        facts += [f"compressed with {file.compression}"] if file.compression else []
+        facts += [_compression(file)] if file.compression else []
         facts += [f"holds {escape_markdown(file.estimator)}"] if file.estimator else []
         facts += [f"written with {name} {version}" for name, version in file.written_with.items()]
         st.caption(" · ".join(facts) + f" · SHA-256 {file.sha256[:12]}…")
