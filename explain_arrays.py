@@ -6,6 +6,7 @@ turn in circles or have other shapes than promised are refused before anything f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +20,8 @@ MAX_DEPTH = 1000
 MAX_OUTPUTS = 10_000
 KINDS = ("linear", "trees", "sum")
 TARGETS = ("proba", "score", "pred")
-LINKS = ("identity", "exp", "sigmoid", "softmax", "ovr")
-SPACES = ("probability", "log-odds", "score", "prediction", "log(prediction)")
+LINKS = ("identity", "exp", "sigmoid", "softmax", "ovr", "isolation")
+SPACES = ("probability", "log-odds", "score", "prediction", "log(prediction)", "path length")
 RULES = ("le32", "lt32", "le64")
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -39,6 +40,7 @@ def check_lowered(lowered: Lowered) -> None:
     for form in forms or ():
         known = isinstance(form, list) and len(form) == 3
         known = known and form[0] in TARGETS and form[1] in LINKS and form[2] in SPACES
+        known = known and (form[1] != "isolation" or _is_scale(lowered.meta.get("isolation")))
         _require(known, "its margin has an unknown meaning")
     kind = lowered.meta.get("kind")
     _require(kind in KINDS, "its kind is unknown")
@@ -47,6 +49,8 @@ def check_lowered(lowered: Lowered) -> None:
     if kind != "linear":
         _require(lowered.meta.get("rule") in RULES, "its comparison is unknown")
         _check_trees(lowered.arrays)
+        if "set_feature" in lowered.arrays:
+            _check_sets(lowered.arrays, lowered.meta.get("columns"))
     if kind == "sum":
         _check_sum(lowered.arrays)
 
@@ -55,6 +59,14 @@ def _require(condition: bool, what: str) -> None:
     if not condition:
         message = f"The model's process sent a copy of the model that is unusable: {what}."
         raise ModelProtocolError(message)
+
+
+def _is_scale(numbers: object) -> bool:
+    """Tell whether these are a positive length and an offset."""
+    if not isinstance(numbers, list) or len(numbers) != 2:
+        return False
+    known = all(isinstance(number, float) and math.isfinite(number) for number in numbers)
+    return known and numbers[0] > 0
 
 
 def _check_shapes(arrays: Arrays, dimensions: Mapping[str, int]) -> None:
@@ -76,6 +88,18 @@ def _check_sum(arrays: Arrays) -> None:
     same = len(arrays["intercept"]) == len(arrays["base"])
     same = same and int(arrays["feature"].max()) < arrays["coef"].shape[1]
     _require(same, "its parts are of different sizes")
+
+
+def _check_sets(arrays: Arrays, n_columns: object) -> None:
+    """Require that sets of categories belong to columns and the trees to columns and sets."""
+    _check_shapes(arrays, {"set_feature": 1, "set_left": 2})
+    owners, codes = arrays["set_feature"], arrays["set_left"].shape
+    same = isinstance(n_columns, int) and 0 < len(owners) == codes[0] and codes[1] > 0
+    _require(same, "its sets of categories are of different sizes")
+    if isinstance(n_columns, int):
+        inside = owners.min() >= 0 and owners.max() < n_columns
+        inside = inside and arrays["feature"].max() < n_columns + len(owners)
+        _require(bool(inside), "its sets of categories belong to no column")
 
 
 def _check_trees(arrays: Arrays) -> None:

@@ -19,6 +19,7 @@ Integers = NDArray[np.int64]
 Cells = NDArray[Any] | pd.Series
 
 MAP_ROWS = 30_000  # rows sent through the transformers to find the column map
+MAP_CELLS = 10_000_000  # and cells that come back
 
 
 class HybridPool:
@@ -121,7 +122,7 @@ def column_map(
     constant = np.asarray(_same(reference, reference[:1]).all(axis=0))
     if not len(varying):
         return np.full(len(constant), -1) if constant.all() else None
-    at = _map_rows(len(pool), len(varying))
+    at = _map_rows(len(pool), len(varying), reference.shape[1])
     swaps = (at, at[_derangement(len(at), seed)])
     changed = _moved(pool, transform, reference, varying, swaps)
     rare = np.flatnonzero(~changed.any(axis=0) & ~constant)
@@ -154,9 +155,10 @@ def _moved(
     return ~np.asarray(_same(answers, reference[at][None]).all(axis=1))
 
 
-def _map_rows(n_rows: int, n_columns: int) -> Integers:
+def _map_rows(n_rows: int, n_columns: int, width: int) -> Integers:
     """Return which rows are swapped: all, or evenly spread ones where that would cost much."""
-    count = int(np.clip(MAP_ROWS // n_columns, 2, n_rows))
+    affordable = min(MAP_ROWS, MAP_CELLS // max(width, 1))
+    count = int(np.clip(affordable // n_columns, 2, n_rows))
     return np.linspace(0, n_rows - 1, count).astype(np.int64)
 
 

@@ -35,7 +35,8 @@ TREE_WORK = 5_000_000  # nodes × background rows that cost little
 CHECK_ROWS = 64
 FEWEST_ROWS = 10
 SMALL_BACKGROUND = 50
-CANDIDATES = 1000  # background rows among which those to compare with are chosen
+CANDIDATES = 1000  # background rows among which those to compare with are chosen, at least
+CANDIDATES_PER_ROW = 4
 PATIENCE = (1.0, 1.2)  # how far the first and the second try may go over the time
 RELATIVE_TOLERANCE = 1e-5
 FLOAT32_TOLERANCE = 4e-7
@@ -195,13 +196,14 @@ def _linear_copy(lowered: Lowered) -> _Copy:
 
 def _tree_copy(lowered: Lowered) -> _Copy:
     trees = explain_trees.from_lowered(lowered)
+    has_sets = len(trees.set_feature) > 0
     return _Copy(
         "tree",
-        int(trees.feature.max()) + 1,
+        int(lowered.meta["columns"] if has_sets else trees.feature.max() + 1),
         int(np.clip(TREE_WORK // len(trees.feature), *TREE_BACKGROUND)),
         partial(explain_trees.evaluate, trees),
         partial(_tree_values, trees),
-        takes_all=False,
+        takes_all=has_sets,
     )
 
 
@@ -266,9 +268,8 @@ def _background(request: Request, size: int) -> tuple[pd.DataFrame, int]:
     """Return background rows that cover the model's answers evenly, and how many it was asked."""
     if len(request.background) <= size:
         return request.background, 0
-    candidates = draw_rows(request.background, max(CANDIDATES, size), request.seed)
-    if len(candidates) <= size:
-        return candidates, 0
+    enough = max(CANDIDATES, CANDIDATES_PER_ROW * size)
+    candidates = draw_rows(request.background, enough, request.seed)
     answers = request.model.predict(candidates)
     outputs = choose_view(request.model.info, answers).read(answers)
     return candidates.iloc[spread_rows(outputs, size, request.seed)], len(candidates)
@@ -308,7 +309,7 @@ def _checked(info: ModelInfo, lowered: Lowered, copy: _Copy, case: _Case) -> tup
     for matrix in matrices:
         margins = copy.evaluate(matrix)
         for target, link, space in lowered.meta["forms"]:
-            gap = _gap(info, case.answers, LINKS[link](margins), target)
+            gap = _gap(info, case.answers, _linked(lowered, link, margins), target)
             if gap <= 1:
                 return replace(case, matrix=matrix), cast("Space", space)
             smallest = min(smallest, gap)
@@ -335,6 +336,14 @@ def _gap(info: ModelInfo, answers: Predictions, copied: Floats, target: str) -> 
     spread = float(np.ptp(expected)) * RELATIVE_TOLERANCE
     tolerance = spread + FLOAT32_TOLERANCE * float(np.abs(expected).max()) + 1e-300
     return float(difference.max() / tolerance)
+
+
+def _linked(lowered: Lowered, link: str, margins: Floats) -> Floats:
+    """Return what the margins mean."""
+    if link == "isolation":
+        length, offset = lowered.meta["isolation"]
+        return np.asarray(-np.exp2(-margins / length) - offset)
+    return LINKS[link](margins)
 
 
 def _sigmoid(margins: Floats) -> Floats:

@@ -19,7 +19,13 @@ from model_types import ModelInfo, Predictions, Task, class_names
 Floats = NDArray[np.float64]
 Source = Literal["proba", "score", "pred", "label"]
 Space = Literal[
-    "probability", "log-odds", "score", "prediction", "log(prediction)", "label indicator"
+    "probability",
+    "log-odds",
+    "score",
+    "prediction",
+    "log(prediction)",
+    "path length",
+    "label indicator",
 ]
 
 _SPACES: dict[Source, Space] = {

@@ -47,6 +47,10 @@ class Trees:
         Width is the number of outputs, or 1 where each tree serves one output.
     root, tree_output : ndarray of int, shape (trees,)
     base : ndarray of float, shape (outputs,)
+    set_feature : ndarray of int, shape (sets,)
+    set_left : ndarray of bool, shape (sets, codes)
+        Sets of categories: columns of their own behind those of the matrix, 0 where the code in
+        column ``set_feature`` goes left and 1 where not. The last entry is for all larger codes.
     """
 
     feature: Integers
@@ -58,6 +62,8 @@ class Trees:
     root: Integers
     tree_output: Integers
     base: Floats
+    set_feature: Integers
+    set_left: NDArray[np.bool_]
 
     @property
     def n_outputs(self) -> int:
@@ -82,6 +88,8 @@ def from_lowered(lowered: Lowered) -> Trees:
         root=arrays["root"].astype(np.int64),
         tree_output=arrays["tree_output"].astype(np.int64),
         base=arrays["base"],
+        set_feature=arrays.get("set_feature", np.empty(0)).astype(np.int64),
+        set_left=arrays.get("set_left", np.empty((0, 1))).astype(bool),
     )
 
 
@@ -97,9 +105,16 @@ def _thresholds(threshold: Floats, rule: str) -> NDArray[Any]:
 
 
 def as_inputs(trees: Trees, matrix: Floats) -> NDArray[Any]:
-    """Return a matrix in the precision in which the trees compare."""
+    """Return a matrix in the precision in which the trees compare, the sets behind it."""
     with np.errstate(over="ignore"):
-        return matrix.astype(trees.threshold.dtype)
+        inputs = matrix.astype(trees.threshold.dtype)
+    if not len(trees.set_feature):
+        return inputs
+    codes = matrix[:, trees.set_feature]
+    unknown = ~(codes >= 0)  # missing ones too
+    known = np.where(unknown, 0, codes).clip(max=trees.set_left.shape[1] - 1).astype(np.int64)
+    goes_right = (~trees.set_left)[np.arange(len(trees.set_feature)), known].astype(inputs.dtype)
+    return np.hstack([inputs, np.where(unknown, inputs.dtype.type(np.nan), goes_right)])
 
 
 def max_depth(trees: Trees) -> int:
@@ -197,7 +212,8 @@ def shapley_values(
     if bits > MAX_BITS:
         return None
     inputs = as_inputs(trees, np.vstack([game.rows, game.background])).T.copy()
-    groups = np.where(game.groups < 0, game.n_groups, game.groups)
+    players = np.concatenate([game.groups, game.groups[trees.set_feature]])
+    groups = np.where(players < 0, game.n_groups, players)
     n_rows, n_outputs = len(game.rows), trees.n_outputs
     total = np.zeros(((game.n_groups + 1) * n_outputs, n_rows))
     n_leaves, done = int(np.sum(trees.feature < 0)), 0

@@ -46,8 +46,8 @@ class Explanation:
     row_numbers : ndarray of int, shape (rows,)
         Their positions in the table given.
     space : str
-        ``probability``, ``log-odds``, ``score``, ``prediction``, ``log(prediction)`` or
-        ``label indicator``.
+        ``probability``, ``log-odds``, ``score``, ``prediction``, ``log(prediction)``,
+        ``path length`` (splits that isolate a row) or ``label indicator``.
     method : str
         ``linear``, ``tree``, ``enumerated`` (all exact) or ``sampled``.
     background_rows, evaluations, seed : int

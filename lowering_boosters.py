@@ -2,8 +2,8 @@
 
 Owns: the readers of both libraries' own model formats. Runs in the model's process (standard
 library and numpy, Python 3.7 syntax); the arrays are described in ``model_lowering``. A reader
-returns None for what it does not know (category splits, linear leaves, vector leaves, zeros as
-missing, custom objectives): such a model is explained through its predictions instead.
+returns None for what it does not know (linear leaves, vector leaves, zeros as missing, custom
+objectives): such a model is explained through its predictions instead.
 """
 # ruff: noqa: ANN401 - estimators of any library
 
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from lowering_categories import add_sets, bits_of
 from lowering_sklearn import LOG_PREDICTION, PREDICTION, SIGMOID, SOFTMAX, join_trees
 
 LOGISTIC_PREDICTION = [["pred", "sigmoid", "log-odds"]]
@@ -39,7 +40,7 @@ LIGHTGBM_FORMS = {
     "tweedie": LOG_PREDICTION,
     "cross_entropy": LOGISTIC_PREDICTION,
 }
-DEFAULT_LEFT = 2
+CATEGORICAL, DEFAULT_LEFT = 1, 2
 MISSING_SHIFT, MISSING_NONE, MISSING_ZERO = 2, 0, 1
 
 
@@ -69,7 +70,14 @@ def lower_xgboost(estimator: Any) -> Any:
     ]
     arrays = join_trees(parts)
     arrays["base"] = base
-    return {"kind": "trees", "rule": "lt32", "forms": forms}, arrays
+    meta = {"kind": "trees", "rule": "lt32", "forms": forms}
+    return _with_sets(meta, arrays, parts, int(learner["learner_model_param"]["num_feature"]))
+
+
+def _with_sets(meta: Any, arrays: Any, parts: list[dict[str, Any]], n_columns: int) -> Any:
+    """Return the model with its splits on categories, or None where they are too many."""
+    told = add_sets(arrays, parts, n_columns)
+    return None if told is None else ({**meta, **told}, arrays)
 
 
 def _xgboost_linear(model: dict[str, Any], base: Any) -> dict[str, Any]:
@@ -93,9 +101,8 @@ def _trees_used(model: dict[str, Any], best_iteration: Any) -> int:
 
 
 def _is_unknown_xgboost_tree(tree: dict[str, Any]) -> bool:
-    """Tell whether a tree splits on categories or has vectors at its leaves."""
-    width = int(tree["tree_param"].get("size_leaf_vector", "1"))
-    return width > 1 or any(tree.get("split_type", ()))
+    """Tell whether a tree has vectors at its leaves."""
+    return int(tree["tree_param"].get("size_leaf_vector", "1")) > 1
 
 
 def _read_xgboost_tree(tree: dict[str, Any], weight: float, output: int) -> dict[str, Any]:
@@ -110,7 +117,24 @@ def _read_xgboost_tree(tree: dict[str, Any], weight: float, output: int) -> dict
         "missing_left": np.asarray(tree["default_left"], dtype=np.uint8),
         "value": np.where(left < 0, weight * numbers, 0.0).reshape(-1, 1),
         "output": output,
+        "sets": _xgboost_sets(tree),
     }
+
+
+def _xgboost_sets(tree: dict[str, Any]) -> list[tuple[int, Any]]:
+    """Return which codes go left at the splits on categories: those that are not listed."""
+    found = []
+    listed = zip(  # noqa: B905 - Python 3.7
+        tree.get("categories_nodes", ()),
+        tree.get("categories_segments", ()),
+        tree.get("categories_sizes", ()),
+    )
+    for node, start, size in listed:
+        codes = np.asarray(tree["categories"][start : start + size], dtype=np.int64)
+        goes_left = np.ones(codes.max() + 2, dtype=np.uint8)
+        goes_left[codes] = 0
+        found.append((node, goes_left))
+    return found
 
 
 def _xgboost_base(parameters: dict[str, Any], objective: str) -> np.ndarray[Any, Any]:
@@ -139,7 +163,8 @@ def lower_lightgbm(estimator: Any) -> Any:
     arrays = join_trees(parts)
     arrays["base"] = np.zeros(n_outputs)
     forms = LIGHTGBM_FORMS.get(objective[0], PREDICTION)
-    return {"kind": "trees", "rule": "le64", "forms": forms}, arrays
+    meta = {"kind": "trees", "rule": "le64", "forms": forms}
+    return _with_sets(meta, arrays, parts, int(header["max_feature_idx"]) + 1)
 
 
 def _lightgbm_text(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
@@ -162,8 +187,8 @@ def _lightgbm_scale(objective: list[str]) -> float:
 
 
 def _is_unknown_lightgbm_tree(tree: dict[str, str]) -> bool:
-    """Tell whether a tree splits on categories, has linear leaves or takes zeros as missing."""
-    if tree.get("num_cat", "0") != "0" or tree.get("is_linear", "0") != "0":
+    """Tell whether a tree has linear leaves or takes zeros as missing."""
+    if tree.get("is_linear", "0") != "0":
         return True
     kinds = (_numbers(tree, "decision_type").astype(np.int64) >> MISSING_SHIFT) & 3
     return bool(np.any(kinds == MISSING_ZERO))
@@ -189,6 +214,8 @@ def _read_lightgbm_tree(tree: dict[str, str], scale: float, output: int) -> dict
     # without a missing type a missing value counts as zero
     is_none = (kinds >> MISSING_SHIFT) & 3 == MISSING_NONE
     missing_left = np.where(is_none, threshold >= 0, (kinds & DEFAULT_LEFT) > 0)
+    on_categories = (kinds & CATEGORICAL) > 0
+    missing_left &= ~on_categories
     return {
         "feature": np.concatenate([inner, none]).astype(np.int64),
         "threshold": np.concatenate([threshold, np.zeros(n_leaves)]),
@@ -197,7 +224,20 @@ def _read_lightgbm_tree(tree: dict[str, str], scale: float, output: int) -> dict
         "missing_left": np.concatenate([missing_left, np.zeros(n_leaves, dtype=bool)]),
         "value": np.concatenate([np.zeros(n_inner), leaves]).reshape(-1, 1),
         "output": output,
+        "sets": _lightgbm_sets(tree, np.flatnonzero(on_categories), threshold),
     }
+
+
+def _lightgbm_sets(tree: dict[str, str], nodes: Any, threshold: Any) -> list[tuple[int, Any]]:
+    """Return which codes go left at the splits on categories: those whose bit is set."""
+    ends, words = _numbers(tree, "cat_boundaries"), _numbers(tree, "cat_threshold")
+    ends = ends.astype(np.int64)
+    found = []
+    for node in nodes.tolist():
+        number = int(threshold[node])
+        bits = bits_of(words[None, ends[number] : ends[number + 1]])[0]
+        found.append((node, np.append(bits, np.uint8(0))))
+    return found
 
 
 def lower_booster(booster: Any) -> Any:

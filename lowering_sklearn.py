@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from lowering_categories import add_sets, bits_of
+
 PROBABILITY = [["proba", "identity", "probability"]]
 PREDICTION = [["pred", "identity", "prediction"]]
 LOG_PREDICTION = [["pred", "exp", "log(prediction)"]]
@@ -169,24 +171,29 @@ def _boosting_forms(estimator: Any, n_outputs: int) -> tuple[list[list[str]], fl
 
 
 def lower_hist_gradient_boosting(estimator: Any) -> Any:
-    """Return ``HistGradientBoosting*`` on numeric columns."""
-    if getattr(estimator, "_preprocessor", None) is not None:
-        return None  # native categories are reordered and encoded first
+    """Return ``HistGradientBoosting*``; its own encoder puts categories first."""
     stages = estimator._predictors
-    trees = [tree.nodes for stage in stages for tree in stage]
-    if any(np.any(nodes["is_categorical"]) for nodes in trees):
-        return None
     n_outputs = len(stages[0])
-    parts = [_read_hist(nodes, index % n_outputs) for index, nodes in enumerate(trees)]
+    trees = [tree for stage in stages for tree in stage]
+    parts = [_read_hist(tree, index % n_outputs) for index, tree in enumerate(trees)]
     arrays = join_trees(parts)
     arrays["base"] = np.asarray(estimator._baseline_prediction, np.float64).ravel()
+    told = add_sets(arrays, parts, int(estimator.n_features_in_))
+    if told is None:
+        return None
     forms, _ = _boosting_forms(estimator, n_outputs)
-    return {"kind": "trees", "rule": "le64", "forms": forms}, arrays
+    encoded = getattr(estimator, "_preprocessor", None) is not None
+    meta = {"kind": "trees", "rule": "le64", "forms": forms, "steps": encoded}
+    return {**meta, **told}, arrays
 
 
-def _read_hist(nodes: Any, output: int) -> dict[str, Any]:
+def _read_hist(tree: Any, output: int) -> dict[str, Any]:
     """Return one tree of histogram gradient boosting."""
+    nodes = tree.nodes
     leaf = nodes["is_leaf"].astype(bool)
+    on_categories = np.flatnonzero(nodes["is_categorical"] & ~leaf)
+    bitsets = np.asarray(tree.raw_left_cat_bitsets).reshape(-1, 8)
+    goes_left = bits_of(bitsets[nodes["bitset_idx"][on_categories]])
     return {
         "feature": nodes["feature_idx"].astype(np.int64),
         "threshold": nodes["num_threshold"],
@@ -195,6 +202,7 @@ def _read_hist(nodes: Any, output: int) -> dict[str, Any]:
         "missing_left": nodes["missing_go_to_left"],
         "value": nodes["value"].reshape(-1, 1),
         "output": output,
+        "sets": list(zip(on_categories.tolist(), goes_left)),  # noqa: B905 - Python 3.7
     }
 
 

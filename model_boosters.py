@@ -234,8 +234,10 @@ def _lightgbm_column(info: str, categories: Iterator[Fitted]) -> dict[str, Any]:
     if info == "none":  # constant in training
         return {}
     known = next(categories, None)
-    numbers = sorted(int(number) for number in info.split(":") if int(number) >= 0)
-    return {"kind": "categorical", "categories": list(known) if known is not None else numbers}
+    if known is not None:
+        return {"kind": "categorical", "categories": list(known)}
+    codes = [int(code) for code in info.split(":")]  # handed over as numbers, -1 is missing
+    return {"kind": "integer", "minimum": max(min(codes), 0), "maximum": max(codes)}
 
 
 def _catboost_facts(model: Fitted) -> list[dict[str, Any]]:

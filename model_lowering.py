@@ -9,13 +9,14 @@ syntax, and nothing is imported that the estimator has not loaded already.
 ``kind``
     ``"linear"``, ``"trees"`` or ``"sum"`` (the arrays of both; their margins are added).
 ``steps``
-    Whether transformers stand before the final estimator. Without them column *j* of the matrix
-    is column *j* of the table.
+    Whether transformers stand before the final estimator, or it has an encoder of its own.
+    Without them column *j* of the matrix is column *j* of the table.
 ``forms``
     List of ``[target, link, space]``, to be tried in order: ``link(margin)`` ought to equal the
     ``target`` (``"proba"``, ``"score"`` or ``"pred"``) that the model answers; ``space`` names
     the margin. Links: ``identity``, ``exp``, ``sigmoid``, ``softmax``, ``ovr`` (a sigmoid per
-    class, divided by their sum).
+    class, divided by their sum), ``isolation`` (-2^(-margin/a) - b with the two numbers of
+    ``isolation`` in meta).
 ``rule``
     Trees and sums only, when a row goes left: ``"le32"`` float32(x) <= threshold, ``"lt32"``
     float32(x) < float32(threshold), ``"le64"`` x <= threshold.
@@ -36,6 +37,11 @@ Arrays of kind ``trees``, all trees behind one another:
     First node of each tree, and the output it serves (-1: all of them).
 ``base`` (outputs,) float64
     Added to the sum of the leaves.
+``set_feature`` (sets,) int32, ``set_left`` (sets, codes) uint8
+    Only where trees split on categories. ``feature`` then counts on behind the columns of the
+    matrix (``columns`` in meta tells how many it has): column ``columns + s`` is 0 where the code
+    in column ``set_feature[s]`` goes left by ``set_left[s]``, else 1; the last entry stands for all
+    larger codes, and a missing code stays missing.
 
 A binary classifier has one output, that of its second class. Whether the copy is right is not
 decided here: ``explainability`` compares it with what the model answers.
@@ -51,6 +57,9 @@ from typing import Any
 import numpy as np
 
 import lowering_boosters
+import lowering_catboost
+import lowering_categories
+import lowering_isolation
 import lowering_sklearn
 import lowering_sums
 
@@ -112,7 +121,7 @@ def transform(estimator: Any, frame: Any) -> np.ndarray[Any, Any]:
     ValueError
         If the matrix holds anything but numbers or would be too large.
     """
-    transformers, _ = unwrap(estimator)
+    transformers, final = unwrap(estimator)
     data = frame
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -123,7 +132,14 @@ def transform(estimator: Any, frame: Any) -> np.ndarray[Any, Any]:
         raise ValueError(message)
     if hasattr(data, "toarray"):
         data = data.toarray()
-    return _as_floats(data)
+    return _as_floats(_encoded(final, data))
+
+
+def _encoded(final: Any, data: Any) -> Any:
+    """Return the data in the numbers that the final estimator compares."""
+    if type(final).__name__ in lowering_catboost.READERS:
+        return lowering_catboost.encode(final, data)
+    return lowering_categories.encode(final, data)
 
 
 def _as_floats(data: Any) -> np.ndarray[Any, Any]:
@@ -151,7 +167,7 @@ def lower(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any
     if lowered is None:
         return None
     meta, arrays = lowered
-    meta["steps"] = bool(transformers)
+    meta["steps"] = bool(transformers) or bool(meta.get("steps"))
     meta["estimator"] = name
     return meta, arrays
 
@@ -159,6 +175,6 @@ def lower(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any
 def _readers() -> dict[str, Callable[[Any], Any]]:
     """Return the reader of each class of trees; everything else may be linear."""
     readers: dict[str, Callable[[Any], Any]] = {}
-    for part in (lowering_sklearn.READERS, lowering_boosters.READERS):
-        readers.update(part)
+    for part in (lowering_sklearn, lowering_boosters, lowering_catboost, lowering_isolation):
+        readers.update(part.READERS)
     return readers

@@ -1,23 +1,22 @@
 """A zoo of fitted models: what each is, which table it takes and which route explains it.
 
-Owns: ``ZOO`` (the table, one line per kind), the tables and targets it is fitted on, and
-``explained_numbers`` (the numbers a model itself gives for an explained space).
+Owns: ``ZOO``, one line per kind; tables and targets are in ``explain_zoo_tables``. Run
+``python -m tests.explain_zoo`` to print it for ``docs/explained-models.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+import sys
 from typing import Any
 
+import catboost
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import xgboost as xgb
-from numpy.typing import NDArray
 from sklearn import (
     calibration,
+    clone,
     cluster,
     cross_decomposition,
     discriminant_analysis,
@@ -45,132 +44,15 @@ from sklearn.decomposition import PCA
 from sklearn.feature_selection import RFE, SelectKBest
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.kernel_approximation import Nystroem
-from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
-Floats = NDArray[np.float64]
+from tests.explain_zoo_tables import Kind
 
-N_ROWS = 120
 LINEAR, TREE, ENUMERATED = "linear", "tree", "enumerated"
 FEW: dict[str, Any] = {"n_estimators": 5, "random_state": 0}
 XGB: dict[str, Any] = {**FEW, "n_jobs": 1, "max_depth": 3}
 LGB: dict[str, Any] = {**FEW, "verbose": -1, "min_child_samples": 5, "n_jobs": 1, "num_leaves": 8}
 SEED: dict[str, Any] = {"random_state": 0}
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One line of the zoo.
-
-    Parameters
-    ----------
-    name : str
-    model : estimator, not fitted
-    target : str
-        Column of ``targets``; ``none`` for models fitted without one.
-    route : str
-        Which must explain it.
-    table : str
-        ``numeric``, ``positive``, ``gaps``, ``mixed`` or ``native``.
-    fit : callable, optional
-        How to fit it, where ``model.fit(table, target)`` is not the way.
-    """
-
-    name: str
-    model: Any
-    target: str
-    route: str
-    table: str = "numeric"
-    fit: Callable[[Any, pd.DataFrame, Any], Any] | None = None
-
-
-@cache
-def tables() -> dict[str, pd.DataFrame]:
-    """Return four columns of ten values or so, alone, positive, with gaps and mixed."""
-    rng = np.random.default_rng(7)
-    numeric = pd.DataFrame(rng.normal(size=(N_ROWS, 4)).round(1), columns=list("abcd"))
-    mixed = numeric[["a", "b"]].copy()
-    mixed.loc[::7, "a"] = np.nan
-    mixed["city"] = pd.Series(rng.choice(["bern", "oslo", "rome"], N_ROWS), dtype="str")
-    mixed["open"] = rng.random(N_ROWS) < 0.5
-    size = pd.Categorical(rng.choice(["s", "m", "l"], N_ROWS), ["s", "m", "l"], ordered=True)
-    mixed["size"] = size
-    native = mixed.assign(city=mixed["city"].astype("category"))
-    gaps = numeric.mask(rng.random(numeric.shape) < 0.1)
-    return {
-        "numeric": numeric,
-        "positive": numeric.abs(),
-        "gaps": gaps,
-        "mixed": mixed,
-        "native": native,
-    }
-
-
-def targets(table: pd.DataFrame) -> dict[str, Any]:
-    """Return targets of every kind that interact in the first two columns."""
-    a, b = table["a"].fillna(0).to_numpy(), table["b"].fillna(0).to_numpy()
-    number = a + b * a + b**2
-    return {
-        "yes": np.where(number > np.median(number), "yes", "no"),
-        "flag": (number > np.median(number)).astype(int),
-        "three": np.digitize(number, np.quantile(number, [0.3, 0.7])),
-        "number": number,
-        "positive": np.exp(number / 3),
-        "count": np.random.default_rng(0).poisson(np.exp(np.clip(number, -3, 3) / 3)),
-        "labels": np.column_stack([number > 0.5, a > 0]).astype(int),
-        "threes": np.column_stack([np.digitize(number, [0, 1]), np.digitize(a, [0, 0.5])]),
-        "numbers": np.column_stack([number, a * 3]),
-        "none": None,
-    }
-
-
-def fitted(kind: Kind) -> tuple[Any, pd.DataFrame]:
-    """Return the fitted model of a kind and its table."""
-    table = tables()[kind.table]
-    target = targets(table)[kind.target]
-    if kind.fit is not None:
-        return kind.fit(kind.model, table, target), table
-    model = kind.model.fit(table) if target is None else kind.model.fit(table, target)
-    return model, table
-
-
-def explained_numbers(model: Any, frame: pd.DataFrame, space: str) -> Floats:
-    """Return what a model itself gives in a space, (n, outputs).
-
-    Log-odds of several classes are known up to a shift per row, so they are returned with mean
-    zero over the classes.
-    """
-    answers = {"prediction": "predict", "log(prediction)": "predict", "score": "decision_function"}
-    if space in answers:
-        numbers = np.asarray(getattr(model, answers[space])(frame), dtype=float)
-        return np.log(numbers) if space == "log(prediction)" else numbers
-    chances = _chances(model, frame)
-    if space == "probability":
-        return chances
-    if isinstance(model, multiclass.OneVsRestClassifier):  # a sigmoid per class
-        return centred(model.decision_function(frame))
-    if chances.shape[1] > 1 and of_one_label(model, frame):
-        return centred(np.log(chances))
-    return np.asarray(np.log(chances) - np.log1p(-chances), dtype=float)
-
-
-def _chances(model: Any, frame: pd.DataFrame) -> Floats:
-    """Return P(class), of two classes and of labels that of the second."""
-    chances = model.predict_proba(frame)
-    if isinstance(chances, list):
-        chances = np.column_stack([part[:, 1] for part in chances])
-    elif chances.shape[1] == 2 and of_one_label(model, frame):
-        chances = chances[:, 1:]
-    return np.asarray(chances, dtype=float)
-
-
-def of_one_label(model: Any, frame: pd.DataFrame) -> bool:
-    """Tell whether a model predicts one label per row."""
-    return np.asarray(model.predict(frame.iloc[:1])).ndim == 1
-
-
-def centred(table: Floats) -> Floats:
-    """Return values whose outputs, the last axis, have mean zero."""
-    return np.asarray(table - table.mean(axis=-1, keepdims=True), dtype=float)
 
 
 def encoded(words: Any, *, numbers: Any = None, sparse: float = 0.0) -> ColumnTransformer:
@@ -368,6 +250,7 @@ def tree_kinds() -> list[Kind]:
     early = {"xgboost, early", "lightgbm, early"}
     each = multioutput.MultiOutputRegressor(boosting(**FEW))
     labels = multioutput.MultiOutputClassifier(forest())
+    isolation_of_some = ensemble.IsolationForest(**FEW, max_features=0.5)
     return [
         *(
             Kind(name, model, "number", TREE, fit=early_stopped if name in early else None)
@@ -386,6 +269,58 @@ def tree_kinds() -> list[Kind]:
         Kind("forests, labels", labels, "labels", TREE),
         Kind("xgboost of two numbers", xgb.XGBRegressor(**XGB), "numbers", TREE),
         Kind("xgboost, labels", xgb.XGBClassifier(**XGB), "labels", TREE),
+        Kind("isolation", ensemble.IsolationForest(**FEW), "none", TREE),
+        Kind("isolation, some columns", isolation_of_some, "none", TREE),
+        *native_kinds(),
+        *catboost_kinds(),
+    ]
+
+
+def native_kinds() -> list[Kind]:
+    """Return boosting that splits on categories itself."""
+    listed = xgb.XGBClassifier(**XGB, enable_categorical=True, max_cat_to_onehot=1)
+    single = xgb.XGBClassifier(**XGB, enable_categorical=True, max_cat_to_onehot=9)
+    histogram = ensemble.HistGradientBoostingClassifier(max_iter=5)
+    lightgbm = {**LGB, "cat_smooth": 1, "min_data_per_group": 1}
+    of_flags: dict[str, Any] = {
+        "xgboost, categories": listed,
+        "xgboost, single categories": single,
+        "lightgbm, categories": lgb.LGBMClassifier(**lightgbm, max_cat_to_onehot=1),
+        "lightgbm, single categories": lgb.LGBMClassifier(**lightgbm, max_cat_to_onehot=9),
+        "histogram, categories": histogram,
+    }
+    return [
+        *(Kind(name, model, "flag", TREE, "native") for name, model in of_flags.items()),
+        Kind("histogram, categories of three", clone(histogram), "three", TREE, "native"),
+    ]
+
+
+def catboost_kinds() -> list[Kind]:
+    """Return CatBoost's models: numbers, one-hot categories and statistics of categories."""
+    few: dict[str, Any] = {"iterations": 5, "depth": 3, "verbose": 0, "random_state": 0}
+    few["allow_writing_files"] = False
+    words = {"cat_features": ["city", "size"]}
+    of_one, of_number = catboost.CatBoostClassifier, catboost.CatBoostRegressor
+    pairs = of_one(**few, **words, one_hot_max_size=1, max_ctr_complexity=2)
+    leaves = of_number(**few, grow_policy="Lossguide")
+    return [
+        Kind("catboost", of_number(**few), "number", TREE),
+        Kind("catboost of two", of_one(**few), "yes", TREE),
+        Kind("catboost of three", of_one(**few), "three", TREE),
+        Kind("catboost, counts", of_number(**few, loss_function="Poisson"), "count", TREE),
+        Kind("catboost, gaps", of_one(**few, nan_mode="Max"), "flag", TREE, "gaps"),
+        Kind(
+            "catboost, one-hot", of_one(**few, **words, one_hot_max_size=9), "flag", TREE, "words"
+        ),
+        Kind(
+            "catboost, statistics",
+            of_one(**few, **words, one_hot_max_size=1, max_ctr_complexity=1),
+            "flag",
+            TREE,
+            "words",
+        ),
+        Kind("catboost, pairs of categories", pairs, "xor", ENUMERATED, "words"),
+        Kind("catboost, leaf by leaf", leaves, "number", ENUMERATED),
     ]
 
 
@@ -455,7 +390,6 @@ def opaque_kinds() -> list[Kind]:
         "forests against the rest": multiclass.OneVsRestClassifier(forest()),
     }
     alone: dict[str, Any] = {
-        "isolation": ensemble.IsolationForest(**FEW),
         "one-class svm": svm.OneClassSVM(),
         "local outliers": neighbors.LocalOutlierFactor(novelty=True),
         "k-means": cluster.KMeans(3, n_init=1, **SEED),
@@ -463,11 +397,6 @@ def opaque_kinds() -> list[Kind]:
         "mean shift": cluster.MeanShift(bandwidth=2.0),
         "birch": cluster.Birch(n_clusters=3),
         "mixture": mixture.GaussianMixture(2, **SEED),
-    }
-    native: dict[str, Any] = {
-        "xgboost, categories": xgb.XGBClassifier(**XGB, enable_categorical=True),
-        "lightgbm, categories": lgb.LGBMClassifier(**LGB),
-        "histogram, categories": ensemble.HistGradientBoostingClassifier(max_iter=5),
     }
     chain = multioutput.ClassifierChain(logistic())
     knn = make_pipeline(KNNImputer(), forest())
@@ -478,7 +407,6 @@ def opaque_kinds() -> list[Kind]:
         *(Kind(name, model, "yes", ENUMERATED) for name, model in of_yes.items()),
         *(Kind(name, model, "three", ENUMERATED) for name, model in of_three.items()),
         *(Kind(name, model, "none", ENUMERATED) for name, model in alone.items()),
-        *(Kind(name, model, "flag", ENUMERATED, "native") for name, model in native.items()),
         Kind("multinomial bayes", naive_bayes.MultinomialNB(), "three", ENUMERATED, "positive"),
         Kind("chain", chain, "labels", ENUMERATED),
         Kind("chain of numbers", multioutput.RegressorChain(lm.Ridge()), "numbers", ENUMERATED),
@@ -491,3 +419,23 @@ def opaque_kinds() -> list[Kind]:
 
 
 ZOO = {kind.name: kind for kind in (*linear_kinds(), *tree_kinds(), *opaque_kinds())}
+
+
+def markdown_table() -> str:
+    """Return the zoo as a table: what each is made of, and which route explains it."""
+    lines = ["| kind | estimator | table | route |", "|---|---|---|---|"]
+    lines += [
+        f"| {kind.name} | {_classes(kind.model)} | {kind.table} | {kind.route} |"
+        for kind in ZOO.values()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _classes(model: Any) -> str:
+    """Return the class of a model, and of the steps of a pipeline."""
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    return " → ".join(f"`{type(step).__name__}`" for step in steps)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown_table())

@@ -11,7 +11,13 @@ from errors import ModelProtocolError
 from explain_arrays import check_lowered
 from model_types import Lowered
 
-META = {"kind": "trees", "rule": "le32", "forms": [["pred", "identity", "prediction"]]}
+META = {
+    "kind": "trees",
+    "rule": "le32",
+    "forms": [["pred", "identity", "prediction"]],
+    "columns": 1,
+}
+ISOLATION = [["score", "isolation", "path length"]]
 
 
 def stump(**changes: Any) -> dict[str, Any]:
@@ -53,6 +59,15 @@ def chain(depth: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("arrays", "what"),
     [
+        (stump(set_feature=np.array([0])), "set_left"),
+        (stump(set_feature=np.array([0]), set_left=np.ones((2, 3))), "different sizes"),
+        (stump(set_feature=np.array([7]), set_left=np.ones((1, 3))), "no column"),
+        (
+            stump(
+                feature=np.array([2, -1, -1]), set_feature=np.array([0]), set_left=np.ones((1, 3))
+            ),
+            "no column",
+        ),
         (stump(left=np.array([0, 1, 2])), "astray"),
         (stump(left=np.array([9, 1, 2])), "astray"),
         (stump(root=np.array([-1])), "astray"),
@@ -81,6 +96,9 @@ def test_unsound_trees_are_refused(arrays: dict[str, Any], what: str) -> None:
         {**META, "forms": []},
         {**META, "forms": [["pred", "eval", "prediction"]]},
         {**META, "forms": "pred"},
+        {**META, "forms": ISOLATION},
+        {**META, "forms": ISOLATION, "isolation": [0.0, 0.5]},
+        {**META, "forms": ISOLATION, "isolation": [1.0, "x"]},
     ],
 )
 def test_unknown_descriptions_are_refused(meta: dict[str, Any]) -> None:

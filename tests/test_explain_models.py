@@ -330,7 +330,7 @@ def kinds() -> dict[str, Kind]:
             probability,
             mixed=True,
         ),
-        "isolation": Kind(ensemble.IsolationForest(**FEW), "none", "enumerated", "score", decision),
+        "one class": Kind(svm.OneClassSVM(), "none", "enumerated", "score", decision),
         "clusters": Kind(
             KMeans(2, n_init=1, random_state=0), "none", "enumerated", "label indicator", cluster
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,8 @@ from numpy.typing import NDArray
 
 from explainability import explain
 from explanation import Explanation
-from tests.explain_zoo import (
-    ENUMERATED,
-    ZOO,
-    Kind,
-    centred,
-    explained_numbers,
-    fitted,
-    of_one_label,
-)
+from tests.explain_zoo import ZOO, markdown_table
+from tests.explain_zoo_tables import centred, explained_numbers, fitted, of_one_label
 from tests.local_model import LocalModel
 from tests.shapley_reference import shapley_by_definition
 
@@ -64,6 +58,12 @@ def test_the_zoo_is_large() -> None:
     assert min(routes.values()) >= 30
 
 
+def test_the_documented_table_is_the_zoo() -> None:
+    """``docs/explained-models.md`` lists every kind with the route it takes."""
+    document = Path(__file__).parent.parent / "docs" / "explained-models.md"
+    assert document.read_text(encoding="utf-8").endswith(markdown_table())
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_every_kind_takes_its_route_and_is_right(name: str) -> None:
     """The route is as the table says, the values are the Shapley values by definition."""
@@ -77,20 +77,3 @@ def test_every_kind_takes_its_route_and_is_right(name: str) -> None:
     assert found.exact
     assert found.additivity_gap < 1e-9
     np.testing.assert_allclose(comparable(found, model), wanted, rtol=0, atol=3e-6 * scale)
-
-
-@pytest.mark.parametrize("name", ["CatBoostClassifier", "CatBoostRegressor"])
-def test_catboost_is_explained_where_it_is_installed(name: str) -> None:
-    """It is asked for its predictions; shap's own route ends the process for some of its models."""
-    catboost = pytest.importorskip("catboost")
-    kind = Kind(
-        name,
-        getattr(catboost, name)(iterations=5, verbose=0, allow_writing_files=False),
-        "three",
-        ENUMERATED,
-    )
-    model, table = fitted(kind)
-    rows, background = table.iloc[:3], table.iloc[20:26]
-    found = explain(LocalModel(model), rows, background, seconds=60)
-    assert found.method == kind.route
-    np.testing.assert_allclose(found.values, expected(model, found, background), atol=1e-6)

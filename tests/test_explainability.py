@@ -106,6 +106,20 @@ def test_a_large_background_is_drawn_evenly_over_the_outputs() -> None:
     assert abs(found.base[0] - chances.mean()) < plain_error
 
 
+def test_linear_models_get_an_even_background_too() -> None:
+    """The mean of the drawn rows is far nearer that of all than a plain draw would be."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.lognormal(size=(9000, 3)), columns=list("abc"))
+    target = table @ [3.0, -1.0, 0.5]
+    model = LinearRegression().fit(table, target)
+    found = explain(LocalModel(model), table.iloc[:3], table)
+    assert (found.method, found.background_rows) == ("linear", 1000)
+    plain_errors = target.std() / np.array([4000, 1000]) ** 0.5
+    drawn = [explain(LocalModel(model), table.iloc[:3], table, seed=s).base[0] for s in range(8)]
+    error = np.sqrt(np.mean((np.array(drawn) - target.mean()) ** 2))
+    assert error < plain_errors.mean()
+
+
 @pytest.mark.parametrize(
     "estimator", [LogisticRegression(max_iter=9000), GradientBoostingClassifier(n_estimators=5)]
 )

@@ -16,6 +16,7 @@ from sklearn.ensemble import (
     GradientBoostingRegressor,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
+    VotingRegressor,
 )
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, Ridge
@@ -24,8 +25,13 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import explain_trees
+import lowering_categories
 import model_lowering
+from model_types import Lowered
 
+ROOT = Path(model_lowering.__file__).parent
+PARTS = ["model_lowering", *sorted(path.stem for path in ROOT.glob("lowering_*.py"))]
 CELLS = np.random.default_rng(0).normal(size=(60, 3))
 TARGET = CELLS[:, 0] * CELLS[:, 1]
 LABELS = TARGET > 0
@@ -115,10 +121,33 @@ def test_unknown_forms_are_not_lowered(name: str) -> None:
     ids=["histogram", "lightgbm", "xgboost"],
 )
 @pytest.mark.filterwarnings("ignore")
-def test_splits_on_categories_are_not_lowered(estimator: Any) -> None:
-    """A model with native categories is explained through its predictions."""
+def test_splits_on_categories_become_sets(estimator: Any) -> None:
+    """Trees over the matrix of codes and the sets of codes answer as the model does."""
     estimator.fit(WORDS, (WORDS["a"] == "y") * 5.0 + WORDS["b"] / 100)
-    assert model_lowering.lower(estimator) is None
+    lowered = model_lowering.lower(estimator)
+    assert lowered is not None
+    assert len(lowered[1]["set_left"])
+    trees = explain_trees.from_lowered(Lowered(*lowered))
+    answers = explain_trees.evaluate(trees, model_lowering.transform(estimator, WORDS))
+    np.testing.assert_allclose(answers[:, 0], estimator.predict(WORDS), rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sums_of_trees_on_categories_are_not_lowered() -> None:
+    """Sets belong to one model's matrix, so an ensemble of such models is not a sum of arrays."""
+    member = HistGradientBoostingRegressor(max_iter=3, categorical_features=[0])
+    codes = np.column_stack([np.arange(60) % 4, CELLS[:, 1:]])
+    model = VotingRegressor([("a", member), ("b", Ridge())]).fit(codes, codes[:, 0] == 2)
+    assert model_lowering.lower(model) is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_many_categories_need_too_large_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit there are no arrays."""
+    model = lightgbm.LGBMRegressor(**LGB, min_child_samples=2, min_data_per_group=1, cat_smooth=0)
+    model.fit(WORDS, (WORDS["a"] == "y") * 5.0)
+    monkeypatch.setattr(lowering_categories, "MAX_SET_CELLS", 3)
+    assert model_lowering.lower(model) is None
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -132,15 +161,13 @@ def test_early_stopped_boosters_end_at_their_best_iteration() -> None:
     assert model.get_booster().num_boosted_rounds() > model.best_iteration + 1
 
 
-@pytest.mark.parametrize(
-    "name", ["model_lowering", "lowering_sklearn", "lowering_boosters", "lowering_sums"]
-)
+@pytest.mark.parametrize("name", PARTS)
 def test_worker_modules_need_numpy_only(name: str) -> None:
     """They run under old interpreters next to the model: Python 3.7 syntax, no other imports."""
-    source = (Path(model_lowering.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    source = (ROOT / f"{name}.py").read_text(encoding="utf-8")
     tree = ast.parse(source, feature_version=(3, 7))
-    known = {"__future__", "collections", "json", "math", "numpy", "typing", "warnings"}
-    own = {"lowering_sklearn", "lowering_boosters", "lowering_sums"}
+    known = {"__future__", "collections", "json", "math", "numpy", "struct", "typing", "warnings"}
+    own = set(PARTS)
     imported = {
         (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
         for node in ast.walk(tree)
