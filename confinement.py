@@ -3,7 +3,8 @@
 Owns: the order of the layers and the limits on resources. Files are ``landlock_rules``, system
 calls ``syscall_rules``; whether all that holds on this machine is tried out by ``isolation``. A
 layer that the machine does not offer is left out; a layer that it offers must take hold, or the
-worker ends. Outside Linux only limits on files and core dumps are left.
+worker ends. Outside Linux only limits on files and core dumps are left. Standard library alone,
+Python 3.7 syntax: workers under other interpreters use it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ FILE_LIMITS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """What one worker is held to.
 
@@ -46,7 +47,7 @@ class Rules:
     cpu_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layers:
     """What this machine offers, found once by the warm parent.
 
@@ -65,11 +66,16 @@ class Layers:
     program: bytes | None
 
 
+def readable_paths() -> list[str]:
+    """Return what this interpreter's libraries may need to read; never the product's own folder."""
+    return landlock_rules.readable_paths(Path(__file__).parent)
+
+
 def prepare() -> Layers:
     """Find out what this machine offers and do all work that need not be done per worker."""
     return Layers(
         landlock=landlock_rules.version(),
-        paths=landlock_rules.readable_paths(Path(__file__).parent),
+        paths=readable_paths(),
         program=syscall_rules.compile_program(),
     )
 

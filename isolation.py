@@ -19,7 +19,7 @@ import sandbox
 import syscall_rules
 from errors import ModelCrashedError, ModelError, MonitorError
 from isolation_probe import ATTEMPTS, Targets
-from sandbox import Limits, Worker, WorkerParent
+from sandbox import Limits, Worker, Workers
 
 RUN_A_PROGRAM = "run another program"
 PROBE_LIMITS = Limits(memory_mb=256, load_seconds=20, call_seconds=20)
@@ -70,12 +70,12 @@ class IsolationReport:
         return order.index(self.level) >= order.index(required)
 
 
-def self_test(workers: WorkerParent) -> IsolationReport:
+def self_test(workers: Workers) -> IsolationReport:
     """Try out how models are held; the answer is kept with ``workers``.
 
     Parameters
     ----------
-    workers : WorkerParent
+    workers : Workers
         Whose workers are tried.
 
     Returns
@@ -88,7 +88,7 @@ def self_test(workers: WorkerParent) -> IsolationReport:
     return known
 
 
-def _tried(workers: WorkerParent) -> IsolationReport:
+def _tried(workers: Workers) -> IsolationReport:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isolation-")))
         targets = _lay_out(stack, folder)
@@ -102,7 +102,7 @@ def _tried(workers: WorkerParent) -> IsolationReport:
     return IsolationReport("partial" if findings else "full", _layers(), tuple(findings))
 
 
-def _attempts(workers: WorkerParent, targets: Targets) -> list[str]:
+def _attempts(workers: Workers, targets: Targets) -> list[str]:
     """Return what got through in two probe workers; the second one may become a program."""
     worker = workers.spawn(Path(os.devnull), PROBE_LIMITS)
     with contextlib.closing(worker):

@@ -15,10 +15,13 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypedDict
+else:
+    TypedDict = dict  # Python 3.7 has none
 
 
 class Targets(TypedDict):
@@ -104,6 +107,14 @@ def _outlive_parent(targets: Targets) -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
+def _memory_file() -> int:
+    libc = ctypes.CDLL(None, use_errno=True)  # Python 3.7 has no memfd_create of its own
+    fd: int = libc.memfd_create(b"worker", 0)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "memfd_create")
+    return fd
+
+
 def _signal_from_thread(targets: Targets) -> None:
     outcome: list[OSError] = []
 
@@ -144,7 +155,7 @@ ATTEMPTS: dict[str, Callable[[Targets], object]] = {
     "outlive its parent": _outlive_parent,
     "take more memory than its limit": _take_memory,
     "share memory that no limit counts": lambda t: mmap.mmap(-1, 1 << 20).close(),
-    "create a file in memory": lambda t: os.close(os.memfd_create("worker")),
+    "create a file in memory": lambda t: os.close(_memory_file()),
     "raise its own limits": _raise_limit,
 }
 """What is tried, by what a user would call it."""

@@ -10,18 +10,20 @@ is of another form, or where members compare cells in different precision.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lowering_sklearn import PREDICTION, PROBABILITY, SIGMOID, SOFTMAX, join_trees, read_tree
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Lower = Callable[[Any], Any]
+
 LINEAR = ("coef", "intercept")
 NODES = ("feature", "threshold", "missing_left", "value")
 ONE_AGAINST_REST = [["proba", "ovr", "log-odds"]]
-
-Lower = Callable[[Any], Any]
 
 
 def add(members: list[Any], weights: Any, forms: list[list[str]]) -> Any:

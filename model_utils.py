@@ -31,7 +31,7 @@ from model_types import (
     Task,
     TimedCalls,
 )
-from sandbox import Limits, Worker, WorkerParent
+from sandbox import Limits, Worker, Workers
 from worker_protocol import Reply, clean_text
 
 MAX_RESTARTS = 20
@@ -49,7 +49,7 @@ def open_model(
     path: Path,
     file_info: ModelFileInfo,
     *,
-    workers: WorkerParent,
+    workers: Workers,
     limits: Limits | None = None,
     policy: str = "standard",
     approved: bool = False,
@@ -62,7 +62,7 @@ def open_model(
         The stored file; its name says nothing about its format.
     file_info : ModelFileInfo
         What ``model_file`` found without loading it.
-    workers : WorkerParent
+    workers : Workers
         Where the process comes from.
     limits : Limits, optional
         What the process is held to.
@@ -112,7 +112,7 @@ class ModelHandle:
         self,
         path: Path,
         file_info: ModelFileInfo,
-        workers: WorkerParent,
+        workers: Workers,
         limits: Limits,
         policy: str,
     ) -> None:

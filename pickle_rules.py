@@ -17,6 +17,8 @@ import re
 import types
 from typing import Any
 
+import renamed_modules
+
 Value = Any
 """Whatever a name can stand for."""
 
@@ -306,7 +308,7 @@ def _is_dangerous(root: str, module: str, name: str) -> bool:
 def _is_as_promised(value: Value, module: str, name: str) -> bool:
     """Whether the imported object is what its name looked like."""
     root = module.split(".")[0]
-    home = str(getattr(value, "__module__", "") or "")
+    home = renamed_modules.full_name(str(getattr(value, "__module__", "") or ""))
     if isinstance(value, type):
         return _is_own_class(value, root, home)
     if home.split(".")[0] != root:

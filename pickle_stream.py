@@ -18,6 +18,8 @@ import pickle
 import zlib
 from typing import Any, BinaryIO, Union
 
+import renamed_modules
+
 Value = Any
 """Whatever a pickle can hold."""
 
@@ -314,7 +316,7 @@ class StreamUnpickler(_internals._Unpickler):  # type: ignore[misc]
             if (module, name) in _compat_pickle.NAME_MAPPING:
                 return _compat_pickle.NAME_MAPPING[(module, name)]
             module = _compat_pickle.IMPORT_MAPPING.get(module, module)
-        return module, name
+        return renamed_modules.full_name(module), name
 
     def is_array_wrapper(self, value: Value) -> bool:
         """Whether joblib's marker of an inline array was just completed."""

@@ -17,6 +17,7 @@ import collections
 import importlib
 import pickle
 import types
+import warnings
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,9 +26,11 @@ import file_kinds
 import model_boosters
 import pickle_rules
 import pickle_walk
+import renamed_modules
 from pickle_stream import GIBIBYTE, Budget, Stream, StreamUnpickler, open_stream
 
 MAX_DTYPE_DEPTH = 8
+RENAMED = "{} is now in {}: read with the present class, which may predict otherwise"
 POLICIES = ("strict", "standard", "custom")
 
 Value = Any
@@ -168,6 +171,12 @@ class AllowListUnpickler(StreamUnpickler):
     def _resolve(self, module: str, name: str) -> Value:
         try:
             return pickle_rules.resolve(module, name)
+        except ModuleNotFoundError:
+            present = renamed_modules.present_module(module)
+            if present is None:
+                raise
+            warnings.warn(RENAMED.format(f"{module}.{name}", present), stacklevel=2)
+            return self._resolve(present, name)
         except LookupError as error:
             raise RefusedError([f"{module}.{name}"], [str(error)]) from error
 
@@ -412,7 +421,14 @@ def _generator(*args: Value) -> Value:
     return _random("__generator_ctor", *args)
 
 
+def _new_index(kind: Value, parts: Value) -> Value:
+    """Return the labels of a pandas index as an array: old column transformers compare them."""
+    labels = parts.get("data") if isinstance(parts, dict) else None
+    return labels if isinstance(labels, np.ndarray) else kind()
+
+
 REPLACED = {
+    ("pandas.core.indexes.base", "_new_Index"): _new_index,
     ("numpy.random._pickle", "__randomstate_ctor"): _random_state,
     ("numpy.random._pickle", "__generator_ctor"): _generator,
     ("copyreg", "_reconstructor"): _reconstructor,

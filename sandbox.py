@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import pandas as pd
 
@@ -44,6 +44,7 @@ from errors import (
 from frame_codec import FrameCodecError
 from settings import MAX_THREADS
 from worker_protocol import Reply, clean_text
+from worker_start import Program
 
 IS_LINUX = sys.platform == "linux"
 """Whether the kernel's own means hold a worker; elsewhere it has only a process of its own."""
@@ -83,6 +84,17 @@ class Limits:
     call_seconds: float = 60.0
     isolation: str = "none"
     cpu_seconds: int = 2400
+
+
+class Workers(Protocol):
+    """Where processes that hold models come from: the warm parent, or one environment behind it."""
+
+    isolation: Any
+    """Kept for ``isolation.self_test``."""
+
+    def spawn(self, model_path: Path, limits: Limits) -> Worker:
+        """Return a fresh worker that holds the model's file open but has not loaded it."""
+        ...
 
 
 class WorkerParent:
@@ -145,8 +157,17 @@ class WorkerParent:
         self._let_go()
         self._end_process(END_SECONDS)
 
-    def spawn(self, model_path: Path, limits: Limits) -> Worker:
+    def spawn(self, model_path: Path, limits: Limits, program: Program | None = None) -> Worker:
         """Return a fresh worker that holds the model's file open but has not loaded it.
+
+        Parameters
+        ----------
+        model_path : Path
+            The model's file.
+        limits : Limits
+            What the process is held to.
+        program : Program, optional
+            The interpreter that it runs under instead of ours.
 
         Raises
         ------
@@ -158,7 +179,11 @@ class WorkerParent:
         for _ in range(2):
             self.start()
             control = self._control
-            worker = None if control is None else _ask_for_worker(control, model_path, limits)
+            rules = asdict(confinement.Rules(limits.memory_mb, limits.cpu_seconds))
+            asked = {**rules, "program": program}
+            worker = None
+            if control is not None:
+                worker = _ask_for_worker(control, model_path, limits, asked)
             if worker is not None:
                 return worker
             self._forget(control)
@@ -209,6 +234,38 @@ class WorkerParent:
             )
         self._owner = os.getpid()
         self._control = ours
+
+
+class EnvironmentWorkers:
+    """Workers under another interpreter, started and watched by the same warm parent.
+
+    Parameters
+    ----------
+    parent : WorkerParent
+        Where they come from.
+    program : Program
+        What they become before they confine themselves.
+    """
+
+    def __init__(self, parent: WorkerParent, program: Program) -> None:
+        self.isolation: Any = None
+        self._parent, self._program = parent, program
+
+    def spawn(self, model_path: Path, limits: Limits) -> Worker:
+        """Return a fresh worker that has imported its libraries; see ``WorkerParent.spawn``.
+
+        Raises
+        ------
+        ModelError
+            If the interpreter does not start or is not held as it should be.
+        """
+        worker = self._parent.spawn(model_path, limits, self._program)
+        try:
+            worker.request({"op": "memory"}, doing="starting", timeout=START_SECONDS)
+        except ModelError:
+            worker.close()
+            raise
+        return worker
 
 
 class Worker:
@@ -411,7 +468,9 @@ def _bootstrap(control_fd: int, life_fd: int) -> str:
     )
 
 
-def _ask_for_worker(control: socket.socket, model_path: Path, limits: Limits) -> Worker | None:
+def _ask_for_worker(
+    control: socket.socket, model_path: Path, limits: Limits, asked: dict[str, Any]
+) -> Worker | None:
     """Return a worker, or None if the parent is gone."""
     with contextlib.ExitStack() as theirs:
         model = theirs.enter_context(model_path.open("rb"))
@@ -422,8 +481,7 @@ def _ask_for_worker(control: socket.socket, model_path: Path, limits: Limits) ->
         os.set_blocking(errors, False)  # a worker never waits for its error output to be read
         for end in (ours, data):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
-        rules = confinement.Rules(limits.memory_mb, limits.cpu_seconds)
-        request = json.dumps(asdict(rules)).encode()
+        request = json.dumps(asked).encode()
         fds = [data.fileno(), model.fileno(), status, errors]
         with contextlib.suppress(ConnectionError, TimeoutError):
             socket.send_fds(control, [request], fds)

@@ -36,6 +36,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import confinement
 import process_guard
+from worker_start import DATA_FD, MODEL_FD, Program, become
 
 STATUS = struct.Struct("<iq")
 """What is written to a status pipe: exit code or minus the signal, peak resident KiB."""
@@ -45,8 +46,6 @@ N_DESCRIPTORS = 4
 """Data socket, model file, write end of the status pipe, write end for error output."""
 RSS_UNIT = 1024 if sys.platform == "darwin" else 1
 """What ``ru_maxrss`` counts, per KiB."""
-DATA_FD, MODEL_FD = 3, 4
-"""Where a worker finds its two descriptors; everything above is closed."""
 
 PRELOADED = (
     *(
@@ -170,7 +169,10 @@ class _Parent:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _arrange_descriptors(data_fd, model_fd, error_fd)
-            confinement.confine(confinement.Rules(**options), self._layers, self._pid)
+            rules = confinement.Rules(options["memory_mb"], options["cpu_seconds"])
+            if options["program"] is not None:
+                become(Program(*options["program"]), rules, self._layers, self._pid)
+            confinement.confine(rules, self._layers, self._pid)
             worker = sys.modules["model_worker"]
             worker.serve(worker.FileChannel(DATA_FD), MODEL_FD)
             code = 0
