@@ -28,9 +28,7 @@ MAGIC = (
     (b"version https://git-lfs.github.com/spec/", "This is a Git LFS pointer, not the model: run "
      "`git lfs pull` in the repository and upload the file again."),
     (b"\x89HDF\r\n\x1a\n", "This is an HDF5 file, as Keras writes it. Keras models are not "
-     "supported; scikit-learn, XGBoost and LightGBM models are."),
-    (b"CBM1", "This is a CatBoost model (.cbm), and CatBoost is not supported here. Upload a "
-     "scikit-learn, XGBoost or LightGBM model."),
+     "supported; export the model to ONNX with tf2onnx and upload that file."),
     (b"binf", "This is XGBoost's old binary format, which XGBoost 3 no longer reads. Load it with "
      "the XGBoost version that wrote it and save it with save_model('model.json')."),
     (b"PAR1", "This is a Parquet table, not a model. Upload it as the data set, and the model "
@@ -48,14 +46,18 @@ MAGIC = (
 """First bytes of files that cannot be tested, and what to tell of them."""
 
 EMPTY = "The file is empty (0 bytes). The upload or the export went wrong; try again."
+ONNX_START = re.compile(rb"\x08[\x01-\x1e][\x12\x1a\x22\x28\x32\x3a\x42]")
+"""The version of the intermediate representation, then the next field of a ``ModelProto``."""
+ZIP = b"PK\x03\x04"
+TORCH_EXPORTS = (b"serialized_exported_program.json", b"/models/model.json")
 TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 TORCH = (
-    "This is a PyTorch file. PyTorch models are not supported; scikit-learn, XGBoost and LightGBM "
-    "models are."
+    "This is a PyTorch file of weights or of a pickled module, which cannot run without its "
+    "author's code. Save the model as TorchScript, torch.jit.script(model).save('model.pt'), or "
+    "export it to ONNX, and upload that file."
 )
-ONNX = (
-    "This is an ONNX model, and ONNX is not supported here. Upload the fitted scikit-learn, "
-    "XGBoost or LightGBM model it was made from."
+PREDICTS_ELSEWHERE = (
+    "Upload a scikit-learn, XGBoost, LightGBM, CatBoost, ONNX or TorchScript model."
 )
 
 
@@ -63,13 +65,9 @@ ARCHIVE = "This is a zip archive. Unpack it and upload the model file inside."
 ARCHIVES = (
     (b"data.pkl", TORCH),
     (
-        b"schema.json",
-        "This is a skops file, which is not read here. Load it with skops.io.load and save the "
-        "model with joblib.dump.",
-    ),
-    (
         b"model.weights.h5",
-        "This is a Keras model. Keras is not supported; scikit-learn models are.",
+        "This is a Keras model, which is not supported. Export it to ONNX (model.export with "
+        "format='onnx') and upload that file.",
     ),
     (b"[Content_Types].xml", "This is an Office document, not a model. Upload the fitted model."),
     (b".npy", "This holds NumPy arrays (.npz), not a model. Upload the fitted model."),
@@ -87,7 +85,8 @@ def recognise(head: bytes) -> str | None:
 
     Returns
     -------
-    {"pickle", "xgboost-json", "xgboost-ubj", "lightgbm-text"} or None
+    {"pickle", "xgboost-json", "xgboost-ubj", "lightgbm-text", "catboost-cbm", "onnx"} or None
+        None also for archives, see ``kind_of``.
 
     Examples
     --------
@@ -100,9 +99,36 @@ def recognise(head: bytes) -> str | None:
         return "xgboost-ubj"
     if re.match(rb"tree\r?\nversion=", head):
         return "lightgbm-text"
+    if head.startswith(b"CBM1"):
+        return "catboost-cbm"
     if PICKLE_START.match(head) and TORCH_MAGIC not in head[:32]:
         return "pickle"
-    return None
+    return "onnx" if ONNX_START.match(head) else None
+
+
+def kind_of(head: bytes, file: BinaryIO) -> str | None:
+    """Return the format of a model file, also of those that are zip archives.
+
+    Parameters
+    ----------
+    head : bytes
+        The first ``HEAD`` bytes, decompressed.
+    file : binary file
+        The whole file; of an archive the end of its directory is read.
+
+    Returns
+    -------
+    str or None
+        As ``recognise``, or "skops", "torchscript", "torch-export".
+    """
+    if not head.startswith(ZIP):
+        return recognise(head)
+    directory = _directory(file)
+    if b"schema.json" in directory:
+        return "skops"
+    if b"/code/" in directory and b"/data.pkl" in directory:
+        return "torchscript"
+    return "torch-export" if any(name in directory for name in TORCH_EXPORTS) else None
 
 
 def why_unsupported(head: bytes, file: BinaryIO) -> str | None:
@@ -122,12 +148,10 @@ def why_unsupported(head: bytes, file: BinaryIO) -> str | None:
             return sentence
     if TORCH_MAGIC in head[:32]:
         return TORCH
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(ZIP):
         return _why_archive(file)
     if head[257:262] == b"ustar":
         return "This is a tar archive. Unpack it and upload the model file inside."
-    if re.match(rb"\x08[\x01-\x14][\x12\x1a\x3a\x42]", head):  # IR version, then producer or graph
-        return ONNX
     text = as_text(head)
     return None if text is None else why_text(text)
 
@@ -195,7 +219,12 @@ def _looks_like_table(text: str) -> bool:
 
 def _why_archive(file: BinaryIO) -> str:
     """Return one sentence on what a zip file is, by the names in its directory at the end."""
+    directory = _directory(file)
+    return next((why for name, why in ARCHIVES if name in directory), ARCHIVE)
+
+
+def _directory(file: BinaryIO) -> bytes:
+    """Return the end of a file, where a zip archive lists its members."""
     file.seek(0, 2)
     file.seek(max(file.tell() - DIRECTORY, 0))
-    directory = file.read(DIRECTORY)
-    return next((why for name, why in ARCHIVES if name in directory), ARCHIVE)
+    return file.read(DIRECTORY)

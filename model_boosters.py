@@ -25,6 +25,9 @@ Fitted = Any
 MAX_DUMP_BYTES = 30 << 20
 """Larger xgboost models are not searched for split points."""
 
+CATBOOST_CLASSIFIERS = ("Logloss", "CrossEntropy", "Multi")
+"""How the losses begin for which catboost makes a classifier."""
+
 GENERATED_NAMES = re.compile(r"(Column_|f|x)?\d+")
 """Names that libraries make up when there were none."""
 
@@ -96,12 +99,12 @@ def read_booster(data: bytes, container: str) -> Fitted:
     ----------
     data : bytes
         The whole file.
-    container : {"xgboost-json", "xgboost-ubj", "lightgbm-text"}
+    container : {"xgboost-json", "xgboost-ubj", "lightgbm-text", "catboost-cbm"}
         As ``file_kinds.recognise`` tells.
 
     Returns
     -------
-    xgboost.Booster or lightgbm.Booster
+    xgboost.Booster, lightgbm.Booster or a model of catboost
         For ``model_describe.find_model``.
 
     Raises
@@ -113,11 +116,27 @@ def read_booster(data: bytes, container: str) -> Fitted:
         import lightgbm
 
         return lightgbm.Booster(model_str=data.decode("utf-8"))
+    if container == "catboost-cbm":
+        return _read_catboost(data)
     import xgboost
 
     booster = xgboost.Booster()
     booster.load_model(bytearray(data))
     return booster
+
+
+def _read_catboost(data: bytes) -> Fitted:
+    """Return a classifier or regressor, as the loss told by the file's own parameters asks for."""
+    import catboost
+
+    model = catboost.CatBoost()
+    model.load_model(blob=data)
+    loss = str(model.get_all_params().get("loss_function", ""))
+    if not loss.startswith(CATBOOST_CLASSIFIERS):
+        model = catboost.CatBoostRegressor()
+    else:
+        model = catboost.CatBoostClassifier()
+    return model.load_model(blob=data)
 
 
 def booster_of(model: Fitted) -> Fitted:

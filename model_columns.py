@@ -49,6 +49,10 @@ def input_columns(estimator: Fitted) -> dict[str, Any]:
     dict
         ``n_features``, ``feature_names_known``, ``features``, ``wants_frame``, ``input_form``.
     """
+    told = getattr(type(estimator), "told_columns", None)  # formats that know their input whole
+    if told is not None:
+        described: dict[str, Any] = told(estimator)
+        return described
     first = first_stage(estimator)
     if class_names_of(first) & TEXT_VECTORIZERS:
         return _text_input(first)
@@ -448,6 +452,9 @@ def _count(stage: Fitted) -> int:
         count = read(stage, name)
         if isinstance(count, (int, np.integer)) and count > 0:
             return int(count)
+    names = read(stage, "feature_names_")  # catboost's own format keeps no count
+    if isinstance(names, list):
+        return len(names)
     coefficients = read(stage, "coef_")
     if np.ndim(coefficients) in (1, 2):
         return int(np.shape(coefficients)[-1])

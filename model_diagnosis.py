@@ -23,7 +23,23 @@ CONTAINERS = {
     "xgboost-json": "XGBoost model (JSON)",
     "xgboost-ubj": "XGBoost model (UBJSON)",
     "lightgbm-text": "LightGBM model (text)",
+    "catboost-cbm": "CatBoost model",
+    "onnx": "ONNX model",
+    "skops": "skops file",
+    "torchscript": "TorchScript program",
+    "torch-export": "exported PyTorch program",
 }
+READERS = {
+    "xgboost-json": "xgboost",
+    "xgboost-ubj": "xgboost",
+    "lightgbm-text": "lightgbm",
+    "catboost-cbm": "catboost",
+    "onnx": "onnxruntime",
+    "skops": "skops",
+    "torchscript": "torch",
+    "torch-export": "torch",
+}
+"""The module that each format needs besides those it names."""
 PICKLES = ("pickle", "joblib")
 OLDEST_EXACT = (0, 20)
 """Older scikit-learn versions need interpreters that workers cannot use."""
@@ -70,7 +86,7 @@ def diagnose(file: ModelFileInfo, installed: Installed) -> Diagnosis:
         what=_what(file),
         written_with=dict(file.written_with),
         hints=_hints(file),
-        missing=_missing(file.imports, installed),
+        missing=_missing([*file.imports, READERS.get(file.container, "builtins")], installed),
         custom_classes=_custom_classes(file)[:MAX_CUSTOM],
         walls=known_walls(file.imports, file.written_with, installed.versions),
         environment=matching_spec(file),
@@ -154,7 +170,7 @@ def _what(file: ModelFileInfo) -> str:
     if file.compression:
         kind += f", compressed with {file.compression}"
     holds = f" that holds a {file.estimator.rpartition('.')[2]}" if file.estimator else ""
-    article = "An" if kind[0] == "X" else "A"
+    article = "An" if kind.startswith(("X", "ON", "ex")) else "A"
     return f"{article} {kind}{holds}."
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import file_kinds
+import format_inspection
 import pickle_rules
 import pickle_walk
+import skops_walk
 from errors import TooLargeError, UnsupportedFileError
 from model_types import ModelFileInfo, Safety
 from pickle_stream import GIBIBYTE, LimitError, compression_of, open_stream
@@ -69,12 +71,14 @@ def inspect_file(path: Path, name: str, *, max_decompressed: int = 2 * GIBIBYTE)
             name=display_name(name),
             size_bytes=size,
             sha256=sha256,
-            container=file_kinds.recognise(head) or "unknown",
+            container=file_kinds.kind_of(head, file) or "unknown",
             compression=compression,
         )
         if info.container in ("pickle", "unknown"):
             return _inspect_pickle(info, file, head, max_decompressed)
-        return _inspect_booster(info, file, head)
+        if info.container == "skops":
+            return _inspect_skops(info, file, max_decompressed)
+        return format_inspection.inspect_format(info, file, head)
 
 
 def display_name(name: str) -> str:
@@ -128,17 +132,43 @@ def _inspect_pickle(
     if not certain and (why := file_kinds.why_unsupported(head, file)):
         raise UnsupportedFileError(why)
     walk = pickle_walk.walk(file, max_bytes=max_decompressed)
-    if walk.error and walk.error.startswith("LimitError: The file decompresses"):
-        raise TooLargeError(walk.error.removeprefix("LimitError: "))
+    _refuse_too_large(walk)
     if walk.error and not certain and not walk.imports:
         message = (
-            "This is no model file that is known here: neither pickle, joblib, XGBoost nor "
-            "LightGBM. Save the fitted model with joblib.dump and upload that file."
+            "This is no model file that is known here: neither pickle, joblib, skops, ONNX, "
+            "XGBoost, LightGBM, CatBoost nor TorchScript. Save the fitted model with joblib.dump "
+            "and upload that file."
         )
         raise UnsupportedFileError(message)
     info.container = "joblib" if walk.has_inline_arrays else "pickle"
     info.protocol = walk.protocol
     info.decompressed_bytes = walk.n_bytes if info.compression else None
+    return _fill_in(info, walk)
+
+
+def _inspect_skops(info: ModelFileInfo, file: BinaryIO, max_decompressed: int) -> ModelFileInfo:
+    """Fill in what a walk over a skops archive finds; the same allow-list judges its names."""
+    if info.compression is not None:
+        message = f"Unpack the {info.compression} file and upload the model inside."
+        raise UnsupportedFileError(message)
+    walk = skops_walk.walk(file, max_bytes=max_decompressed)
+    _refuse_too_large(walk)
+    if walk.error and not walk.imports and not walk.problems:
+        message = (
+            f"This looks like a skops file but cannot be read ({walk.error}). Save the model again "
+            "with skops.io.dump."
+        )
+        raise UnsupportedFileError(message)
+    return _fill_in(info, walk)
+
+
+def _refuse_too_large(walk: Walk) -> None:
+    if walk.error and walk.error.startswith("LimitError: The file decompresses"):
+        raise TooLargeError(walk.error.removeprefix("LimitError: "))
+
+
+def _fill_in(info: ModelFileInfo, walk: Walk) -> ModelFileInfo:
+    """Fill in names, versions, the verdict and what lies at the root."""
     info.imports = sorted(f"{module}.{name}" for module, name in walk.imports)
     info.written_with = _versions(walk)
     _judge(info, walk)
@@ -202,8 +232,9 @@ def _versions(walk: Walk) -> dict[str, str]:
     """Return the library versions recorded in a pickle."""
     versions = dict(walk.versions)
     if walk.xgboost_handle is not None:
-        tail = walk.xgboost_handle
-        versions.update(_xgboost_version(tail.tail if isinstance(tail, Skipped) else tail))
+        handle = walk.xgboost_handle
+        tail = handle.tail if isinstance(handle, Skipped) else handle
+        versions.update(format_inspection.xgboost_version(tail))
     return versions
 
 
@@ -280,38 +311,3 @@ def _step_classes(root: Built) -> list[str]:
         return []
     pairs = [step for step in steps[:20] if isinstance(step, tuple) and len(step) == 2]
     return [class_path(estimator).rsplit(".", 1)[-1] for _, estimator in pairs]
-
-
-# ---------------------------------------------------------------- xgboost and lightgbm
-
-
-def _inspect_booster(info: ModelFileInfo, file: BinaryIO, head: bytes) -> ModelFileInfo:
-    """Fill in what the text or the ends of a booster file tell."""
-    file.seek(max(info.size_bytes - file_kinds.HEAD, 0))
-    tail = file.read()
-    info.safety = Safety.TRUSTED
-    info.reasons = ["The format holds numbers and names only; it cannot carry code."]
-    if info.compression is not None:
-        message = f"Unpack the {info.compression} file and upload the model inside."
-        raise UnsupportedFileError(message)
-    if info.container == "lightgbm-text":
-        info.estimator = "lightgbm.basic.Booster"
-        found = re.search(rb"\nobjective=([\w ]+)", head)
-    else:
-        info.estimator = "xgboost.core.Booster"
-        info.written_with = _xgboost_version(tail)
-        found = re.search(rb'"objective":\{"name":"([\w:]+)"', tail)
-    if found:
-        info.notes.append(f"Objective: {found.group(1).decode('ascii')}")
-    return info
-
-
-def _xgboost_version(tail: bytes) -> dict[str, str]:
-    """Return the version at the end of an XGBoost JSON or UBJSON model."""
-    text = re.findall(rb'"version":\s*\[(\d+),\s*(\d+),\s*(\d+)\]', tail)
-    if text:
-        return {"xgboost": b".".join(text[-1]).decode("ascii")}
-    binary = re.findall(rb"version\[#L[\x00-\xff]{8}i(.)i(.)i(.)", tail, re.DOTALL)
-    if binary:
-        return {"xgboost": ".".join(str(part[0]) for part in binary[-1])}
-    return {}

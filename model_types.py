@@ -52,7 +52,10 @@ class ModelFileInfo(TypedModel):
     name: str = Field(description="File name as uploaded, cleaned for display")
     size_bytes: int
     sha256: str
-    container: str = Field(description="pickle, joblib, xgboost-json, xgboost-ubj or lightgbm-text")
+    container: str = Field(
+        description="pickle, joblib, skops, onnx, xgboost-json, xgboost-ubj, lightgbm-text, "
+        "catboost-cbm, torchscript or torch-export"
+    )
     compression: str | None = None
     decompressed_bytes: int | None = Field(
         default=None, description="Size after decompression, of a compressed file read to its end"

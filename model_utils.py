@@ -353,7 +353,7 @@ def probe_row(info: ModelInfo) -> pd.DataFrame | None:
 def _plausible(feature: ModelFeature) -> Any:  # noqa: ANN401 - a cell of any kind
     if feature.categories:
         return feature.categories[0]
-    if feature.kind == "text":
+    if feature.kind in ("text", "categorical"):  # categories that the model keeps to itself
         return "text"
     if feature.kind == "datetime":
         return pd.Timestamp("2020-01-01")

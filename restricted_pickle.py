@@ -23,11 +23,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 import file_kinds
-import model_boosters
 import pickle_rules
 import pickle_walk
 import renamed_modules
-from pickle_stream import GIBIBYTE, Budget, Stream, StreamUnpickler, open_stream
+import skops_walk
+import worker_formats
+from pickle_stream import GIBIBYTE, Budget, LimitError, Stream, StreamUnpickler, open_stream
 
 MAX_DTYPE_DEPTH = 8
 RENAMED = "{} is now in {}: read with the present class, which may predict otherwise"
@@ -60,10 +61,12 @@ def load(file: BinaryIO, *, policy: str = "standard", max_bytes: int = 2 * GIBIB
     Parameters
     ----------
     file : binary file
-        A booster in xgboost's or lightgbm's own format, or a pickle, compressed by joblib or not.
+        A pickle, compressed by joblib or not, or a file in one of the formats of
+        ``worker_formats``.
     policy : {"strict", "standard", "custom"}
-        ``strict`` refuses every pickle, ``standard`` loads by the allow-list, ``custom`` runs
-        whatever code the file asks for.
+        ``strict`` refuses every pickle, ``standard`` loads pickles by the allow-list, ``custom``
+        runs whatever code the file asks for. The names of a skops file are judged by the
+        allow-list under ``strict`` too.
     max_bytes : int
         Bound on the decompressed size.
 
@@ -82,10 +85,10 @@ def load(file: BinaryIO, *, policy: str = "standard", max_bytes: int = 2 * GIBIB
         message = f"unknown policy {policy!r}; known are {', '.join(POLICIES)}"
         raise ValueError(message)
     file.seek(0)
-    container = file_kinds.recognise(file.read(file_kinds.HEAD))
+    container = file_kinds.kind_of(file.read(file_kinds.HEAD), file)
     if container not in (None, "pickle"):
-        file.seek(0)
-        return model_boosters.read_booster(file.read(max_bytes), container)
+        trusted = _skops_names(file, policy, max_bytes) if container == "skops" else []
+        return worker_formats.read_model(_whole(file, max_bytes), container, trusted)
     if policy == "custom":
         return _load_unrestricted(file)
     if policy == "strict":
@@ -93,6 +96,46 @@ def load(file: BinaryIO, *, policy: str = "standard", max_bytes: int = 2 * GIBIB
     refuse_unless_clean(pickle_walk.walk(file, max_bytes=max_bytes))
     stream = open_stream(file, max_bytes)
     return AllowListUnpickler(stream, Budget()).load_all()
+
+
+def _whole(file: BinaryIO, max_bytes: int) -> bytes:
+    """Return a file's bytes; its size is asked first, since reading reserves what is asked for."""
+    size = file.seek(0, 2)
+    if size > max_bytes:
+        message = f"the file has {size:,} bytes; {max_bytes:,} are the most"
+        raise LimitError(message)
+    file.seek(0)
+    return file.read(size)
+
+
+def _skops_names(file: BinaryIO, policy: str, max_bytes: int) -> list[str]:
+    """Return the names that a skops file may import: all of its own, once each was judged."""
+    walk = skops_walk.walk(file, max_bytes=max_bytes)
+    if policy != "custom":
+        refuse_unless_clean(walk)
+        for module, name in walk.imports:
+            value = _allowed(module, name)
+            if (module, name) in walk.called and not _may_be_called(module, name, value):
+                raise RefusedError([], [f"it calls {module}.{name} while loading"])
+    return [f"{module}.{name}" for module, name in walk.imports]
+
+
+def _allowed(module: str, name: str) -> Value:
+    """Return what a name stands for, or refuse where it is not what its text promised."""
+    try:
+        return pickle_rules.resolve(module, name)
+    except ModuleNotFoundError:
+        present = renamed_modules.present_module(module)
+        if present is None:
+            raise
+        warnings.warn(RENAMED.format(f"{module}.{name}", present), stacklevel=2)
+        return _allowed(present, name)
+    except LookupError as error:
+        raise RefusedError([f"{module}.{name}"], [str(error)]) from error
+
+
+def _may_be_called(module: str, name: str, value: Value) -> bool:
+    return pickle_rules.may_be_called(module, name) or pickle_rules.is_callable(value, {})
 
 
 def refuse_unless_clean(walk: pickle_walk.Walk) -> None:
@@ -163,22 +206,10 @@ class AllowListUnpickler(StreamUnpickler):
             raise RefusedError([f"{module}.{name}"], [])
         value = REPLACED.get((module, name))
         if value is None:
-            value = self._resolve(module, name)
+            value = _allowed(module, name)
         if verdict == pickle_rules.LEFT_OUT or pickle_rules.may_be_called(module, name):
             self.exact[id(value)] = value
         return value
-
-    def _resolve(self, module: str, name: str) -> Value:
-        try:
-            return pickle_rules.resolve(module, name)
-        except ModuleNotFoundError:
-            present = renamed_modules.present_module(module)
-            if present is None:
-                raise
-            warnings.warn(RENAMED.format(f"{module}.{name}", present), stacklevel=2)
-            return self._resolve(present, name)
-        except LookupError as error:
-            raise RefusedError([f"{module}.{name}"], [str(error)]) from error
 
     def persistent_load(self, pid: Value) -> Value:
         """Refuse objects outside the file."""

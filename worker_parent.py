@@ -64,7 +64,7 @@ PRELOADED = (
     *("sklearn.linear_model", "sklearn.mixture", "sklearn.model_selection", "sklearn.multiclass"),
     *("sklearn.multioutput", "sklearn.naive_bayes", "sklearn.neighbors", "sklearn.neural_network"),
     *("sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm", "sklearn.tree"),
-    *("xgboost", "lightgbm"),
+    *("xgboost", "lightgbm", "onnxruntime"),
     *("model_worker", "model_lowering", "isolation_probe"),
 )
 """Modules imported before the first fork; those that are not installed are left out."""
