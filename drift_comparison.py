@@ -23,6 +23,7 @@ from pydantic import Field
 import drift_count_tests as count_tests
 import drift_tests as number_tests
 from base_types import Histogram, TypedModel
+from drift_merge import Floats, Merged, merge
 from drift_profiles import (
     CategoryProfile,
     NumberProfile,
@@ -31,7 +32,7 @@ from drift_profiles import (
     category_histograms,
     number_histograms,
 )
-from drift_tests import Floats, Merged, TestResult
+from drift_tests import TestResult
 from report_types import DriftTest
 
 NORMAL_MIN_ROWS = 20
@@ -182,7 +183,7 @@ def _compare_numbers(
         outline = replace(outline, drawn=number_histograms(reference, current))
     if outline.unchecked:
         return outline
-    merged = number_tests.merge(reference.values, current.values)
+    merged = merge(reference.values, current.values)
     parts = _verdict_parts(merged, exact)
     evidence = _number_evidence(reference, current, thresholds, (merged, parts))
     usual = _usual_number_tests(reference, current, merged, parts) if full else ()

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from base_types import Estimate
 from drift import main_probability, prediction_labels
 from drift_count_tests import total_variation
+from drift_merge import merge
 from drift_profiles import align_counts, category_label, profile_categories, profile_numbers
-from drift_tests import merge, wasserstein
+from drift_tests import wasserstein
 from errors import ModelError
 from intervals import share_estimate
 from model_types import Model, ModelInfo, Predictions, Task

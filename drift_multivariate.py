@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drift import column_kinds
+from drift_merge import Floats, merge
 from drift_profiles import category_label
-from drift_tests import Floats, merge, rank_location
+from drift_tests import rank_location
 from report_types import DriftTest
 from schema_utils import Kind, Schema
 

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from base_types import Histogram
-from drift_tests import Floats, steps
+from drift_merge import BLOCK, Floats, steps
 from schema_utils import Kind
 
 MAX_BINS = 20
@@ -64,16 +64,34 @@ class NumberProfile:
         """Finite values."""
         return len(self.values)
 
-    @cached_property
+    @property
     def mean(self) -> float:
         """Mean of the finite values, 0 without any."""
-        return float(self.values.mean()) if len(self.values) else 0.0
+        return self._moments[0]
 
-    @cached_property
+    @property
     def std(self) -> float:
         """Standard deviation of the finite values, 0 without any."""
-        gaps = self.values - self.mean
-        return float(np.sqrt(np.einsum("i,i->", gaps, gaps) / max(1, len(gaps))))
+        return self._moments[1]
+
+    @cached_property
+    def _moments(self) -> tuple[float, float]:
+        """Mean and standard deviation, by blocks that stay in the processor's cache.
+
+        Summed around the median, which is never farther from the mean than the standard deviation:
+        so the difference of squares loses no digits.
+        """
+        n = len(self.values)
+        if not n:
+            return 0.0, 0.0
+        middle = float(self.values[n // 2])
+        total = squares = 0.0
+        for start in range(0, n, BLOCK):
+            gaps = self.values[start : start + BLOCK] - middle
+            total += float(gaps.sum())
+            squares += float(gaps.dot(gaps))
+        off = total / n
+        return middle + off, float(np.sqrt(max(0.0, squares / n - off * off)))
 
     @cached_property
     def scale(self) -> float:

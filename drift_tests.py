@@ -1,10 +1,10 @@
 """Two-sample statistics for numbers, all read from one shared sort and merge.
 
-Owns: ``Merged`` (two samples on one axis of distinct values) and every statistic between two
-samples of numbers. Statistics of categories and of binned values are in ``drift_count_tests``.
+Owns: every statistic between two samples of numbers. Statistics of categories and of binned values
+are in ``drift_count_tests``.
 
-Each column is sorted once (``numpy.sort``); ``merge`` joins two sorted samples in one linear pass
-and everything here is read from the result, which is why this is own code and not a loop over
+Each column is sorted once; ``drift_merge`` joins two sorted samples in one linear pass and
+everything here is read from its sums, which is why this is own code and not a loop over
 ``scipy.stats``: the same numbers for a small part of the time, and ``scipy.stats`` need not be
 imported at all. The tests hold every function against scipy.
 """
@@ -13,22 +13,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-Floats = NDArray[np.float64]
+from drift_merge import Floats, Merged
 
 EXACT_KS_MAX_ROWS = 1000
 """Above this size the asymptotic p-value is right to 2e-3 and the exact one takes milliseconds."""
-
-BLOCK = 10_000
-"""Values per block: an array of them fits into the processor's inner caches, and BLAS takes the
-dot product of no more than 10,000 values in the calling thread, without waking others."""
 
 MIN_ROWS = 5
 """Fewer values than this on either side carry no evidence worth a verdict."""
@@ -43,173 +38,6 @@ class TestResult(NamedTuple):
 
 
 TestResult.__test__ = False  # type: ignore[attr-defined]  # not a test class for pytest
-
-
-class Edge(NamedTuple):
-    """The last distinct value so far, and how many values of each sample are at or below it."""
-
-    value: float
-    reference: float
-    current: float
-
-
-class Merged:
-    """Two sorted samples and every sum over their merged order that a statistic needs.
-
-    Sums run over the distinct pooled values, block by block, so that intermediate arrays stay in
-    the processor's cache; most of the time would otherwise go into fetching fresh memory.
-
-    Attributes
-    ----------
-    reference, current : ndarray of float, shapes (n,) and (m,)
-        The samples, ascending.
-    n, m, total : float
-        Their sizes and the sum N of both.
-    n_distinct : int
-        Distinct pooled values.
-    largest_gap, area, squared_area : float
-        ``max |F - G|``, ``∫ |F - G| dx`` and ``∫ (F - G)² dx`` of the distribution functions.
-    reference_gap, current_gap : float
-        Per sample the sum of (pooled mid-rank - own rank)².
-    tail_weighted : float
-        ``Σ t (N M - B m)² / (B (N - B) - N t / 4)``: t ties, B pooled and M current values below.
-    current_rank, current_square : float
-        Sums of u and u² over the current sample, u = pooled mid-rank - (N + 1) / 2.
-    pooled_square, pooled_fourth : float
-        Sums of u² and u⁴ over both samples.
-    """
-
-    def __init__(self, reference: Floats, current: Floats) -> None:
-        self.reference, self.current = reference, current
-        self.n, self.m = float(len(reference)), float(len(current))
-        self.total = self.n + self.m
-        self.n_distinct = 0
-        self.largest_gap = self.area = self.squared_area = 0.0
-        self.reference_gap = self.current_gap = self.tail_weighted = 0.0
-        self.current_rank = self.current_square = 0.0
-        self.pooled_square = self.pooled_fourth = 0.0
-
-    def add_block(self, values: Floats, reference: Floats, current: Floats, last: Edge) -> Edge:
-        """Add the next distinct values, with both cumulative counts, to every sum."""
-        self.n_distinct += len(values)
-        old = steps(reference, last.reference)
-        new = steps(current, last.current)
-        self._add_areas(values, reference / self.n - current / self.m, last)
-        self._add_ranks(old, new, reference - old / 2, current - new / 2)
-        end = Edge(float(values[-1]), float(reference[-1]), float(current[-1]))
-        if end.reference - last.reference + end.current - last.current > len(values):
-            self.reference_gap += _within_ties(old)
-            self.current_gap += _within_ties(new)
-        return end
-
-    def _add_areas(self, values: Floats, difference: Floats, last: Edge) -> None:
-        heights = np.empty_like(difference)
-        heights[0] = last.reference / self.n - last.current / self.m
-        heights[1:] = difference[:-1]
-        widths = steps(values, last.value)
-        self.largest_gap = max(self.largest_gap, float(difference.max()), -float(difference.min()))
-        self.squared_area += float((heights * heights).dot(widths))
-        self.area += float(np.abs(heights, out=heights).dot(widths))
-
-    def _add_ranks(self, old: Floats, new: Floats, old_below: Floats, new_below: Floats) -> None:
-        """Add what depends on ranks; a value's ties count by half as below it."""
-        ties, below = old + new, old_below + new_below
-        rank = below - self.total / 2
-        square = rank * rank
-        self.current_rank += float(new.dot(rank))
-        self.current_square += float(new.dot(square))
-        tied_square = ties * square
-        self.pooled_square += float(tied_square.sum())
-        self.pooled_fourth += float(tied_square.dot(square))
-        # a value's pooled mid-rank less its own mid-rank is the other sample's values below it
-        self.reference_gap += float((new_below * new_below).dot(old))
-        self.current_gap += float((old_below * old_below).dot(new))
-        if ties[0] < self.total:
-            gap = self.total * new_below - below * self.m
-            spread = self.total**2 / 4 - square - self.total / 4 * ties
-            gap *= gap
-            gap /= spread
-            self.tail_weighted += float(gap.dot(ties))
-
-
-def steps(values: Floats, before: float = 0.0) -> Floats:
-    """Return the differences of neighbours, the first one to ``before`` (a lean ``np.diff``)."""
-    differences = np.empty_like(values)
-    differences[0] = values[0] - before
-    np.subtract(values[1:], values[:-1], out=differences[1:])
-    return differences
-
-
-def _within_ties(counts: Floats) -> float:
-    """Return the sum of (mid-rank - rank)² within ties of these sizes."""
-    return float((counts * counts).dot(counts) - counts.sum()) / 12
-
-
-def merge(reference: Floats, current: Floats) -> Merged:
-    """Put two samples on one axis in a single pass.
-
-    Parameters
-    ----------
-    reference, current : ndarray of float, shapes (n,) and (m,)
-        Sorted ascending, finite, neither empty.
-
-    Returns
-    -------
-    Merged
-        All sums over the merged order.
-
-    Raises
-    ------
-    ValueError
-        If a sample is empty.
-
-    Examples
-    --------
-    >>> merge(np.array([1.0, 2.0]), np.array([2.0])).area
-    0.5
-    """
-    if not len(reference) or not len(current):
-        msg = f"both samples need values, got {len(reference)} and {len(current)}"
-        raise ValueError(msg)
-    merged = Merged(reference, current)
-    last = Edge(float(min(reference[0], current[0])), 0.0, 0.0)
-    start = (0, 0)
-    for stop in _block_ends(reference, current):
-        parts = reference[start[0] : stop[0]], current[start[1] : stop[1]]
-        last = merged.add_block(*_merge_block(*parts, last), last)
-        start = stop
-    return merged
-
-
-def _block_ends(reference: Floats, current: Floats) -> Iterator[tuple[int, int]]:
-    """Cut both samples at the same values, so that a block has at most ``BLOCK`` without ties."""
-    half = BLOCK / 2 / (len(reference) + len(current))
-    steps_taken = [max(1, int(len(values) * half)) for values in (reference, current)]
-    cuts = [x[s - 1 :: s] for x, s in zip((reference, current), steps_taken, strict=True)]
-    every = np.sort(np.concatenate(cuts))[1::2]
-    every = np.append(every[every < max(reference[-1], current[-1])], np.inf)
-    found = [np.searchsorted(values, every, side="right") for values in (reference, current)]
-    previous = (0, 0)
-    for end in zip(found[0].tolist(), found[1].tolist(), strict=True):
-        if end != previous:
-            yield end
-        previous = end
-
-
-def _merge_block(reference: Floats, current: Floats, last: Edge) -> tuple[Floats, Floats, Floats]:
-    """Return the distinct values of both and how many of each sample are at or below each."""
-    values = np.concatenate((reference, current))
-    # a stable argsort of two sorted runs is one merge of them (timsort), linear in n + m
-    order = values.argsort(kind="stable")
-    values = values.take(order)
-    below = (order >= len(reference)).cumsum()
-    rank = np.arange(1, len(values) + 1)
-    ends = np.empty(len(values), dtype=np.bool_)
-    ends[-1] = True
-    np.not_equal(values[1:], values[:-1], out=ends[:-1])
-    if not ends.all():
-        values, below, rank = values[ends], below[ends], rank[ends]
-    return values, rank - below + last.reference, below + last.current
 
 
 def kolmogorov_smirnov(merged: Merged, *, exact: bool | None = None) -> TestResult:
@@ -234,6 +62,7 @@ def kolmogorov_smirnov(merged: Merged, *, exact: bool | None = None) -> TestResu
 
     Examples
     --------
+    >>> from drift_merge import merge
     >>> kolmogorov_smirnov(merge(np.array([1.0, 2.0]), np.array([2.0, 3.0]))).statistic
     0.5
     """
@@ -262,6 +91,7 @@ def wasserstein(merged: Merged) -> TestResult:
 
     Examples
     --------
+    >>> from drift_merge import merge
     >>> wasserstein(merge(np.array([0.0, 1.0]), np.array([2.0, 3.0]))).statistic
     2.0
     """
@@ -283,8 +113,7 @@ def cramer_von_mises(merged: Merged) -> TestResult:
         both as ``scipy.stats.cramervonmises_2samp(method="asymptotic")``.
     """
     n, m, total = merged.n, merged.m, merged.total
-    u = n * merged.reference_gap + m * merged.current_gap
-    statistic = u / (n * m * total) - (4 * n * m - 1) / (6 * total)
+    statistic = merged.cramer / (n * m * total**2)
     expected = (1 + 1 / total) / 6
     variance = (total + 1) * (4 * n * m * total - 3 * (n**2 + m**2) - 2 * n * m)
     variance /= 45 * total**2 * 4 * n * m
@@ -396,7 +225,7 @@ def rank_scale(merged: Merged) -> TestResult:
     spread = merged.pooled_fourth - merged.pooled_square * mean
     if spread <= 1e-12 * merged.pooled_fourth:  # all ranks equally far from the middle
         spread = 0.0
-    return _rank_score_test(merged, merged.current_square - merged.m * mean, spread)
+    return _rank_score_test(merged, merged.current_square, spread)
 
 
 def _rank_score_test(merged: Merged, score: float, spread: float) -> TestResult:
@@ -421,6 +250,7 @@ def rosenbaum(merged: Merged) -> TestResult:
 
     Examples
     --------
+    >>> from drift_merge import merge
     >>> rosenbaum(merge(np.array([1.0, 2.0]), np.array([0.0, 1.5, 2.0, 9.0]))).statistic
     0.5
     """

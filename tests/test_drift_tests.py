@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import drift_tests as dt
+from drift_merge import Merged, merge
 
 RNG = np.random.default_rng(7)
 SAMPLES = {
@@ -24,12 +25,12 @@ samples = pytest.mark.parametrize("name", SAMPLES)
 numbers = st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=40)
 
 
-def merged(name: str) -> dt.Merged:
-    return dt.merge(*(np.sort(values) for values in SAMPLES[name]))
+def merged(name: str) -> Merged:
+    return merge(*(np.sort(values) for values in SAMPLES[name]))
 
 
-def merge_lists(reference: list[float], current: list[float]) -> dt.Merged:
-    return dt.merge(np.sort(np.array(reference)), np.sort(np.array(current)))
+def merge_lists(reference: list[float], current: list[float]) -> Merged:
+    return merge(np.sort(np.array(reference)), np.sort(np.array(current)))
 
 
 @samples
@@ -47,7 +48,7 @@ def test_samples_of_many_blocks_give_the_same_sums(levels: int) -> None:
     """Ties that reach over the ends of blocks, and none at all, against scipy."""
     rng = np.random.default_rng(levels)
     old, new = rng.integers(0, levels, 20_000) * 1.0, rng.integers(0, levels, 9_000) * 1.0
-    both = dt.merge(np.sort(old), np.sort(new))
+    both = merge(np.sort(old), np.sort(new))
     assert both.n_distinct == len(np.unique(np.concatenate([old, new])))
     pairs = [
         (dt.wasserstein(both).statistic, stats.wasserstein_distance(old, new)),
@@ -62,8 +63,8 @@ def test_samples_of_many_blocks_give_the_same_sums(levels: int) -> None:
 def test_exact_p_value_is_used_up_to_a_thousand_rows() -> None:
     """The method is stated and changes just above the limit."""
     small, large = (np.arange(float(n)) for n in (1000, 1001))
-    assert dt.kolmogorov_smirnov(dt.merge(small, small)).method == "exact"
-    assert dt.kolmogorov_smirnov(dt.merge(small, large)).method == "asymptotic"
+    assert dt.kolmogorov_smirnov(merge(small, small)).method == "exact"
+    assert dt.kolmogorov_smirnov(merge(small, large)).method == "asymptotic"
 
 
 @samples
@@ -204,7 +205,7 @@ def test_wasserstein_scales_with_the_unit(reference: list[float], current: list[
 def test_empty_sample_is_refused() -> None:
     """The message says how many values it got."""
     with pytest.raises(ValueError, match="got 0 and 1"):
-        dt.merge(np.empty(0), np.ones(1))
+        merge(np.empty(0), np.ones(1))
 
 
 @given(st.lists(st.floats(0, 1), max_size=30))
