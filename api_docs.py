@@ -147,6 +147,7 @@ CURL_OF = {
     "get_default_policy": "curl -o gate.yaml 'BASE/policy/default?task=multiclass'",
     "get_report_schema": "curl BASE/report/schema",
     "get_everything": "curl -OJ BASE/runs/RUN_ID/everything.zip",
+    "get_charts": "curl -OJ 'BASE/runs/RUN_ID/charts.zip?kind=png'",
     "list_runs": "curl 'BASE/runs?verdict=fail&limit=10'",
     "get_run": "curl 'BASE/runs/RUN_ID?wait=20'",
     "get_report": "curl -o report.json BASE/runs/RUN_ID/report",

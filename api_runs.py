@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -240,11 +240,28 @@ def get_tables(run_id: RunId, store: StoreOf) -> Response:
     responses=_file("application/zip"),
 )
 def get_everything(run_id: RunId, store: StoreOf) -> Response:
-    """Return the report in every form, its tables and its policy in one archive."""
+    """Return the report in every form, its tables, charts and policy in one archive."""
     from report_bundle import zip_everything  # draws charts, see above
 
     name = {"Content-Disposition": f'attachment; filename="{run_id}-everything.zip"'}
     data = zip_everything(store.get_report(run_id))
+    return Response(data, media_type="application/zip", headers=name)
+
+
+@router.get(
+    "/runs/{run_id}/charts.zip",
+    operation_id="get_charts",
+    response_class=Response,
+    responses=_file("application/zip"),
+)
+def get_charts(
+    run_id: RunId, store: StoreOf, kind: Annotated[Literal["svg", "png"], Query()] = "svg"
+) -> Response:
+    """Return every chart of the report as pictures in one archive: SVG, or PNG for print."""
+    from report_bundle import zip_charts  # draws charts, see above
+
+    name = {"Content-Disposition": f'attachment; filename="{run_id}-charts.zip"'}
+    data = zip_charts(store.get_report(run_id), kind)
     return Response(data, media_type="application/zip", headers=name)
 
 

@@ -97,7 +97,7 @@ def test_the_doors_do_not_know_each_other() -> None:
 @pytest.mark.parametrize("module", ["api_handler", "views.common", "views.run_panel"])
 def test_a_door_starts_light(module: str) -> None:
     """Neither door imports scikit-learn, shap or scipy's statistics when it starts."""
-    heavy = {"sklearn", "shap", "scipy.stats", "xgboost", "lightgbm"}
+    heavy = {"sklearn", "shap", "scipy.stats", "xgboost", "lightgbm", "matplotlib"}
     code = f"import {module}, sys; print(sorted({heavy} & set(sys.modules)))"
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -111,7 +111,8 @@ def test_every_form_tells_of_the_gate() -> None:
 
 def test_everything_in_one_archive() -> None:
     """All forms are there, each the same as alone, and the same report gives the same bytes."""
-    report = gated()
+    report = make_empty_report()
+    report.gate, report.verdict = gated().gate, gated().verdict
     data = zip_everything(report)
     assert data == zip_everything(report)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

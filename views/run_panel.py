@@ -10,7 +10,6 @@ import jobs
 import reports
 from errors import MonitorError
 from formatting import duration, escape_markdown, look
-from report_bundle import zip_everything
 from report_types import RunStatus, Stage, TestReport
 from run_types import RunRecord
 from views import (
@@ -142,7 +141,7 @@ def _downloads(report: TestReport, stem: str) -> None:
     )
     download(
         "Everything (all of these, zipped)",
-        lambda: zip_everything(report),
+        lambda: _everything(report),
         f"{stem}-everything.zip",
         "application/zip",
         "run.everything",
@@ -162,6 +161,13 @@ def _downloads(report: TestReport, stem: str) -> None:
         "run.csv",
     )
     download(
+        "Charts (PNG, zipped)",
+        lambda: _charts(report),
+        f"{stem}-charts.zip",
+        "application/zip",
+        "run.charts",
+    )
+    download(
         "Summary (Markdown)",
         lambda: reports.render_markdown(report),
         f"{stem}.md",
@@ -175,6 +181,18 @@ def _downloads(report: TestReport, stem: str) -> None:
         "application/xml",
         "run.xml",
     )
+
+
+def _everything(report: TestReport) -> bytes:
+    from report_bundle import zip_everything  # draws pictures: imports only for who wants them
+
+    return zip_everything(report)
+
+
+def _charts(report: TestReport) -> bytes:
+    from report_bundle import zip_charts
+
+    return zip_charts(report, "png")
 
 
 @st.dialog("Delete this run?")
