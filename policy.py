@@ -7,11 +7,11 @@ Pure: what the baseline is was found by whoever calls.
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import yaml
 from pydantic import ValidationError
 
 from base_types import Estimate
@@ -183,7 +183,9 @@ def suggest_rule(name: str, number: Number | None) -> str:
 
 def _quoted(name: str) -> str:
     """Return a name as YAML reads it back."""
-    return name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    if _PLAIN.fullmatch(name):
+        return name
+    return yaml.safe_dump(name, default_style='"', allow_unicode=True, width=10_000).strip()
 
 
 def _baseline_of(report: TestReport | None) -> Baseline:

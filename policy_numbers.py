@@ -32,6 +32,9 @@ def gate_numbers(report: TestReport) -> dict[str, Number]:
             found.setdefault(number.name, number)
     for number in _further(report):
         found[number.name] = number
+    if report.validation is not None:
+        score = Estimate(value=report.validation.score)
+        found["data_score"] = Number("data_score", "Data", score, "", higher_is_better=True)
     return {name: number for name, number in found.items() if number.estimate.value is not None}
 
 
@@ -50,6 +53,10 @@ def _further(report: TestReport) -> list[Number]:
     for verdict in (BehaviourVerdict.BROKEN, BehaviourVerdict.SILENT):
         amount = float(sum(case.verdict is verdict for case in cases)) if cases else None
         values.append((f"{verdict.value}_cases", "Behaviour", amount, ""))
+    for case in cases:
+        if case.verdict is not BehaviourVerdict.SKIPPED:
+            broken = float(case.verdict is BehaviourVerdict.BROKEN)
+            values.append((f"broken.{case.id}", "Behaviour", broken, ""))
     return [
         Number(name, section, Estimate(value=value), unit, higher_is_better=False)
         for name, section, value, unit in values

@@ -102,7 +102,13 @@ class RunConfig(TypedModel):
         default=None, gt=0, description="Limit of p99; 10 times the median call by default"
     )
     load_seconds: float = Field(
-        default=0.0, ge=0, le=600, description="Budget for memory growth, GC and input form"
+        default=0.0,
+        ge=0,
+        le=600,
+        description="Budget for memory growth, GC, input form and several processes at once",
+    )
+    load_workers: int = Field(
+        default=4, ge=1, le=32, description="Most processes of the model called at once"
     )
     monotone: dict[str, Literal["up", "down"]] = Field(
         default_factory=dict, description="Columns with which the answer may only rise or fall"

@@ -7,6 +7,8 @@ Needs Python 3.9+ and ``requests``. Without a model it trains a small one (that 
     python client_api_example.py model.pkl --sample data.csv --target y \
         --policy gate.yaml --baseline main --label branch=main --label commit=1a2b3c \
         --junit out.xml --summary out.md --json report.json --html report.html
+    python client_api_example.py model.pkl --sample data.csv --target y --weight-column w \
+        --option load_seconds=10 --option monotone='{"age": "up"}'
     python client_api_example.py model.pkl --sample data.csv --target y --local
 
 ``--local`` needs no server: it runs the test here, with the product's own modules (this file lies
@@ -311,6 +313,17 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", type=label)
     parser.add_argument("--rows", type=int, help="rows to test on")
     parser.add_argument("--seed", type=int, help="same seed, same numbers")
+    parser.add_argument("--positive-class", help="of two classes the one that counts")
+    parser.add_argument("--weight-column", help="column that says what each row counts for")
+    parser.add_argument("--group-column", help="column whose groups should be treated alike")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        type=label,
+        help='any other option, as JSON: load_seconds=10, monotone=\'{"age": "up"}\'',
+    )
     parser.add_argument("--html", type=Path, help="write the HTML report here")
     parser.add_argument("--json", type=Path, help="write the whole report as JSON here")
     parser.add_argument("--junit", type=Path, help="write the checks as JUnit XML here")
@@ -330,10 +343,25 @@ def label(text: str) -> tuple[str, str]:
     return name, value
 
 
+def json_or_text(text: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
+    """Read the value of an option."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def request_fields(options: argparse.Namespace) -> dict[str, str]:
     """Return the form fields beside the files."""
-    changes = {"n_rows": options.rows, "seed": options.seed}
+    changes = {
+        "n_rows": options.rows,
+        "seed": options.seed,
+        "positive_class": options.positive_class,
+        "weight_column": options.weight_column,
+        "group_column": options.group_column,
+    }
     given = {name: value for name, value in changes.items() if value is not None}
+    given |= {name: json_or_text(value) for name, value in options.option}
     fields = {
         "source": "client",
         "target": options.target,

@@ -34,6 +34,10 @@ class Draft:
         The uploaded sample and its header.
     target : str or None
         Column that holds the labels; None lets the product recognise it by name.
+    targets : list of str
+        The same for a model with several outputs.
+    weight_column : str or None
+        Column that says what each row counts for.
     json_schema : Schema or None
         A schema uploaded as JSON.
     previews : dict
@@ -49,10 +53,17 @@ class Draft:
     sample_sha256: str | None = None
     sample_name: str | None = None
     target: str | None = None
+    targets: list[str] = field(default_factory=list)
+    weight_column: str | None = None
     json_schema: Schema | None = None
     uploads_seen: set[str] = field(default_factory=set)
     previews: dict[str, TestReport] = field(default_factory=dict)
     editor_version: int = 0
+
+    def forget_sample(self) -> None:
+        """Forget the sample and what was said of its columns."""
+        self.sample_sha256 = self.sample_name = self.target = self.weight_column = None
+        self.targets = []
 
     def request(self, config: RunConfig, hand_schema: Schema | None = None) -> RunRequest:
         """Return the request this draft stands for."""
@@ -89,9 +100,14 @@ def read_preview(store: Store, draft: Draft) -> TestReport | None:
     BusyError
         The queue is full.
     """
-    request = draft.request(
-        RunConfig(n_rows=PREVIEW_ROWS, target=draft.target, stages=PREVIEW_STAGES)
-    ).model_copy(update={"purpose": "preview"})
+    config = RunConfig(
+        n_rows=PREVIEW_ROWS,
+        target=draft.target,
+        targets=draft.targets,
+        weight_column=draft.weight_column,
+        stages=PREVIEW_STAGES,
+    )
+    request = draft.request(config).model_copy(update={"purpose": "preview"})
     key = request.model_dump_json(by_alias=True)
     if key not in draft.previews:
         run_id = jobs.submit(store, request, actor=actor())

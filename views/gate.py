@@ -18,6 +18,7 @@ from policy_types import Policy
 from report_types import GateResult, RunStatus, TestReport
 from run_types import RunFilter, RunRecord
 from views.common import badge, open_store, show_notes, when
+from views.policy_lines import EDITOR, keep_policy, policy_text
 
 MOST_RUNS = 50
 EDITOR_STYLE = """
@@ -26,7 +27,6 @@ EDITOR_STYLE = """
     white-space: pre; overflow-x: auto;}
 </style>
 """
-EDITOR = "gate.text"  # its dot becomes a dash in the style above
 
 
 def show() -> None:
@@ -98,7 +98,7 @@ def _label(run: RunRecord) -> str:
 def _show_tools(report: TestReport) -> None:
     task = report.model.info.task if report.model.info else Task.BINARY
     if EDITOR not in st.session_state:
-        st.session_state[EDITOR] = default_policy(task)
+        st.session_state[EDITOR] = policy_text(task)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = st.selectbox(
             "Begin with the default for",
@@ -136,6 +136,7 @@ def _edit(report: TestReport) -> Policy | None:
     text = st.text_area(
         "Policy (YAML or JSON)", key=EDITOR, height=560, help="Ctrl+Enter applies your changes."
     )
+    keep_policy(text)
     try:
         return read_policy(text)
     except PolicyError as error:

@@ -23,6 +23,7 @@ from views import (
     section_summary,
 )
 from views.common import badge, download, open_store, when
+from views.policy_lines import offer_numbers, show_policy_link
 from views.sign_in import actor
 
 SECTIONS: dict[str, Callable[[TestReport], None]] = {
@@ -208,7 +209,9 @@ def _confirm_delete(record: RunRecord) -> None:
 
 def _show_sections(report: TestReport) -> None:
     tabs = st.tabs(list(SECTIONS), key="section", on_change="rerun", bind="query-params")
-    for tab, show in zip(tabs, SECTIONS.values(), strict=True):
+    show_policy_link()
+    for tab, (name, show) in zip(tabs, SECTIONS.items(), strict=True):
         if tab.open:
             with tab:
                 show(report)
+                offer_numbers(report, name)

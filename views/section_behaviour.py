@@ -6,8 +6,10 @@ import streamlit as st
 
 from figures_performance import behaviour_summary, noise_robustness
 from formatting import escape_markdown, percent
+from policy_edit import case_rule
 from report_types import BehaviourCase, BehaviourVerdict, TestReport
 from views.common import badge, section_missing, show_chart, show_notes, theme
+from views.policy_lines import offer_rule
 
 GROUPS = {
     "consistency": ("Consistency", "The same rows must give the same answers."),
@@ -33,7 +35,7 @@ def show(report: TestReport) -> None:
             st.subheader(title)
             st.caption(sentence)
             for case in sorted(cases, key=_severity):
-                _show_case(case)
+                _show_case(case, report)
     show_notes(section.notes)
 
 
@@ -48,7 +50,7 @@ def _severity(case: BehaviourCase) -> int:
     return worst_first.index(case.verdict)
 
 
-def _show_case(case: BehaviourCase) -> None:
+def _show_case(case: BehaviourCase, report: TestReport) -> None:
     mark, what, why = st.columns([1.5, 5, 2.6])
     mark.markdown(badge(case.verdict.value))
     share = f" ({percent(case.affected_share)} of rows changed)" if case.affected_share else ""
@@ -57,3 +59,6 @@ def _show_case(case: BehaviourCase) -> None:
         f"{escape_markdown(case.came_back)}{share}"
     )
     why.caption(escape_markdown(case.why))
+    if case.verdict is not BehaviourVerdict.SKIPPED:
+        with why:
+            offer_rule(case_rule(case.id), report, f"case.{case.id}")

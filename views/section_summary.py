@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from base_types import Estimate
 from formatting import (
@@ -14,9 +15,11 @@ from formatting import (
     with_unit,
 )
 from glossary import explain, title
+from policy import suggest_rule
 from report_types import Check, GateResult, TestReport, Verdict
 from run_summary import main_metric
 from views.common import badge, section_missing, show_notes, show_tile
+from views.policy_lines import offer_rule
 
 BANNERS = {
     Verdict.PASS: (st.success, ":material/check_circle:", "Pass"),
@@ -34,7 +37,7 @@ def show(report: TestReport) -> None:
         _show_gate(report.gate)
     section_missing(report.model, "Loading the model")
     _show_numbers(report)
-    _show_checks(report.verdict.checks)
+    _show_checks(report)
     show_notes(report.schema_.warnings + report.data.warnings)
 
 
@@ -96,7 +99,8 @@ def _range(value: Estimate) -> str:
     return f"{number(value.low, digits=3)} – {number(value.high, digits=3)} (95 %)"
 
 
-def _show_checks(checks: list[Check]) -> None:
+def _show_checks(report: TestReport) -> None:
+    checks = report.verdict.checks
     st.subheader("Checks")
     counted = dict.fromkeys(Verdict, 0)
     for check in checks:
@@ -104,10 +108,13 @@ def _show_checks(checks: list[Check]) -> None:
     parts = [f"{badge(verdict.value)} {count}" for verdict, count in counted.items() if count]
     st.markdown("&ensp;".join(parts))
     for check in checks:
-        _show_check(check)
+        limit = _show_check(check)
+        with limit:
+            offer_rule(suggest_rule(check.id, None), report, check.id)
 
 
-def _show_check(check: Check) -> None:
+def _show_check(check: Check) -> DeltaGenerator:
+    """Show a check; return the place at its right end."""
     mark, text, limit = st.columns([1.4, 6, 1.7])
     mark.markdown(badge(check.verdict.value))
     text.markdown(f"**{escape_markdown(check.title)}**  \n{escape_markdown(check.reason)}")
@@ -117,3 +124,4 @@ def _show_check(check: Check) -> None:
             f"limit {sign} {with_unit(check.threshold, check.unit)}",
             help=check.threshold_source or None,
         )
+    return limit

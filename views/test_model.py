@@ -30,6 +30,8 @@ from views.draft import Draft, current_draft, read_preview, start_over
 from views.run_panel import show_run
 from views.sign_in import actor
 from views.start import store_example, store_file
+from views.test_options import advanced_options
+from views.test_roles import choose_roles
 
 OPTIONAL_STAGES = [
     Stage.PERFORMANCE,
@@ -162,17 +164,18 @@ def _sample_step(draft: Draft) -> None:
     if uploaded is not None and uploaded.file_id not in draft.uploads_seen:
         draft.uploads_seen.add(uploaded.file_id)
         try:
-            draft.sample_sha256 = store_file(
+            stored = store_file(
                 uploaded, kind="sample", name=uploaded.name, limit_bytes=settings().max_sample_bytes
             )
-            draft.sample_name, draft.target = uploaded.name, None
+            draft.forget_sample()
+            draft.sample_sha256, draft.sample_name = stored, uploaded.name
         except MonitorError as error:
             st.error(escape_markdown(error), icon=":material/cancel:")
     if draft.sample_name:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/table: **{escape_markdown(draft.sample_name)}**")
             if st.button("Remove", key="test.sample.remove", icon=":material/close:"):
-                draft.sample_sha256 = draft.sample_name = draft.target = None
+                draft.forget_sample()
                 st.rerun()
 
 
@@ -193,7 +196,7 @@ def _preview(draft: Draft) -> TestReport | None:
 
 def _schema_step(draft: Draft, preview: TestReport) -> Schema | None:
     _show_model(preview)
-    _target_choice(draft, preview)
+    choose_roles(draft, preview)
     schema = preview.schema_.data_schema
     if schema is None:
         st.error(escape_markdown(preview.schema_.reason or "No columns are known."))
@@ -223,27 +226,6 @@ def _show_model(preview: TestReport) -> None:
     )
     for warning in preview.model.warnings:
         st.warning(escape_markdown(warning), icon=":material/warning:")
-
-
-def _target_choice(draft: Draft, preview: TestReport) -> None:
-    columns = [column.name for column in preview.data.columns]
-    if not draft.sample_sha256 or not columns:
-        return
-    found = preview.data.target
-    header = preview.schema_.sample_columns or columns
-    options = ["(none)", *header]
-    chosen = st.selectbox(
-        "Column with the right answers",
-        options,
-        index=options.index(found) if found in options else 0,
-        key=f"test.target.{draft.sample_sha256}",
-        help="Its values are compared with the predictions; they never reach the model.",
-        width=320,
-    )
-    wanted = None if chosen == "(none)" else chosen
-    if wanted is not None and wanted != found:
-        draft.target = wanted
-        st.rerun()
 
 
 def _edit_schema(draft: Draft, schema: Schema) -> Schema | None:
@@ -330,7 +312,7 @@ def _upload_schema(draft: Draft) -> None:
 
 def _run_step(draft: Draft, preview: TestReport, schema: Schema | None) -> None:
     st.subheader("4 · Run")
-    config = _options(draft, preview)
+    config = _options(draft, preview, schema)
     if schema is not None:
         _show_rows(preview, schema, config)
     reason = _why_not(preview, schema)
@@ -358,7 +340,7 @@ def _why_not(preview: TestReport, schema: Schema | None) -> str | None:
     return None
 
 
-def _options(draft: Draft, preview: TestReport) -> RunConfig:
+def _options(draft: Draft, preview: TestReport, schema: Schema | None) -> RunConfig:
     left, middle, right = st.columns(3)
     n_rows = left.number_input(
         "Rows", 10, 1_000_000, 1000, 100, key="test.rows", persist_state="session"
@@ -400,9 +382,12 @@ def _options(draft: Draft, preview: TestReport) -> RunConfig:
         n_rows=int(n_rows),
         seed=int(seed),
         target=draft.target or preview.data.target,
+        targets=draft.targets,
+        weight_column=draft.weight_column,
         stages=[stage for stage in Stage if stage not in OPTIONAL_STAGES or stage in chosen],
         explain_seconds=float(seconds),
         positive_class=positive,
+        **advanced_options(draft, preview, schema),
     )
 
 
