@@ -29,6 +29,7 @@ from model_sessions import (
 from report_types import Cell
 from storage import Store
 from strict_json import read_json
+from word_types import TextExplanation
 
 router = APIRouter(tags=["explanations"])
 
@@ -112,6 +113,9 @@ class ExplainAnswer(TypedModel):
     classes: list[str] = Field(description="Columns of probabilities")
     probabilities: list[list[float]]
     outputs: list[ExplainedValues]
+    texts: list[TextExplanation] = Field(
+        default_factory=list, description="Text columns by word, one entry per column and output"
+    )
     notes: list[str]
 
 
@@ -204,6 +208,7 @@ def _answer(answers: RowAnswers) -> ExplainAnswer:
             )
             for output in section.outputs
         ],
+        texts=section.texts,
         notes=section.notes,
     )
 

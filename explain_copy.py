@@ -309,7 +309,7 @@ def _checked(info: ModelInfo, lowered: Lowered, copy: _Copy, case: _Case) -> tup
     for matrix in matrices:
         margins = copy.evaluate(matrix)
         for target, link, space in lowered.meta["forms"]:
-            gap = _gap(info, case.answers, _linked(lowered, link, margins), target)
+            gap = answer_gap(info, case.answers, linked(lowered, link, margins), target)
             if gap <= 1:
                 return replace(case, matrix=matrix), cast("Space", space)
             smallest = min(smallest, gap)
@@ -319,7 +319,7 @@ def _checked(info: ModelInfo, lowered: Lowered, copy: _Copy, case: _Case) -> tup
     raise NoCopyError(message + ".")
 
 
-def _gap(info: ModelInfo, answers: Predictions, copied: Floats, target: str) -> float:
+def answer_gap(info: ModelInfo, answers: Predictions, copied: Floats, target: str) -> float:
     """Return the largest difference between copy and model in units of the tolerance."""
     given = {"proba": answers.y_proba, "score": answers.y_score, "pred": answers.y_pred}[target]
     if given is None or (target == "pred" and info.task is not Task.REGRESSION):
@@ -338,7 +338,7 @@ def _gap(info: ModelInfo, answers: Predictions, copied: Floats, target: str) -> 
     return float(difference.max() / tolerance)
 
 
-def _linked(lowered: Lowered, link: str, margins: Floats) -> Floats:
+def linked(lowered: Lowered, link: str, margins: Floats) -> Floats:
     """Return what the margins mean."""
     if link == "isolation":
         length, offset = lowered.meta["isolation"]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from base_types import Label, Status
 from errors import ModelError
 from explain_opinion import Evidence, second_opinion
+from explain_words import explain_texts
 from explainability import explain_section
 from explanation import plain_cell
 from labels import match_labels
@@ -121,10 +122,32 @@ def explain_run(
         )
     except ModelError as error:
         section.notes.append(f"There is no second opinion: the model failed ({error}).")
+    _add_words(section, model, tested, rows, config)
     section.row_numbers = tested.number_of(rows)
     section.background_numbers = tested.number_of(background.index.to_numpy())
     _add_answers(section, tested, rows, model)
     return section
+
+
+def _add_words(
+    section: ExplanationSection,
+    model: Model,
+    tested: TestedRows,
+    rows: NDArray[np.int64],
+    config: RunConfig,
+) -> None:
+    """Explain text columns of the explained rows by their words; a failure is a note."""
+    try:
+        section.texts = explain_texts(
+            model,
+            tested.frame.iloc[rows],
+            tested.kinds,
+            seconds=config.explain_seconds,
+            seed=config.seed,
+            positive_class=config.positive_class,
+        )
+    except ModelError as error:
+        section.notes.append(f"Texts are not explained by word: the model failed ({error}).")
 
 
 def _is_finite(section: ExplanationSection) -> bool:

@@ -2,7 +2,8 @@
 
 Owns: ``section_charts``, which the report and the run page share, so that both show the same. The
 builders themselves are in ``figures_performance``, ``figures_quality``, ``figures_drift``,
-``figures_explain``, ``figures_opinion`` and ``figures_history``; most are re-exported here.
+``figures_explain``, ``figures_words``, ``figures_opinion`` and ``figures_history``; most are
+re-exported here.
 """
 
 from __future__ import annotations
@@ -48,8 +49,10 @@ from figures_quality import (
     slice_dots,
     threshold_curve,
 )
+from figures_words import word_bars
 from glossary import title
 from report_types import ExplanationSection, OutputExplanation, TestReport
+from word_reading import words_of
 
 __all__ = [
     "COLOUR_SWAP",
@@ -169,6 +172,8 @@ def _explanations(report: TestReport, theme: Theme) -> _Named:
                 dependence(section, output, item.feature, theme),
             )
         yield f"waterfall_{number}", waterfall(section, output, telling_row(output), theme)
+        for place, text in enumerate(words_of(section, output.output)):
+            yield f"words_{number}_{place}", word_bars(text, theme)
     opinion = section.opinion
     if opinion is None:
         return

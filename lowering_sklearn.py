@@ -1,4 +1,4 @@
-"""Linear models and scikit-learn's trees as plain arrays.
+"""Linear models, naive Bayes of counts and scikit-learn's trees as plain arrays.
 
 Owns: the readers of linear models, decision trees, forests, gradient boosting and histogram
 gradient boosting. Runs in the model's process (numpy only, Python 3.7 syntax); the arrays are
@@ -40,6 +40,22 @@ def lower_linear(estimator: Any) -> Any:
         offset = offset - coef @ np.asarray(center, dtype=np.float64)
     meta = {"kind": "linear", "forms": _linear_forms(estimator, coef.shape[0])}
     return meta, {"coef": coef, "intercept": np.array(offset)}
+
+
+def lower_naive_bayes(estimator: Any) -> Any:
+    """Return multinomial or complement naive Bayes: log-likelihoods are linear in the counts.
+
+    ``predict_proba`` is the softmax of counts × log-probabilities + log-priors (Manning,
+    Raghavan and Schütze, 2008, section 13.2); the complement form has no priors.
+    """
+    coef = np.asarray(estimator.feature_log_prob_, dtype=np.float64)
+    prior = np.asarray(estimator.class_log_prior_, dtype=np.float64)
+    if type(estimator).__name__ == "ComplementNB" and len(coef) > 1:
+        prior = np.zeros(len(coef))
+    if len(coef) != 2:
+        return {"kind": "linear", "forms": SOFTMAX}, {"coef": coef, "intercept": prior}
+    arrays = {"coef": coef[1:] - coef[:1], "intercept": prior[1:] - prior[:1]}
+    return {"kind": "linear", "forms": SIGMOID}, arrays
 
 
 def _linear_forms(estimator: Any, n_outputs: int) -> list[list[str]]:
@@ -219,4 +235,6 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "GradientBoostingRegressor": lower_gradient_boosting,
     "HistGradientBoostingClassifier": lower_hist_gradient_boosting,
     "HistGradientBoostingRegressor": lower_hist_gradient_boosting,
+    "MultinomialNB": lower_naive_bayes,
+    "ComplementNB": lower_naive_bayes,
 }

@@ -149,7 +149,10 @@ def model_input(frame: Fitted, input_form: str, features: list[dict[str, Any]]) 
         category = sys.modules["pandas"].CategoricalDtype
         return frame.astype({name: category(labels) for name, labels in known.items()})
     if input_form == "text":
-        return [str(text) for text in frame.iloc[:, 0]]
+        texts = frame.iloc[:, 0]
+        pairs = zip(texts, texts.isna())  # noqa: B905 - Python 3.7
+        # a missing text stays missing: what the model makes of it is the model's affair
+        return [text if missing else str(text) for text, missing in pairs]
     if input_form == "records":
         return frame.to_dict("records")
     return frame.to_numpy()

@@ -20,6 +20,7 @@ import model_policy
 import table_reader
 from errors import BusyError, NotFoundError, RowsError
 from explain_request import draw_rows
+from explain_words import explain_texts
 from explainability import explain
 from model_sessions import Question, RowAnswers
 from model_types import Predictions, class_names
@@ -79,6 +80,14 @@ class ModelSession:
             seed=opened.seed,
             positive_class=opened.positive_class,
         ).to_section()
+        explanation.texts = explain_texts(
+            opened.model,
+            frame.iloc[explanation.row_numbers],
+            {feature.name: feature.kind for feature in opened.schema.inputs},
+            seconds=question.seconds,
+            seed=opened.seed,
+            positive_class=opened.positive_class,
+        )
         if question.base_rows is not None:
             explanation.row_numbers = [question.base_rows[at] for at in explanation.row_numbers]
         proba = predictions.y_proba

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -178,6 +178,35 @@ class Lowered:
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class SparseRows:
+    """Rows of a matrix without their zeros (compressed sparse rows).
+
+    Parameters
+    ----------
+    data : ndarray of float, shape (m,)
+    indices : ndarray of int, shape (m,)
+        Column of each value.
+    indptr : ndarray of int, shape (n + 1,)
+        Where each row begins and the last one ends.
+    width : int
+        Columns of the matrix.
+    """
+
+    data: NDArray[np.float64]
+    indices: NDArray[np.int64]
+    indptr: NDArray[np.int64]
+    width: int
+
+    def row(self, at: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return columns and values of one row."""
+        part = slice(int(self.indptr[at]), int(self.indptr[at + 1]))
+        return self.indices[part], self.data[part]
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+
 class Model(Protocol):
     """The only way to a model. Every method raises ``errors.ModelError`` when the model fails."""
 
@@ -212,6 +241,15 @@ class Model(Protocol):
 
     def lower(self) -> Lowered | None:
         """Return the model as arrays, or None where no exact form is known."""
+        ...
+
+
+@runtime_checkable
+class SparseModel(Model, Protocol):
+    """A model whose transformed rows can be had without their zeros."""
+
+    def transform_sparse(self, frame: pd.DataFrame) -> SparseRows:
+        """Matrix that reaches the final estimator, without its zeros."""
         ...
 
 

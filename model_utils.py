@@ -28,6 +28,7 @@ from model_types import (
     ModelFileInfo,
     ModelInfo,
     Predictions,
+    SparseRows,
     Task,
     TimedCalls,
 )
@@ -272,6 +273,15 @@ class ModelHandle:
         )
         return _array(reply, "matrix", (len(frame), None)).astype(np.float64, copy=False)
 
+    def transform_sparse(self, frame: pd.DataFrame) -> SparseRows:
+        """Matrix that reaches the final estimator, without its zeros."""
+        reply = self._ask(
+            {"op": "transform_sparse"}, frame, doing="transforming", max_bytes=MAX_ANSWER_BYTES
+        )
+        data, indices = _array(reply, "data", (None,)), _array(reply, "indices", (None,))
+        indptr = _array(reply, "indptr", (len(frame) + 1,))
+        return _checked_rows(data, indices, indptr, reply.header.get("width"))
+
     def lower(self) -> Lowered | None:
         """Return the model as arrays, or None where no exact form is known."""
         reply = self._ask({"op": "lower"}, doing="being read", max_bytes=MAX_LOWERED_BYTES)
@@ -418,6 +428,20 @@ def _array(reply: Reply, name: str, shape: tuple[int | None, ...]) -> NDArray[An
         have = " × ".join(map(str, values.shape))
         _refuse(f"{name} of {have}, expected {want}")
     return values
+
+
+def _checked_rows(
+    data: NDArray[Any], indices: NDArray[Any], indptr: NDArray[Any], width: object
+) -> SparseRows:
+    """Return sparse rows whose places all lie inside the matrix."""
+    if not isinstance(width, int) or indices.dtype.kind != "i" or indptr.dtype.kind != "i":
+        _refuse("sparse rows of an unknown form")
+    ends = indptr[0] == 0 and indptr[-1] == len(data) == len(indices)
+    inside = not len(indices) or 0 <= indices.min() <= indices.max() < width
+    if not (ends and inside and (np.diff(indptr) >= 0).all()):
+        _refuse("sparse rows that do not fit together")
+    cells = data.astype(np.float64, copy=False)
+    return SparseRows(cells, indices.astype(np.int64), indptr.astype(np.int64), width)
 
 
 def _decoded(codes: NDArray[Any], info: ModelInfo) -> NDArray[Any]:

@@ -49,6 +49,7 @@ class Session:
             "time": self._time,
             "memory": self._memory,
             "transform": self._transform,
+            "transform_sparse": self._transform_sparse,
             "lower": self._lower,
             "probe": self._probe,
         }
@@ -103,6 +104,12 @@ class Session:
         transform = _lowering("transform")
         rows = self.predictor.inputs(request.frame())
         return {}, {"matrix": transform(self.predictor.estimator, rows)}
+
+    def _transform_sparse(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+        transform = _lowering("transform_sparse")
+        rows = self.predictor.inputs(request.frame())
+        width, arrays = transform(self.predictor.estimator, rows)
+        return {"width": width}, arrays
 
     def _lower(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         lowered = _lowering("lower")(self.predictor.estimator)

@@ -24,6 +24,7 @@ from glossary import title
 from model_types import Task
 from report_types import TestReport
 from run_summary import main_metric
+from word_reading import telling_sentence, telling_text
 
 
 class Fact(NamedTuple):
@@ -141,6 +142,10 @@ def _explanations(report: TestReport) -> Iterator[Fact]:
     yield Fact("Rows sent to the model", number(section.n_model_calls))
     yield Fact("Relative error", percent(section.relative_error), "relative_error")
     yield Fact("Additivity gap", number(section.additivity_gap), "additivity_gap")
+    telling = telling_text(section.texts[0]) if section.texts else None
+    if telling is not None:
+        row = section.row_numbers[telling.position]
+        yield Fact(f"Words of row {row}", telling_sentence(section.texts[0]), "word_contribution")
 
 
 def _data(report: TestReport) -> Iterator[Fact]:

@@ -16,6 +16,7 @@ from formatting import csv_safe, plain_text
 from opinion_types import SecondOpinion
 from report_findings import further_tables
 from report_types import Cell, Check, ScenarioResult, TestReport
+from word_types import TextExplanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,9 +423,28 @@ def _explanations(report: TestReport) -> Iterator[Table]:
         for item in output.importance
     ]
     yield Table("importance", "Importance", columns, rows)
+    if report.explanations.texts:
+        yield _words(report.explanations.texts)
     opinion = report.explanations.opinion
     if opinion is not None:
         yield from _opinion(opinion)
+
+
+def _words(texts: Sequence[TextExplanation]) -> Table:
+    columns = (
+        Column("output"),
+        Column("column"),
+        Column("word"),
+        Column("importance"),
+        Column("word_contribution"),
+        Column("n_texts", title="Texts with it"),
+    )
+    rows: list[list[Cell]] = [
+        [text.output, text.column, item.word, item.importance, item.effect, item.n_texts]
+        for text in texts
+        for item in text.importance
+    ]
+    return Table("words", "Words", columns, rows)
 
 
 def _opinion(opinion: SecondOpinion) -> Iterator[Table]:

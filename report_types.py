@@ -26,6 +26,7 @@ from quality_types import QualityDetails
 from reach_types import Reach
 from schema_utils import Schema
 from validation_types import ValidationSection
+from word_types import TextExplanation
 
 SCHEMA_VERSION = 1
 
@@ -603,6 +604,9 @@ class ExplanationSection(Section):
     classes: list[str] = Field(default_factory=list, description="Columns of probabilities")
     probabilities: list[list[float]] = Field(default_factory=list, description="(rows, classes)")
     opinion: SecondOpinion | None = None
+    texts: list[TextExplanation] = Field(
+        default_factory=list, description="Text columns by word, one entry per column and output"
+    )
     notes: list[str] = Field(default_factory=list)
 
 

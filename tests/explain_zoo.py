@@ -407,7 +407,7 @@ def opaque_kinds() -> list[Kind]:
         *(Kind(name, model, "yes", ENUMERATED) for name, model in of_yes.items()),
         *(Kind(name, model, "three", ENUMERATED) for name, model in of_three.items()),
         *(Kind(name, model, "none", ENUMERATED) for name, model in alone.items()),
-        Kind("multinomial bayes", naive_bayes.MultinomialNB(), "three", ENUMERATED, "positive"),
+        Kind("multinomial bayes", naive_bayes.MultinomialNB(), "three", LINEAR, "positive"),
         Kind("chain", chain, "labels", ENUMERATED),
         Kind("chain of numbers", multioutput.RegressorChain(lm.Ridge()), "numbers", ENUMERATED),
         Kind("nearest, labels", neighbors.KNeighborsClassifier(), "labels", ENUMERATED),

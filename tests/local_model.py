@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import model_describe
 import model_lowering
 from errors import ModelRaisedError
-from model_types import Lowered, ModelInfo, Predictions, Task, TimedCalls
+from model_types import Lowered, ModelInfo, Predictions, SparseRows, Task, TimedCalls
 
 
 class LocalModel:
@@ -81,6 +81,11 @@ class LocalModel:
             return model_lowering.transform(self.estimator, self._input(frame))
         except ValueError as error:  # as the worker's answer arrives
             raise ModelRaisedError(type(error).__name__, str(error)) from error
+
+    def transform_sparse(self, frame: pd.DataFrame) -> SparseRows:
+        """Return that matrix without its zeros."""
+        width, arrays = model_lowering.transform_sparse(self.estimator, self._input(frame))
+        return SparseRows(arrays["data"], arrays["indices"], arrays["indptr"], width)
 
     def lower(self) -> Lowered | None:
         """Return the model as arrays, where ``model_lowering`` knows how."""

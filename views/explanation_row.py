@@ -11,9 +11,10 @@ from explanation_reading import (
     rows_by_value,
 )
 from figures_explain import waterfall
-from formatting import escape_markdown
+from formatting import escape_markdown, shorten
 from report_types import Cell, ExplanationSection, OutputExplanation, TestReport
 from views.common import show_chart, theme
+from views.explanation_words import show_row_words
 from views.what_if import show_what_if
 
 BY_VALUE = "Value of a column"
@@ -91,8 +92,9 @@ def show_reasons(section: ExplanationSection, output: OutputExplanation, index: 
     for value, name, cell in row_sentences(section, output, index):
         st.markdown(
             f"- **{escape_markdown(value)}** because {escape_markdown(name)} is "
-            f"*{escape_markdown(cell)}*"
+            f"*{escape_markdown(shorten(cell, 60))}*"
         )
+    show_row_words(section, output, index)
 
 
 def _answer_sentence(section: ExplanationSection, output: OutputExplanation, index: int) -> str:

@@ -14,6 +14,7 @@ from views.common import section_missing, show_chart, show_notes, show_table, th
 from views.explanation_groups import show_groups
 from views.explanation_opinion import show_opinion
 from views.explanation_row import show_row
+from views.explanation_words import show_words
 
 METHODS = {
     "linear": "exact, from the model's coefficients",
@@ -36,6 +37,7 @@ def show(report: TestReport) -> None:
     with right:
         show_chart(beeswarm(section, output, theme()), "explain.swarm")
     _show_table(output)
+    show_words(section, output)
     _show_column(section, output)
     show_row(report, output)
     show_groups(section, output)
