@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import model_boosters
-from model_facts import Facts, Origin, class_names_of, plain, read
+from model_facts import Facts, Origin, class_names_of, is_pipeline, plain, read
 from model_ranges import tell_learnt, tell_table
 
 Fitted = Any
@@ -108,7 +108,7 @@ def front(estimator: Fitted) -> list[Fitted]:
     while queue and len(found) < 50:
         stage = queue.pop(0)
         found.append(stage)
-        if "Pipeline" in class_names_of(stage):
+        if is_pipeline(stage):
             queue += [s for _, s in stage.steps if s is not None and not isinstance(s, str)][:1]
         else:
             queue += inner_estimators(stage)[:1]
@@ -129,6 +129,8 @@ def inner_estimators(stage: Fitted) -> list[Fitted]:
     found = [one for one in single if hasattr(one, "predict")]
     calibrated = state.get("calibrated_classifiers_", [])[:1]
     found += [read(one, "estimator") or read(one, "base_estimator") for one in calibrated]
+    if "BundlePart" in class_names_of(stage) and stage.columns is None:
+        found.append(stage.part)
     if class_names_of(stage) & {"_BaseHeterogeneousEnsemble", "_BaseVoting", "_BaseStacking"}:
         found += [one for one in state.get("estimators_", []) if hasattr(one, "predict")]
     return [one for one in found if one is not None]
@@ -249,6 +251,37 @@ def _slice_positions(columns: slice, names: list[str], count: int) -> list[int]:
         stop = names.index(ends[1]) + 1 if ends[1] in names else count
         return list(range(start, stop))
     return list(range(count))[columns]
+
+
+def _bundle_part(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    """Follow a bundle's part over its columns; others pass by it."""
+    if stage.columns is None:
+        return follow(stage.part, origins, facts)
+    places = {name: i for i, name in enumerate(stage.names)}
+    picked = [origins[places[name]] for name in stage.columns]
+    if _starts_with_text(stage.part) or class_names_of(stage.part) & TEXT_VECTORIZERS:
+        _tell_text(facts, picked, stage.part)
+        out = None
+    else:
+        out = follow(stage.part, picked, facts)
+    known = out is not None and len(out) == len(stage.own_names)
+    made = dict(
+        zip(stage.own_names, out if out is not None and known else [None] * len(stage.own_names))
+    )
+    return [made[n] if n in made else origins[places[n]] for n in stage.names_out]
+
+
+def _column_order(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    return [origins[i] for i in stage.positions]
+
+
+def _label_encoder(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    """Note the classes of an encoder of one column."""
+    categories = [plain(value) for value in stage.classes_ if not _is_missing(value)]
+    source = "LabelEncoder" if "CategoryMap" not in class_names_of(stage) else "dict"
+    told = {"kind": "categorical", "categories": categories[:MAX_CATEGORIES]}
+    facts.tell(origins[0] if origins else None, source, **told)
+    return [None] if "LabelBinarizer" not in class_names_of(stage) else None
 
 
 def _union(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
@@ -414,9 +447,7 @@ def _record_input(vectorizer: Fitted) -> dict[str, Any]:
 
 def _starts_with_text(part: Fitted) -> bool:
     """Whether a part of a column transformer is a pipeline that begins with a vectoriser."""
-    return "Pipeline" in class_names_of(part) and bool(
-        class_names_of(first_stage(part)) & TEXT_VECTORIZERS
-    )
+    return is_pipeline(part) and bool(class_names_of(first_stage(part)) & TEXT_VECTORIZERS)
 
 
 def _tell_text(facts: Facts, origins: Columns, part: Fitted) -> None:
@@ -463,6 +494,9 @@ def _count(stage: Fitted) -> int:
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     "Pipeline": _pipeline,
+    "Bundle": _pipeline,
+    "BundlePart": _bundle_part,
+    "ColumnOrder": _column_order,
     "ColumnTransformer": _column_transformer,
     "FeatureUnion": _union,
     "StandardScaler": _standard_scaler,
@@ -478,6 +512,9 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "OneHotEncoder": _encoder,
     "OrdinalEncoder": _encoder,
     "TargetEncoder": _encoder,
+    "LabelEncoder": _label_encoder,
+    "LabelBinarizer": _label_encoder,
+    "CategoryMap": _label_encoder,
     "FunctionTransformer": _function,
 }
 """Stages by class name (also of a base class), in order of trial."""

@@ -17,7 +17,10 @@ import numpy as np
 
 import model_boosters
 import model_columns
-from model_facts import class_names_of, plain, shape_of
+import worker_bundle
+import worker_compose
+import worker_members
+from model_facts import class_names_of, is_pipeline, plain, shape_of
 
 Fitted = Any
 """An object of any library."""
@@ -38,13 +41,16 @@ class NotAModelError(ValueError):
     """The file holds something that cannot predict; the message says what and what to upload."""
 
 
-def find_model(loaded: Fitted) -> tuple[Any, list[str]]:
+def find_model(loaded: Fitted, composition: dict[str, Any] | None = None) -> tuple[Any, list[str]]:
     """Return the object that predicts, from whatever a file contained.
 
     Parameters
     ----------
     loaded : object
-        What unpickling gave: an estimator, a booster, or a dict, list or tuple that holds one.
+        What unpickling gave: an estimator, a booster, or a dict, list, tuple or plain object that
+        holds one beside other parts.
+    composition : dict, optional
+        How the parts of a bundle belong together, where that was said by hand.
 
     Returns
     -------
@@ -57,7 +63,7 @@ def find_model(loaded: Fitted) -> tuple[Any, list[str]]:
     Raises
     ------
     NotAModelError
-        If nothing in there, or more than one thing, predicts.
+        If nothing in there predicts.
 
     Examples
     --------
@@ -67,18 +73,31 @@ def find_model(loaded: Fitted) -> tuple[Any, list[str]]:
     model_describe.NotAModelError: The file holds a dict with the members threshold (float), and \
 none of them can predict. Upload the fitted model itself.
     """
+    opened = open_loaded(loaded, composition)
+    return opened.estimator, opened.notes
+
+
+def open_loaded(loaded: Fitted, composition: dict[str, Any] | None = None) -> worker_bundle.Opened:
+    """Return what ``find_model`` does, with what was found of a bundle (None for a lone model)."""
     wrapped = model_boosters.wrap(loaded)
     if wrapped is not None:
-        return wrapped, []
-    if isinstance(loaded, (dict, list, tuple)):
-        return _find_member(loaded)
+        return worker_bundle.Opened(wrapped, [], None)
+    if worker_members.items_of(loaded) is not None or isinstance(loaded, (dict, list, tuple)):
+        return _open_bundle(loaded, composition)
     if isinstance(loaded, type) or not callable(getattr(loaded, "predict", None)):
         raise NotAModelError(_why_not(loaded))
     if _is_unfitted(loaded):
         name = type(loaded).__name__
         message = f"The file holds a {name} that was never fitted. Call fit and save it again."
         raise NotAModelError(message)
-    return loaded, []
+    return worker_bundle.Opened(loaded, [], None)
+
+
+def _open_bundle(loaded: Fitted, composition: dict[str, Any] | None) -> worker_bundle.Opened:
+    try:
+        return worker_bundle.open_bundle(loaded, composition)
+    except worker_compose.BundleError as error:
+        raise NotAModelError(str(error)) from error
 
 
 def describe(estimator: Fitted) -> dict[str, Any]:
@@ -161,31 +180,6 @@ def model_input(frame: Fitted, input_form: str, features: list[dict[str, Any]]) 
 # ---------------------------------------------------------------- what the file held
 
 
-def _find_member(bundle: Fitted) -> tuple[Any, list[str]]:
-    """Pick the only member of a dict, list or tuple that predicts."""
-    items = list(bundle.items()) if isinstance(bundle, dict) else list(enumerate(bundle))
-    models = [(key, member) for key, member in items if _predicts(member)]
-    members = ", ".join(f"{key!s:.40} ({type(member).__name__})" for key, member in items[:12])
-    what = f"The file holds a {type(bundle).__name__} with the members {members or 'nothing'}"
-    if not models:
-        message = f"{what}, and none of them can predict. Upload the fitted model itself."
-        raise NotAModelError(message)
-    if len(models) > 1:
-        message = f"{what}; {len(models)} of them can predict. Upload one model per file."
-        raise NotAModelError(message)
-    key, member = models[0]
-    estimator, notes = find_model(member)
-    others = [str(other)[:40] for other, _ in items if other != key]
-    note = f"{what}. The member {key!s:.40} is tested"
-    note += f"; {', '.join(others[:12])} are not applied to the input." if others else "."
-    return estimator, [note, *notes]
-
-
-def _predicts(member: Fitted) -> bool:
-    """Whether an object is a model: an instance with ``predict``."""
-    return not isinstance(member, type) and callable(getattr(member, "predict", None))
-
-
 def _why_not(loaded: Fitted) -> str:
     """One sentence on what was found instead of a model."""
     name = type(loaded).__name__
@@ -220,7 +214,7 @@ def _is_unfitted(estimator: Fitted) -> bool:
 def _inner(estimator: Fitted) -> Fitted:
     """Return the estimator one wrapper further in, or None for a plain predictor."""
     steps = getattr(estimator, "steps", None)
-    if isinstance(steps, list) and steps and "Pipeline" in class_names_of(estimator):
+    if isinstance(steps, list) and steps and is_pipeline(estimator):
         last = steps[-1][1]
         return None if last in (None, "passthrough") else last
     fitted = getattr(estimator, "__dict__", {})
@@ -368,7 +362,7 @@ def labels_of(values: Fitted) -> list[Any]:
 def _steps(estimator: Fitted) -> list[dict[str, Any]]:
     """Return the steps of the outermost pipeline, through searches and other wrappers."""
     for _ in range(20):
-        if "Pipeline" in class_names_of(estimator):
+        if is_pipeline(estimator):
             return [_step(name, step) for name, step in estimator.steps]
         estimator = _inner(estimator)
         if estimator is None:
@@ -378,6 +372,8 @@ def _steps(estimator: Fitted) -> list[dict[str, Any]]:
 
 def _step(name: str, step: Fitted) -> dict[str, Any]:
     """Return one step; "passthrough" and None are steps that do nothing."""
+    if "BundlePart" in class_names_of(step):
+        step = step.part
     if step is None or isinstance(step, str):
         return {"name": str(name), "estimator": "passthrough", "parameters": {}}
     return {

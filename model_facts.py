@@ -93,6 +93,11 @@ def class_names_of(value: Value) -> set[str]:
     return {base.__name__ for base in type(value).__mro__}
 
 
+def is_pipeline(stage: Value) -> bool:
+    """Whether an object hands its input through its ``steps``: a pipeline or a composed bundle."""
+    return bool(class_names_of(stage) & {"Pipeline", "Bundle"})
+
+
 def read(value: Value, name: str) -> Value:
     """Return an attribute, or None where it is missing or cannot be computed.
 

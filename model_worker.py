@@ -77,14 +77,16 @@ class Session:
             warnings.simplefilter("always")
             with os.fdopen(os.dup(self._model_fd), "rb") as file:
                 loaded = restricted_pickle.load(file, policy=request.header["policy"])
-            estimator, notes = model_describe.find_model(loaded)
+            opened = model_describe.open_loaded(loaded, request.header.get("composition"))
+            estimator = opened.estimator
             info = model_describe.describe(estimator)
-        info["notes"] = notes + list(info.get("notes", []))
+        info["notes"] = opened.notes + list(info.get("notes", []))
         info["memory_bytes"] = max(0, _resident_bytes() - before)
         self._predictor = Predictor(estimator, info)
         texts = [_clean(f"{w.category.__name__}: {w.message}") for w in caught]
         unique = list(dict.fromkeys(texts))
-        return {"info": info, "warnings": unique[:MAX_WARNINGS]}, {}
+        told = {"info": info, "warnings": unique[:MAX_WARNINGS], "bundle": opened.found}
+        return told, {}
 
     def _predict(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         proba = bool(request.header["proba"])
