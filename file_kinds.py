@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
+import container_file
+
 HEAD = 4096
 DIRECTORY = 256 * 1024
 
@@ -93,6 +95,8 @@ def recognise(head: bytes) -> str | None:
     >>> recognise(b"tree\nversion=v4\\n")
     'lightgbm-text'
     """
+    if head.startswith(container_file.MAGIC):
+        return "parts"
     if re.match(rb'\s*\{\s*"(learner|version)"', head):
         return "xgboost-json"
     if re.match(rb"\{[iUILl][\x00-\xff]{1,8}(learner|version|Config)", head, re.DOTALL):

@@ -13,28 +13,23 @@ import unicodedata
 from pathlib import Path
 from typing import BinaryIO
 
+import bundle_roles as roles
+import container_file
 import file_kinds
+import file_members
 import format_inspection
 import pickle_rules
 import pickle_walk
 import skops_walk
+from composition_types import Part
 from errors import TooLargeError, UnsupportedFileError
 from model_types import ModelFileInfo, Safety
 from pickle_stream import GIBIBYTE, LimitError, compression_of, open_stream
-from pickle_walk import Built, Mapping, Skipped, Walk, class_path, state_of
+from pickle_walk import Built, Skipped, Walk, class_path, state_of
 
 MAX_NAME = 120
 MAX_SHOWN = 30
-
-DATA_CLASSES = re.compile(
-    r"numpy\..*|pandas\..*|scipy\.sparse\..*|collections\..*|builtins\..*"
-    r"|str|int|float|bool|bytes|bytearray|NoneType"
-)
-TRANSFORMERS = re.compile(
-    r"sklearn\.(preprocessing|feature_extraction|impute|decomposition|compose|random_projection"
-    r"|kernel_approximation)\.(?!.*TransformedTargetRegressor$).*"
-)
-"""Classes without ``predict``, by their full name."""
+LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.", "catboost.", "imblearn.")
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
@@ -74,6 +69,8 @@ def inspect_file(path: Path, name: str, *, max_decompressed: int = 2 * GIBIBYTE)
             container=file_kinds.kind_of(head, file) or "unknown",
             compression=compression,
         )
+        if info.container == "parts":
+            return _inspect_parts(info, file, max_decompressed)
         if info.container in ("pickle", "unknown"):
             return _inspect_pickle(info, file, head, max_decompressed)
         if info.container == "skops":
@@ -128,6 +125,14 @@ def _inspect_pickle(
     info: ModelFileInfo, file: BinaryIO, head: bytes, max_decompressed: int
 ) -> ModelFileInfo:
     """Fill in what a walk over the pickle finds."""
+    walk = _read_pickle(info, file, head, max_decompressed)
+    if info.safety is not Safety.DANGEROUS and walk.error is None:
+        _describe_root(info, walk)
+    return info
+
+
+def _read_pickle(info: ModelFileInfo, file: BinaryIO, head: bytes, max_decompressed: int) -> Walk:
+    """Walk over a pickle and fill in everything but what lies at its root."""
     certain = info.container == "pickle"
     if not certain and (why := file_kinds.why_unsupported(head, file)):
         raise UnsupportedFileError(why)
@@ -172,9 +177,7 @@ def _fill_in(info: ModelFileInfo, walk: Walk) -> ModelFileInfo:
     info.imports = sorted(f"{module}.{name}" for module, name in walk.imports)
     info.written_with = _versions(walk)
     _judge(info, walk)
-    if info.safety is not Safety.DANGEROUS and walk.error is None:
-        _describe_root(info, walk)
-    return info
+    return walk
 
 
 def _judge(info: ModelFileInfo, walk: Walk) -> None:
@@ -245,63 +248,83 @@ def _describe_root(info: ModelFileInfo, walk: Walk) -> None:
     """Tell the estimator at the root, or raise if there is none."""
     root = walk.root
     path = class_path(root)
-    if path in ("dict", "list", "tuple"):
-        _describe_bundle(info, root, path)
+    members = [] if path.startswith(LIBRARIES) else file_members.members_of(root)
+    is_holder = path in ("dict", "list", "tuple") or file_members.HOLDERS.fullmatch(path)
+    if is_holder:
+        _describe_bundle(info, file_members.kind_of(root), members)
         return
-    if not isinstance(root, Built):
-        raise UnsupportedFileError(_not_a_model(path, root))
-    if DATA_CLASSES.fullmatch(path) or TRANSFORMERS.fullmatch(path):
-        raise UnsupportedFileError(_not_a_model(path, root))
+    if not file_members.may_predict(root):
+        raise UnsupportedFileError(file_members.not_a_model(root))
     info.estimator = path
+    if any(part.role == roles.MODEL for part in members):
+        info.members = members  # a class of the author's that holds a model
     if steps := _step_classes(root):
         info.notes.append("Steps: " + " → ".join(steps))
 
 
-def _describe_bundle(info: ModelFileInfo, root: object, kind: str) -> None:
-    """Tell the members of a dict, list or tuple; raise if none can be a model."""
-    members = _members(root)
-    shown = ", ".join(f"{key} ({class_path(value)})" for key, value in members[:12])
-    models = [value for _, value in members if _may_predict(value)]
+def _describe_bundle(info: ModelFileInfo, kind: str, members: list[Part]) -> None:
+    """Tell the members of a container; raise if none can be a model."""
+    models = [part for part in members if part.role == roles.MODEL]
     if not models:
-        message = (
-            f"The file holds a {kind} with {shown or 'nothing in it'}, and none of it can predict. "
-            "Upload the fitted model itself."
-        )
-        raise UnsupportedFileError(message)
-    info.estimator = class_path(models[0]) if len(models) == 1 else None
-    info.notes.append(f"The file holds a {kind} with {shown}.")
+        raise UnsupportedFileError(file_members.why_no_model(kind, members))
+    info.members = members
+    info.estimator = models[0].class_name if len(models) == 1 else None
+    info.notes.append(f"The file holds a {kind} with {file_members.listed(members)}.")
 
 
-def _members(root: object) -> list[tuple[str, object]]:
-    """Return the first members of a walked container, with their names."""
-    if isinstance(root, Mapping):
-        keys = [key if type(key) is str else class_path(key) for key in root[0:200:2]]
-        return [(key[:40], value) for key, value in zip(keys, root[1:200:2], strict=True)]
-    if isinstance(root, (list, tuple)):
-        return [(str(i), value) for i, value in enumerate(root[:100])]
-    return []
+# ---------------------------------------------------------------- several files put together
 
 
-def _may_predict(value: object) -> bool:
-    """Whether a walked object can be a model: not data, not a class, not a bare transformer."""
-    path = class_path(value)
-    is_data = DATA_CLASSES.fullmatch(path) or TRANSFORMERS.fullmatch(path)
-    return isinstance(value, Built) and not is_data
+def _inspect_parts(info: ModelFileInfo, file: BinaryIO, max_decompressed: int) -> ModelFileInfo:
+    """Fill in what each of several files tells; the worst of them decides what may be loaded."""
+    try:
+        files = container_file.unpack(file)
+    except container_file.ContainerError as error:
+        raise UnsupportedFileError(str(error)) from error
+    keys = container_file.keys_of([name for name, _ in files])
+    told = [_inspect_part(name, part, max_decompressed) for name, part in files]
+    members = []
+    for key, (_, parts) in zip(keys, told, strict=True):
+        members += [part.model_copy(update={"path": _below(key, part.path)}) for part in parts]
+    _merge(info, [one for one, _ in told])
+    if info.safety is not Safety.DANGEROUS:
+        _describe_bundle(info, f"set of {len(files)} files", members)
+    return info
 
 
-def _not_a_model(path: str, root: object) -> str:
-    """Return one sentence on an object that cannot predict."""
-    name = path.rsplit(".", 1)[-1]
-    if isinstance(root, pickle_walk.Global):
-        return f"The file holds the name {path}, a class or function. Upload a fitted model object."
-    if TRANSFORMERS.fullmatch(path):
-        return (
-            f"The file holds a {name}, which transforms data but does not predict. Upload the "
-            "model, or a Pipeline of both."
-        )
-    if path.startswith(("pandas.", "numpy.", "scipy.")):
-        return f"The file holds data ({name}), not a model. Upload the fitted model."
-    return f"The file holds a {name}, not a model. Upload the fitted model."
+def _below(key: str, path: str) -> str:
+    return f"{key}.{path}" if path else key
+
+
+def _inspect_part(
+    name: str, file: BinaryIO, max_decompressed: int
+) -> tuple[ModelFileInfo, list[Part]]:
+    """Return what one file of several tells, and its members; a lone object has the path ""."""
+    compression, head = _head(file, max_decompressed)
+    kind = file_kinds.recognise(head) or "unknown"
+    if kind == "parts":
+        raise UnsupportedFileError("Files that were put together cannot hold others of the kind.")
+    size = file.seek(0, 2)
+    info = ModelFileInfo(
+        name=display_name(name), size_bytes=size, sha256="", container=kind, compression=compression
+    )
+    if kind not in ("pickle", "unknown"):
+        _inspect_booster(info, file, head)
+        class_name = (info.estimator or "").rsplit(".", 1)[-1]
+        return info, [Part(path="", class_name=class_name, role=roles.MODEL)]
+    walk = _read_pickle(info, file, head, max_decompressed)
+    return info, file_members.parts_of_file(walk.root) if walk.error is None else []
+
+
+def _merge(info: ModelFileInfo, told: list[ModelFileInfo]) -> None:
+    order = (Safety.TRUSTED, Safety.UNKNOWN, Safety.DANGEROUS)
+    info.safety = max((one.safety for one in told), key=order.index)
+    info.imports = sorted({name for one in told for name in one.imports})
+    info.blocked = sorted({name for one in told for name in one.blocked})
+    info.reasons = [f"{one.name}: {reason}" for one in told for reason in one.reasons]
+    for one in told:
+        info.written_with = {**one.written_with, **info.written_with}
+        info.notes += [f"{one.name}: {note}" for note in one.notes]
 
 
 def _step_classes(root: Built) -> list[str]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from base_types import Label, TypedModel
+from composition_types import Part
 
 
 class Task(StrEnum):
@@ -67,6 +68,9 @@ class ModelFileInfo(TypedModel):
     blocked: list[str] = Field(default_factory=list, description="Imports that the policy refuses")
     written_with: dict[str, str] = Field(default_factory=dict, description="library -> version")
     estimator: str | None = Field(default=None, description="Class at the root, if the file tells")
+    members: list[Part] = Field(
+        default_factory=list, description="Of a file that holds more than a model"
+    )
     notes: list[str] = Field(default_factory=list)
 
 
@@ -110,6 +114,9 @@ class ModelInfo(TypedModel):
     n_outputs: int = 1
     output_names: list[str] = Field(default_factory=list, description="One per output or label")
     classes: list[Label] | None = Field(default=None, description="Of a single-output classifier")
+    class_codes: list[Label] | None = Field(
+        default=None, description="The model's own labels, where ``classes`` are names for them"
+    )
     output_classes: list[list[Label]] | None = Field(default=None, description="Per output")
     has_proba: bool = False
     has_score: bool = Field(default=False, description="Has decision_function")

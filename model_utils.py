@@ -8,6 +8,7 @@ labels. A worker that died is replaced at the next call, so that one bad input d
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 import isolation
 import model_policy
 from base_types import Label
+from composition_types import Composition, FoundBundle
 from errors import ModelError, ModelLoadError, ModelProtocolError, ModelRaisedError
 from isolation import IsolationReport
 from model_types import (
@@ -54,6 +56,7 @@ def open_model(
     limits: Limits | None = None,
     policy: str = "standard",
     approved: bool = False,
+    composition: Composition | None = None,
 ) -> ModelHandle:
     """Load a model file in a worker of its own and try one prediction.
 
@@ -72,6 +75,8 @@ def open_model(
     approved : bool
         Whether the operator approved exactly this file; stands in for the full isolation that
         "custom" wants otherwise.
+    composition : Composition, optional
+        How the parts of a bundle belong together, where that was said by hand.
 
     Returns
     -------
@@ -91,6 +96,7 @@ def open_model(
     unvouched = "standard" if approved else policy
     _refuse_weak_isolation(file_info.name, unvouched, limits.isolation, held)
     handle = ModelHandle(path, file_info, workers, limits, policy)
+    handle.composition = composition
     try:
         handle.load()
         handle.try_one_row()
@@ -120,6 +126,8 @@ class ModelHandle:
         self.file_info = file_info
         self.load_ms = 0.0
         self.warnings: list[str] = []
+        self.composition: Composition | None = None
+        self.bundle: FoundBundle | None = None
         self._path, self._workers, self._limits, self._policy = path, workers, limits, policy
         self._worker: Worker | None = None
         self._info: ModelInfo | None = None
@@ -169,7 +177,7 @@ class ModelHandle:
         started = time.perf_counter()
         try:
             reply = self._worker.request(
-                {"op": "load", "policy": self._policy},
+                self._load_request(),
                 doing="loading",
                 timeout=self._limits.load_seconds,
             )
@@ -178,7 +186,32 @@ class ModelHandle:
         if self._info is None:
             self.load_ms = (time.perf_counter() - started) * 1000
             self._info = _checked_info(reply)
+            self._take_bundle(reply)
             self.warnings = _checked_warnings(reply)
+
+    def _load_request(self) -> dict[str, Any]:
+        wanted = self.composition
+        asked = None if wanted is None else wanted.model_dump(mode="json")
+        return {"op": "load", "policy": self._policy, "composition": asked}
+
+    def _take_bundle(self, reply: Reply) -> None:
+        """Keep what was made of a bundle; names found for the classes are shown from now on."""
+        self.bundle = _checked_bundle(reply)
+        if self.bundle is None:
+            return
+        self.bundle.is_corrected = self.composition is not None
+        if self.bundle.class_names is not None:
+            self.name_classes(self.bundle.class_names)
+
+    def name_classes(self, names: Sequence[Label]) -> None:
+        """Show other labels for the classes than the model's own, in its order.
+
+        Raises
+        ------
+        ModelProtocolError
+            If there are not as many different names as classes.
+        """
+        self._info = named_info(self.info, names)
 
     def _why_not_loaded(self, error: ModelRaisedError) -> str:
         if error.exception_type == "RefusedError":
@@ -383,6 +416,30 @@ def _checked_info(reply: Reply) -> ModelInfo:
     if info.n_outputs < 1 or info.n_outputs > 100_000:
         _refuse("an impossible number of outputs")
     return info
+
+
+def named_info(info: ModelInfo, names: Sequence[Label]) -> ModelInfo:
+    """Return what a model said of itself, with names for its classes.
+
+    Examples
+    --------
+    >>> info = ModelInfo(task=Task.BINARY, estimator="SVC", classes=[0, 1])
+    >>> named = named_info(info, ["no", "yes"])
+    >>> named.classes, named.class_codes
+    (['no', 'yes'], [0, 1])
+    """
+    if info.classes is None or not len(set(names)) == len(names) == len(info.classes):
+        _refuse("names that are not one for each class")
+    codes = info.class_codes or info.classes
+    return info.model_copy(update={"classes": list(names), "class_codes": codes})
+
+
+def _checked_bundle(reply: Reply) -> FoundBundle | None:
+    told = reply.header.get("bundle")
+    try:
+        return None if told is None else FoundBundle.model_validate(told)
+    except ValidationError:
+        _refuse("no valid account of its parts")
 
 
 def _checked_warnings(reply: Reply) -> list[str]:

@@ -77,6 +77,7 @@ def open_run_model(source: ModelSource, report: TestReport) -> ModelHandle:
         limits=limits,
         policy=grant.policy,
         approved=grant.approval is not None,
+        composition=source.request.composition,
     )
     _describe(model, limits, report)
     return model
@@ -86,6 +87,7 @@ def _describe(model: ModelHandle, limits: Limits, report: TestReport) -> None:
     """Write what the opened model and its process are like into the report."""
     section = report.model
     section.info, section.load_ms = model.info, model.load_ms
+    section.bundle = model.bundle
     section.warnings = list(model.warnings)
     section.isolation = model.isolation
     report.environment.worker = {

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, field_serializer
 
 from base_types import Estimate, Histogram, Section, Status, TypedModel
+from composition_types import Composition, FoundBundle
 from group_types import GroupComparison
 from load_types import LoadTest
 from model_types import ModelFileInfo, ModelInfo
@@ -160,6 +161,9 @@ class RunRequest(TypedModel):
     baseline: str | None = Field(
         default=None, description="Run id, branch:NAME or label:NAME=VALUE to compare with"
     )
+    composition: Composition | None = Field(
+        default=None, description="How the parts of the file belong together, corrected by hand"
+    )
     purpose: Literal["test", "preview"] = Field(
         default="test", description="A preview reads file and schema for the page; never listed"
     )
@@ -178,6 +182,9 @@ class ModelSection(Section):
 
     file: ModelFileInfo | None = None
     info: ModelInfo | None = None
+    bundle: FoundBundle | None = Field(
+        default=None, description="How the parts of a file that holds several were put together"
+    )
     load_ms: float | None = None
     isolation: str = Field(default="", description="full or partial, with what is missing")
     policy: str = Field(default="", description="strict, standard or custom; what was in force")

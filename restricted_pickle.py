@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+import container_file
 import file_kinds
 import pickle_rules
 import pickle_walk
@@ -86,6 +87,8 @@ def load(file: BinaryIO, *, policy: str = "standard", max_bytes: int = 2 * GIBIB
         raise ValueError(message)
     file.seek(0)
     container = file_kinds.kind_of(file.read(file_kinds.HEAD), file)
+    if container == "parts":
+        return _load_parts(file, policy, max_bytes)
     if container not in (None, "pickle"):
         trusted = _skops_names(file, policy, max_bytes) if container == "skops" else []
         return worker_formats.read_model(_whole(file, max_bytes), container, trusted)
@@ -136,6 +139,18 @@ def _allowed(module: str, name: str) -> Value:
 
 def _may_be_called(module: str, name: str, value: Value) -> bool:
     return pickle_rules.may_be_called(module, name) or pickle_rules.is_callable(value, {})
+
+
+def _load_parts(file: BinaryIO, policy: str, max_bytes: int) -> dict[str, Value]:
+    """Load several files that were put together, each under the same policy, by their names."""
+    files = container_file.unpack(file)
+    keys = container_file.keys_of([name for name, _ in files])
+    loaded = {}
+    for key, (_, part) in zip(keys, files):  # noqa: B905 - Python 3.7
+        if part.read(len(container_file.MAGIC)) == container_file.MAGIC:
+            raise RefusedError([], ["it holds files put together inside files put together"])
+        loaded[key] = load(part, policy=policy, max_bytes=max_bytes)
+    return loaded
 
 
 def refuse_unless_clean(walk: pickle_walk.Walk) -> None:

@@ -247,7 +247,7 @@ def _as_wanted(members: list[Member], wanted: dict[str, Any]) -> _Choice:
     before = [one for one in members if one.path in {part.path for part in parts}]
     tried = hypotheses(Search(model, before, lists, limit), before)
     if wanted.get("inputs"):
-        tried = [Columns(list(wanted["inputs"]), True)]
+        tried = [Columns(list(wanted["inputs"]), True, names.path if names else None)]
     elif names is not None:
         tried = [columns for columns in tried if columns.path == names.path]
     plan, path = _that_works(Plan(parts, model.path, model.value, [], False, limit), tried)

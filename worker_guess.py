@@ -15,7 +15,15 @@ from typing import NamedTuple
 import bundle_roles as roles
 from model_columns import TEXT_VECTORIZERS
 from model_facts import class_names_of
-from worker_compose import BundleError, BundlePart, Plan, PlannedPart, compose, why_not_next
+from worker_compose import (
+    BundleError,
+    BundlePart,
+    Plan,
+    PlannedPart,
+    compose,
+    knows_others,
+    why_not_next,
+)
 from worker_members import Member, input_names, input_width, output_names, takes_one_column
 
 MAX_TRIALS = 200
@@ -84,12 +92,6 @@ def _orders(parts: list[Member]) -> list[list[Member]]:
         return sum(first > second for first, second in pairs)
 
     return [single + order for order in sorted(orders, key=inversions)]
-
-
-def _knows_others(model: Member, names: list[str]) -> bool:
-    """Whether the model knows its columns by name and would get others in their places."""
-    wanted = input_names(model.value)
-    return wanted is not None and not set(wanted) <= set(names)
 
 
 # ---------------------------------------------------------------- hypotheses about raw columns
@@ -171,10 +173,10 @@ def _plan(search: Search, order: list[Member], columns: Columns) -> tuple[int, P
     model, threshold = search.model, search.threshold
     plan = Plan(planned, model.path, model.value, columns.names, columns.known, threshold)
     try:
-        compose(plan)
+        composed = compose(plan)
     except BundleError:
         return 0, None
-    return places.n_guessed + _knows_others(search.model, places.names), plan
+    return places.n_guessed + knows_others(composed), plan
 
 
 class _Places:

@@ -81,6 +81,10 @@ def flatten(loaded: Value) -> list[Member]:
 
 def _collect(value: Value, path: str, depth: int, found: list[Member]) -> None:
     items = items_of(value)
+    if items is None and depth == 0 and isinstance(value, dict):
+        items = list(value.items())
+    if items is None and depth == 0 and isinstance(value, (list, tuple)):
+        items = [(str(number), item) for number, item in enumerate(value)]
     if items is None or depth >= MAX_DEPTH:
         held, role = _with_role(value, path)
         found.append(Member(path or "model", held, _class_path(value), role))
