@@ -20,10 +20,16 @@ class Part(TypedModel):
 
     path: str = Field(max_length=400, description="Keys that lead to it, joined by dots")
     class_name: str = Field(default="", max_length=200)
+    module: str = Field(default="", max_length=200)
     role: str = Field(default="", max_length=40, description="model, encoder, scaler, labels …")
     columns: list[str] | None = Field(
         default=None, max_length=MAX_COLUMNS, description="Columns it takes; null for all"
     )
+
+    @property
+    def full_name(self) -> str:
+        """``module.name`` of the class."""
+        return f"{self.module}.{self.class_name}" if self.module else self.class_name
 
 
 class Composition(TypedModel):

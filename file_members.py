@@ -54,11 +54,21 @@ def _collect(value: Any, path: str, depth: int, found: list[Part]) -> None:  # n
     if len(found) >= MAX_MEMBERS:
         return
     if items is None:
-        name = class_path(value).rsplit(".", 1)[-1]
-        found.append(Part(path=path[:400], class_name=name[:200], role=_role(value, path)))
+        found.append(_part(value, path))
         return
     for key, item in items:
         _collect(item, f"{path}.{key}", depth + 1, found)
+
+
+def _part(value: Any, path: str) -> Part:  # noqa: ANN401
+    module, _, name = _class_of(value).rpartition(".")
+    role = _role(value, path)
+    return Part(path=path[:400], class_name=name[:200], module=module[:200], role=role)
+
+
+def _class_of(value: Any) -> str:  # noqa: ANN401
+    path = class_path(value)
+    return "numpy.ndarray" if re.fullmatch(r"numpy\..*\._(reconstruct|frombuffer)", path) else path
 
 
 def _items(value: Any, *, is_root: bool = False) -> list[tuple[str, Any]] | None:  # noqa: ANN401
@@ -73,7 +83,7 @@ def _items(value: Any, *, is_root: bool = False) -> list[tuple[str, Any]] | None
             return None
         return [(str(number), item) for number, item in enumerate(value)]
     if isinstance(value, Built) and (is_root or HOLDERS.fullmatch(class_path(value))):
-        return list(state_of(value).items()) or None
+        return _items(value.items, is_root=True) or list(state_of(value).items()) or None
     return None
 
 
@@ -119,7 +129,7 @@ def parts_of_file(root: Any) -> list[Part]:  # noqa: ANN401
     names = isinstance(root, (list, tuple)) and root and all(_is_scalar(one) for one in root)
     if not names and (path in ("dict", "list", "tuple") or HOLDERS.fullmatch(path)):
         return members_of(root)
-    return [Part(path="", class_name=path.rsplit(".", 1)[-1][:200], role=_role(root, ""))]
+    return [_part(root, "")]
 
 
 def kind_of(root: Any) -> str:  # noqa: ANN401
@@ -154,7 +164,7 @@ def why_no_model(kind: str, members: list[Part]) -> str:
 
 def not_a_model(root: Any) -> str:  # noqa: ANN401
     """Return one sentence on a walked object that cannot predict."""
-    path = class_path(root)
+    path = _class_of(root)
     name = path.rsplit(".", 1)[-1]
     if isinstance(root, pickle_walk.Global):
         return f"The file holds the name {path}, a class or function. Upload a fitted model object."

@@ -71,11 +71,12 @@ def inspect_file(path: Path, name: str, *, max_decompressed: int = 2 * GIBIBYTE)
         )
         if info.container == "parts":
             return _inspect_parts(info, file, max_decompressed)
-        if info.container in ("pickle", "unknown"):
-            return _inspect_pickle(info, file, head, max_decompressed)
-        if info.container == "skops":
-            return _inspect_skops(info, file, max_decompressed)
-        return format_inspection.inspect_format(info, file, head)
+        walk = _walk_file(info, file, head, max_decompressed)
+        if walk is None:
+            return format_inspection.inspect_format(info, file, head)
+        if info.safety is not Safety.DANGEROUS and walk.error is None:
+            _describe_root(info, walk)
+        return info
 
 
 def display_name(name: str) -> str:
@@ -121,18 +122,26 @@ def _head(file: BinaryIO, max_bytes: int) -> tuple[str | None, bytes]:
 # ---------------------------------------------------------------- pickle and joblib
 
 
-def _inspect_pickle(
+def _walk_file(
     info: ModelFileInfo, file: BinaryIO, head: bytes, max_decompressed: int
-) -> ModelFileInfo:
-    """Fill in what a walk over the pickle finds."""
-    walk = _read_pickle(info, file, head, max_decompressed)
-    if info.safety is not Safety.DANGEROUS and walk.error is None:
-        _describe_root(info, walk)
-    return info
+) -> Walk | None:
+    """Fill in what a walk over a file finds, but for what lies at its root.
+
+    Returns None for formats that are not walked.
+    """
+    if info.container in ("pickle", "unknown"):
+        walk = _walk_pickle(info, file, head, max_decompressed)
+    elif info.container == "skops":
+        walk = _walk_skops(info, file, max_decompressed)
+    else:
+        return None
+    info.imports = sorted(f"{module}.{name}" for module, name in walk.imports)
+    info.written_with = _versions(walk)
+    _judge(info, walk)
+    return walk
 
 
-def _read_pickle(info: ModelFileInfo, file: BinaryIO, head: bytes, max_decompressed: int) -> Walk:
-    """Walk over a pickle and fill in everything but what lies at its root."""
+def _walk_pickle(info: ModelFileInfo, file: BinaryIO, head: bytes, max_decompressed: int) -> Walk:
     certain = info.container == "pickle"
     if not certain and (why := file_kinds.why_unsupported(head, file)):
         raise UnsupportedFileError(why)
@@ -148,11 +157,11 @@ def _read_pickle(info: ModelFileInfo, file: BinaryIO, head: bytes, max_decompres
     info.container = "joblib" if walk.has_inline_arrays else "pickle"
     info.protocol = walk.protocol
     info.decompressed_bytes = walk.n_bytes if info.compression else None
-    return _fill_in(info, walk)
+    return walk
 
 
-def _inspect_skops(info: ModelFileInfo, file: BinaryIO, max_decompressed: int) -> ModelFileInfo:
-    """Fill in what a walk over a skops archive finds; the same allow-list judges its names."""
+def _walk_skops(info: ModelFileInfo, file: BinaryIO, max_decompressed: int) -> Walk:
+    """Walk over a skops archive; the same allow-list judges its names."""
     if info.compression is not None:
         message = f"Unpack the {info.compression} file and upload the model inside."
         raise UnsupportedFileError(message)
@@ -164,20 +173,12 @@ def _inspect_skops(info: ModelFileInfo, file: BinaryIO, max_decompressed: int) -
             "with skops.io.dump."
         )
         raise UnsupportedFileError(message)
-    return _fill_in(info, walk)
+    return walk
 
 
 def _refuse_too_large(walk: Walk) -> None:
     if walk.error and walk.error.startswith("LimitError: The file decompresses"):
         raise TooLargeError(walk.error.removeprefix("LimitError: "))
-
-
-def _fill_in(info: ModelFileInfo, walk: Walk) -> ModelFileInfo:
-    """Fill in names, versions, the verdict and what lies at the root."""
-    info.imports = sorted(f"{module}.{name}" for module, name in walk.imports)
-    info.written_with = _versions(walk)
-    _judge(info, walk)
-    return walk
 
 
 def _judge(info: ModelFileInfo, walk: Walk) -> None:
@@ -248,14 +249,13 @@ def _describe_root(info: ModelFileInfo, walk: Walk) -> None:
     """Tell the estimator at the root, or raise if there is none."""
     root = walk.root
     path = class_path(root)
-    members = [] if path.startswith(LIBRARIES) else file_members.members_of(root)
-    is_holder = path in ("dict", "list", "tuple") or file_members.HOLDERS.fullmatch(path)
-    if is_holder:
-        _describe_bundle(info, file_members.kind_of(root), members)
+    if path in ("dict", "list", "tuple") or file_members.HOLDERS.fullmatch(path):
+        _describe_bundle(info, file_members.kind_of(root), file_members.members_of(root))
         return
     if not file_members.may_predict(root):
         raise UnsupportedFileError(file_members.not_a_model(root))
     info.estimator = path
+    members = [] if path.startswith(LIBRARIES) else file_members.members_of(root)
     if any(part.role == roles.MODEL for part in members):
         info.members = members  # a class of the author's that holds a model
     if steps := _step_classes(root):
@@ -268,7 +268,7 @@ def _describe_bundle(info: ModelFileInfo, kind: str, members: list[Part]) -> Non
     if not models:
         raise UnsupportedFileError(file_members.why_no_model(kind, members))
     info.members = members
-    info.estimator = models[0].class_name if len(models) == 1 else None
+    info.estimator = models[0].full_name if len(models) == 1 else None
     info.notes.append(f"The file holds a {kind} with {file_members.listed(members)}.")
 
 
@@ -301,18 +301,20 @@ def _inspect_part(
 ) -> tuple[ModelFileInfo, list[Part]]:
     """Return what one file of several tells, and its members; a lone object has the path ""."""
     compression, head = _head(file, max_decompressed)
-    kind = file_kinds.recognise(head) or "unknown"
+    kind = file_kinds.kind_of(head, file) or "unknown"
     if kind == "parts":
-        raise UnsupportedFileError("Files that were put together cannot hold others of the kind.")
+        message = "Files that were put together cannot hold others of the kind."
+        raise UnsupportedFileError(message)
     size = file.seek(0, 2)
     info = ModelFileInfo(
         name=display_name(name), size_bytes=size, sha256="", container=kind, compression=compression
     )
-    if kind not in ("pickle", "unknown"):
-        _inspect_booster(info, file, head)
-        class_name = (info.estimator or "").rsplit(".", 1)[-1]
-        return info, [Part(path="", class_name=class_name, role=roles.MODEL)]
-    walk = _read_pickle(info, file, head, max_decompressed)
+    walk = _walk_file(info, file, head, max_decompressed)
+    if walk is None:
+        format_inspection.inspect_format(info, file, head)
+        module, _, class_name = (info.estimator or "").rpartition(".")
+        model = Part(path="", class_name=class_name, module=module, role=roles.MODEL)
+        return info, [model]
     return info, file_members.parts_of_file(walk.root) if walk.error is None else []
 
 

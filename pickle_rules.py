@@ -84,6 +84,7 @@ CALLABLES = {
     "copyreg": "_reconstructor __newobj__",
     "_codecs": "encode",
     "collections": "OrderedDict defaultdict deque Counter",
+    "types": "SimpleNamespace",  # holds attributes and has no methods
     "builtins": _BUILTINS,
     "joblib.numpy_pickle": "NumpyArrayWrapper",
     "sklearn.externals.joblib.numpy_pickle": "NumpyArrayWrapper",

@@ -38,6 +38,12 @@ Value = Any
 """Whatever stands on the stack: plain values, Global, Built, Mapping or Skipped."""
 
 
+class Mapping(list):  # type: ignore[type-arg]
+    """A dict as a flat list of keys and values: nothing is hashed."""
+
+    __slots__ = ()
+
+
 class Global:
     """A name the pickle refers to."""
 
@@ -56,18 +62,13 @@ class Global:
 class Built:
     """An object that would be made by calling ``callee`` with ``args``."""
 
-    __slots__ = ("args", "callee", "state")
+    __slots__ = ("args", "callee", "items", "state")
 
     def __init__(self, callee: Value, args: Value) -> None:
         self.callee = callee
         self.args = args
         self.state: Value = None
-
-
-class Mapping(list):  # type: ignore[type-arg]
-    """A dict as a flat list of keys and values: nothing is hashed."""
-
-    __slots__ = ()
+        self.items = Mapping()  # of an object that is a dict besides
 
 
 class Skipped:
@@ -302,13 +303,17 @@ class _Walker(StreamUnpickler):
 
     def _load_setitem(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
-        if isinstance(self.stack[-1], Mapping):
-            self.stack[-1] += (key, value)
+        self._fill(self.stack[-1], (key, value))
 
     def _load_setitems(self) -> None:
         items = self.pop_mark()
-        if isinstance(self.stack[-1], Mapping):
-            self.stack[-1] += items
+        self._fill(self.stack[-1], items)
+
+    def _fill(self, target: Value, items: Value) -> None:
+        if isinstance(target, Built):
+            target.items += items
+        elif isinstance(target, Mapping):
+            target += items
 
     def _load_append(self) -> None:
         value = self.stack.pop()

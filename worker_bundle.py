@@ -314,7 +314,9 @@ def _takes_some_columns(plan: Plan) -> bool:
 def _told(member: Member, columns: list[str] | None = None) -> dict[str, Any]:
     value = getattr(member.value, "booster", member.value)
     name = "dict" if "CategoryMap" in class_names_of(value) else type(value).__name__
-    return {"path": member.path, "class_name": name, "role": member.role, "columns": columns}
+    module = member.class_path.rpartition(".")[0]
+    told = {"path": member.path, "class_name": name, "module": module, "role": member.role}
+    return dict(told, columns=columns)
 
 
 def _unused(members: list[Member], choice: _Choice) -> list[dict[str, Any]]:

@@ -171,6 +171,8 @@ def _plan(search: Search, order: list[Member], columns: Columns) -> tuple[int, P
             return 0, None
         planned.append(taken)
     model, threshold = search.model, search.threshold
+    if places.n_guessed and not places.all_taken(columns.names):
+        return 0, None
     plan = Plan(planned, model.path, model.value, columns.names, columns.known, threshold)
     try:
         composed = compose(plan)
@@ -188,6 +190,10 @@ class _Places:
         self.known = known
         self.taken: dict[str, list[str]] = {}
         self.n_guessed = 0
+
+    def all_taken(self, raw: list[str]) -> bool:
+        """Whether parts took all raw columns: only then may one take what nothing names."""
+        return set(raw) <= {name for columns in self.taken.values() for name in columns}
 
     def take(self, part: Member) -> PlannedPart | None:
         """Return the part with the columns it takes here, None where it cannot stand here."""

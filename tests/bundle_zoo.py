@@ -298,7 +298,7 @@ def _everything() -> BundleCase:
     coded, encoders = _coded(frame)
     answer = LabelEncoder().fit(["leaves", "stays"])
     scaler = StandardScaler().fit(coded)
-    model = SVC(probability=False).fit(scaler.transform(coded), target)
+    model = SVC().fit(scaler.transform(coded), target)
     held = {
         "model": model,
         "preprocessing": {"scaler": scaler, "label_encoders": encoders},
