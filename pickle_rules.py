@@ -86,6 +86,7 @@ CALLABLES = {
     "collections": "OrderedDict defaultdict deque Counter",
     "types": "SimpleNamespace",  # holds attributes and has no methods
     "builtins": _BUILTINS,
+    "dill._dill": "_create_array _load_type",  # answered by our own versions
     "joblib.numpy_pickle": "NumpyArrayWrapper",
     "sklearn.externals.joblib.numpy_pickle": "NumpyArrayWrapper",
     "scipy.sparse": _SPARSE,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _compat_pickle
 import bz2
+import importlib
 import io
 import lzma
 import mmap
@@ -42,6 +43,7 @@ _COMPRESSORS = (
     (b"\xfd7zXZ", "xz"),
     (b"\x5d\x00\x00", "lzma"),
     (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
 )
 
 
@@ -115,7 +117,22 @@ def _decompressor(compression: str) -> Value:
             )
             raise LimitError(message) from error
         return lz4.frame.LZ4FrameDecompressor()
+    if compression == "zstd":
+        return _zstd().ZstdDecompressor(options={_zstd().DecompressionParameter.window_log_max: 27})
     return _Zlib(31 if compression == "gzip" else 15)
+
+
+def _zstd() -> Value:
+    """Return the module that reads zstd: part of Python 3.14, a package before."""
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    message = (
+        "The file is compressed with zstd: run `pip install backports.zstd`, or unpack it first."
+    )
+    raise LimitError(message)
 
 
 class _Zlib:
@@ -147,7 +164,7 @@ class Inflated:
     ----------
     file : binary file
         The compressed file, at its beginning.
-    compression : {"zlib", "gzip", "bz2", "xz", "lzma", "lz4"}
+    compression : {"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd"}
     max_bytes : int
         More than this raises ``LimitError``.
     """

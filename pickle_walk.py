@@ -161,6 +161,12 @@ def class_path(value: Value) -> str:
     return "str" if isinstance(value, Skipped) else type(value).__name__
 
 
+def is_dill_type(callee: Value, args: Value) -> bool:
+    """Whether a call only names one of Python's own types, as dill writes ``slice``."""
+    named = isinstance(callee, Global) and callee.path == "dill._dill._load_type"
+    return named and isinstance(args, tuple) and len(args) == 1 and type(args[0]) is str
+
+
 def state_of(value: Value) -> dict[str, Value]:
     """Return the attributes that a walked object would have."""
     state = value.state if isinstance(value, Built) else value
@@ -244,6 +250,9 @@ class _Walker(StreamUnpickler):
 
     def _load_reduce(self) -> None:
         args = self.stack.pop()
+        if is_dill_type(self.stack[-1], args):
+            self.stack[-1] = self.find_class("builtins", args[0])
+            return
         self.stack[-1] = self._make(self.stack[-1], args)
 
     def _load_newobj_ex(self) -> None:
