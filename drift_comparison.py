@@ -5,9 +5,11 @@ and effect size) and the tables of tests shown beside the verdict. How evidence 
 is decided in ``drift``.
 
 Questions about a column are asked apart: do the values differ, is more of it missing, are there
-more unusable values, are there new categories. For numbers the first question is answered by four
-tests that see different things, put together by the Cauchy combination: Kolmogorov-Smirnov (any
-shape), Wilcoxon (location), Mood (spread) and Rosenbaum (values beyond the reference's range).
+more unusable values, are there new categories; of texts, compared by their length, also whether
+they hold unknown words, or a known one more or less often. For numbers the first question is
+answered by four tests that see different things, put together by the Cauchy combination:
+Kolmogorov-Smirnov (any shape), Wilcoxon (location), Mood (spread) and Rosenbaum (values beyond the
+reference's range).
 As ``docs/drift-power.md`` shows, that keeps 5 % false alarms also with ties, loses nothing to
 Kolmogorov-Smirnov on shifts and finds a wider spread about twice as often. Of missing and unusable
 values mostly an increase is looked for (``RISING``).
@@ -22,6 +24,7 @@ from pydantic import Field
 
 import drift_count_tests as count_tests
 import drift_tests as number_tests
+import drift_words
 from base_types import Histogram, TypedModel
 from drift_merge import Floats, Merged, merge
 from drift_profiles import (
@@ -33,6 +36,7 @@ from drift_profiles import (
     number_histograms,
 )
 from drift_tests import TestResult
+from drift_words import Words
 from report_types import DriftTest
 
 NORMAL_MIN_ROWS = 20
@@ -53,7 +57,9 @@ class Thresholds(TypedModel):
         description="of min(std, IQR / 1.349) of the reference; Evidently's default",
     )
     total_variation: float = Field(
-        default=0.05, ge=0, description="share of rows in another category; own choice"
+        default=0.05,
+        ge=0,
+        description="share of rows in another category, of texts with other words; own choice",
     )
     missing_rate: float = Field(default=0.02, ge=0, description="change of the share; own choice")
     new_categories: float = Field(default=0.01, ge=0, description="share of rows; own choice")
@@ -187,7 +193,8 @@ def _compare_numbers(
     parts = _verdict_parts(merged, exact)
     evidence = _number_evidence(reference, current, thresholds, (merged, parts))
     usual = _usual_number_tests(reference, current, merged, parts) if full else ()
-    return replace(outline, evidence=(evidence,), usual=tuple(usual))
+    words = _word_evidence(reference.words, current.words, thresholds)
+    return replace(outline, evidence=(evidence, *words), usual=tuple(usual))
 
 
 def _verdict_parts(merged: Merged, exact: bool | None) -> dict[str, TestResult]:
@@ -242,6 +249,36 @@ def _number_effect(
     spread = f"standard deviation {reference.std:.4g} → {current.std:.4g}"
     finding = f"values moved by {effect:.2f} standard deviations on average ({means}, {spread})"
     return effect, thresholds.wasserstein, finding
+
+
+# --- words of texts ----------------------------------------------------------------------------
+
+
+def _word_evidence(
+    old: Words | None, new: Words | None, thresholds: Thresholds
+) -> tuple[Evidence, ...]:
+    """Ask for unknown words and for known ones in more or fewer texts."""
+    if not old or not new or not old.n_texts or not new.texts:
+        return ()
+    unknown = drift_words.unknown_words(old, new, rising=RISING)
+    expected = old.n_lone / old.n_texts
+    finding = (
+        f"{expected + unknown.statistic:.1%} of the texts hold a word that the reference lacks, "
+        f"{expected:.1%} are expected"
+    )
+    found = [("unknown_words", unknown, finding)]
+    shares = drift_words.word_shares(old, new)
+    if shares is not None:
+        result, word = shares
+        before, after = (each.counts.get(word, 0) / each.n_texts for each in (old, new))
+        found.append(
+            ("word_shares", result, f"the word '{word}' is in {before:.1%} → {after:.1%} of texts")
+        )
+    floor, source = thresholds.total_variation, _source("total_variation")
+    return tuple(
+        Evidence(_evidence_test(name, r.p_value, (r.statistic, floor), source, r.method), text)
+        for name, r, text in found
+    )
 
 
 # --- categories --------------------------------------------------------------------------------
@@ -386,21 +423,17 @@ def _usual_number_tests(
     return [_usual(name, result) for name, result in results.items()] + binned + texts
 
 
-def _usual_text_tests(old: dict[str, int] | None, new: dict[str, int] | None) -> list[DriftTest]:
-    """Return what the words of texts differ by; nothing where they were not counted."""
-    if not old or not new:
+def _usual_text_tests(old: Words | None, new: Words | None) -> list[DriftTest]:
+    """Return how far the words of texts are apart; nothing where they were not counted."""
+    if not old or not new or not old.counts or not new.counts:
         return []
     counts = [
-        np.array([words.get(word, 0) for word in dict.fromkeys((*old, *new))], dtype=np.float64)
-        for words in (old, new)
+        np.array([words.get(word, 0) for word in old.counts | new.counts], dtype=np.float64)
+        for words in (old.counts, new.counts)
     ]
-    unknown = sum(count for word, count in new.items() if word not in old) / sum(new.values())
+    counted = f"Jensen-Shannon of the words of {old.n_texts:,} and {new.n_texts:,} texts"
     vocabulary = count_tests.jensen_shannon(counts[0], counts[1])
-    counted = f"{sum(old.values())} and {sum(new.values())} words, lower case"
-    return [
-        _usual("unknown_words", TestResult(unknown, method=f"share of current words; {counted}")),
-        _usual("vocabulary_distance", vocabulary._replace(method="Jensen-Shannon of the words")),
-    ]
+    return [_usual("vocabulary_distance", vocabulary._replace(method=counted))]
 
 
 def _usual_category_tests(old: Floats, new: Floats, homogeneity: TestResult) -> list[DriftTest]:

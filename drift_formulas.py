@@ -31,7 +31,10 @@ FORMULAS: dict[str, str] = {
     "chi_square": "χ² = Σ (observed − expected)² / expected over the table of counts",
     "g_test": "G = 2 Σ observed · ln(observed / expected)",
     "cramers_v": "V = √(χ² / N) for two samples",
-    "unknown_words": "current words that the reference lacks / all current words",
+    "unknown_words": "effect = current texts with a word the reference lacks / m − reference texts "
+    "with a word that no other one has / n; p = min(p_up / 0.85, p_down / 0.15)",
+    "word_shares": "effect = share of current − of reference texts with the most changed word; "
+    "p = k · Fisher's exact p, k = words compared",
     "vocabulary_distance": "√(½ KL(p ‖ h) + ½ KL(q ‖ h)), p and q the shares of the words",
     "domain_classifier": "ROC AUC of a classifier that tells current from reference rows",
     "mmd": "mean k(x, x′) + mean k(y, y′) − 2 mean k(x, y), k a Gaussian kernel",

@@ -6,8 +6,6 @@ histograms that are always taken from the reference.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,17 +17,13 @@ from numpy.typing import NDArray
 
 from base_types import Histogram
 from drift_merge import BLOCK, Floats, steps
+from drift_words import Words, count_words
 from schema_utils import Kind
 
 MAX_BINS = 20
 """Most bins or categories in a histogram; further categories are drawn as ``OTHER``."""
 
 OTHER = "(other)"
-
-MAX_TEXTS = 20_000
-"""Texts whose words are counted; of a longer column evenly chosen ones."""
-
-_WORD = re.compile(r"\w+")
 
 PSI_BINS = 10
 """Deciles of the reference, the usual choice for PSI (Siddiqi 2006)."""
@@ -49,15 +43,15 @@ class NumberProfile:
         Infinite values and, in a column that should hold numbers, values that are none.
     values : ndarray of float
         The finite values, ascending.
-    words : dict of str to int or None
-        Of a column of texts, which is otherwise known by its lengths: how often each word occurs.
+    words : Words or None
+        Of a column of texts, which is otherwise known by its lengths.
     """
 
     n_rows: int
     n_missing: int
     n_invalid: int
     values: Floats
-    words: dict[str, int] | None = None
+    words: Words | None = None
 
     @property
     def n_values(self) -> int:
@@ -183,12 +177,19 @@ def profile_column(column: pd.Series[Any], kind: Kind) -> Profile:
 
 
 def _profile_texts(column: pd.Series[Any]) -> NumberProfile:
-    texts = [str(text) for text in column.dropna().tolist()]
+    texts = texts_of(column)
+    return replace(profile_lengths(texts, len(column)), words=count_words(texts))
+
+
+def texts_of(column: pd.Series[Any]) -> list[str]:
+    """Return the values as texts, without missing ones."""
+    return [str(text) for text in column.dropna().tolist()]
+
+
+def profile_lengths(texts: Sequence[str], n_rows: int) -> NumberProfile:
+    """Return the profile of the lengths of texts, the others of ``n_rows`` missing."""
     lengths = np.array([len(text) for text in texts], dtype=np.float64)
-    lengths_only = profile_numbers(lengths, n_missing=len(column) - len(texts))
-    every = max(1, -(-len(texts) // MAX_TEXTS))
-    words = Counter(word for text in texts[::every] for word in _WORD.findall(text.lower()))
-    return replace(lengths_only, words=dict(words))
+    return profile_numbers(lengths, n_missing=n_rows - len(texts))
 
 
 def _profile_times(column: pd.Series[Any]) -> NumberProfile:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,15 @@ from pydantic import Field
 from base_types import TypedModel
 from drift import column_kinds, report_on
 from drift_comparison import Thresholds, compare_profiles
-from drift_profiles import CategoryProfile, NumberProfile, Profile, profile_column
+from drift_profiles import (
+    CategoryProfile,
+    NumberProfile,
+    Profile,
+    profile_column,
+    profile_lengths,
+    texts_of,
+)
+from drift_words import MAX_TEXTS, Words, count_words
 from errors import DataError
 from report_types import DriftReport
 from schema_utils import Kind, Schema
@@ -59,6 +67,9 @@ class _ColumnHeader(TypedModel):
     n_missing: int = Field(ge=0)
     n_invalid: int = Field(default=0, ge=0)
     counts: dict[str, int] | None = None
+    words: dict[str, int] | None = None
+    n_texts: int = Field(default=0, ge=0)
+    n_lone: int = Field(default=0, ge=0)
 
 
 class _Header(TypedModel):
@@ -142,14 +153,15 @@ def _refuse_bomb(data: bytes) -> None:
 
 
 def _header_of(name: str, kind: Kind, column: Profile) -> _ColumnHeader:
-    return _ColumnHeader(
-        name=name,
-        kind=kind,
-        n_rows=column.n_rows,
-        n_missing=column.n_missing,
-        n_invalid=column.n_invalid if isinstance(column, NumberProfile) else 0,
-        counts=column.counts if isinstance(column, CategoryProfile) else None,
-    )
+    header = _ColumnHeader(name=name, kind=kind, n_rows=column.n_rows, n_missing=column.n_missing)
+    if isinstance(column, CategoryProfile):
+        header.counts = column.counts
+        return header
+    header.n_invalid = column.n_invalid
+    if column.words is not None:
+        header.words = column.words.counts
+        header.n_texts, header.n_lone = column.words.n_texts, column.words.n_lone
+    return header
 
 
 def _read_header(text: bytes) -> _Header:
@@ -170,7 +182,10 @@ def _column_of(arrays: Any, position: int, header: _ColumnHeader) -> Profile:  #
     if not np.isfinite(values).all() or (np.diff(values) < 0).any():
         msg = f"the values of column {header.name!r} are not finite and ascending"
         raise ValueError(msg)
-    return NumberProfile(header.n_rows, header.n_missing, header.n_invalid, values)
+    words = None
+    if header.words is not None:
+        words = Words(header.words, header.n_texts, header.n_lone)
+    return NumberProfile(header.n_rows, header.n_missing, header.n_invalid, values, words)
 
 
 # --- from a table ------------------------------------------------------------------------------
@@ -197,8 +212,7 @@ def summarise(profile: Profile) -> Profile:
     if isinstance(profile, CategoryProfile) or profile.n_values <= MAX_POINTS:
         return profile
     ranks = np.linspace(0, profile.n_values - 1, MAX_POINTS).round().astype(np.int64)
-    counted = (profile.n_rows, profile.n_missing, profile.n_invalid)
-    return NumberProfile(*counted, profile.values[ranks])
+    return replace(profile, values=profile.values[ranks])
 
 
 def compare_with_profile(
@@ -293,9 +307,28 @@ def _profile_file(
         if name not in kinds:
             kinds[name] = _kind_in_file(next(_row_groups(file, name)))
         kind = kinds[name]
-        parts = [profile_column(part, kind) for part in _row_groups(file, name)]
-        columns[name] = summarise(joined(parts))
+        read = _profile_texts if kind is Kind.TEXT else _profile_groups
+        columns[name] = summarise(read(file, name, kind))
     return ReferenceProfile(file.metadata.num_rows, {n: kinds[n] for n in names}, columns)
+
+
+def _profile_groups(file: Any, name: str, kind: Kind) -> Profile:  # noqa: ANN401 - pyarrow is untyped
+    return joined([profile_column(part, kind) for part in _row_groups(file, name)])
+
+
+def _profile_texts(file: Any, name: str, _kind: Kind) -> Profile:  # noqa: ANN401 - pyarrow is untyped
+    """Count words in evenly chosen texts of the whole file, which are all that is kept of it."""
+    every = max(1, -(-file.metadata.num_rows // MAX_TEXTS))
+    parts: list[Profile] = []
+    kept: list[str] = []
+    for column in _row_groups(file, name):
+        texts = texts_of(column)
+        parts.append(profile_lengths(texts, len(column)))
+        kept += texts[::every]
+    lengths = joined(parts)
+    return (
+        replace(lengths, words=count_words(kept)) if isinstance(lengths, NumberProfile) else lengths
+    )
 
 
 def _row_groups(file: Any, name: str) -> Iterator[pd.Series[Any]]:  # noqa: ANN401 - pyarrow is untyped

@@ -246,7 +246,7 @@ def _noticed(features: list[FeatureDrift]) -> dict[str, bool]:
     noticed = {"default": any(feature.verdict is DriftVerdict.DRIFT for feature in features)}
     for feature in features:
         for test in feature.tests:
-            own_verdict = test.name in ("value_distribution", "category_shares")
+            own_verdict = test.name in ("value_distribution", "category_shares", "word_shares")
             if test.drift_detected is not None and not own_verdict:
                 noticed[test.name] = noticed.get(test.name, False) or test.drift_detected
     return noticed

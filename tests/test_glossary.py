@@ -41,6 +41,7 @@ DRIFT_TESTS = [
     *("anderson_darling", "wasserstein", "wasserstein_normed", "energy_distance", "psi"),
     *("jensen_shannon", "hellinger", "total_variation", "chi_square", "g_test", "cramers_v"),
     *("value_distribution", "category_shares", "new_categories", "missing_rate", "invalid_rate"),
+    *("unknown_words", "word_shares"),
     "default",
 ]
 SCENARIOS = [
