@@ -35,6 +35,12 @@ RUN_TESTS_BODY: dict[str, Any] = {
                             "format": "binary",
                             "description": "The model's file: .pkl, .joblib, XGBoost, LightGBM",
                         },
+                        "extra": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "Further files of the model: vectorizer, scaler, "
+                            "encoders; each under the same policy",
+                        },
                         "sample": {
                             "type": "string",
                             "format": "binary",
@@ -67,6 +73,15 @@ RUN_TESTS_BODY: dict[str, Any] = {
                             "enum": ["strict", "standard"],
                             "description": "What the file may contain; can only be stricter than "
                             "the server's own policy",
+                        },
+                        "composition": {
+                            "type": "string",
+                            "description": "JSON object: how the parts of the file belong "
+                            "together; model.bundle.composition of a report is one",
+                        },
+                        "class_names": {
+                            "type": "string",
+                            "description": "JSON object: names for the model's classes",
                         },
                         "gate": {
                             "type": "string",

@@ -39,7 +39,7 @@ from api_runs import (
     wait_for_run,
 )
 from api_types import Problem, Readiness, RunAnswer
-from api_uploads import read_form
+from api_uploads import REPEATABLE, read_form
 from environment import PRODUCT_VERSION
 from errors import InputError, StorageError
 from settings import Settings, load_settings
@@ -153,7 +153,11 @@ async def run_tests(
         request.stream(),
         request.headers.get("content-type", ""),
         store,
-        {"model": settings.max_model_bytes, "sample": settings.max_sample_bytes},
+        {
+            "model": settings.max_model_bytes,
+            REPEATABLE: settings.max_model_bytes,
+            "sample": settings.max_sample_bytes,
+        },
         FIELDS,
     ) as form:
         run_id = await run_in_threadpool(

@@ -6,24 +6,31 @@ Owns: the fields of the form, what each may hold, and the sentences for what it 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from pydantic import ValidationError
 
 import jobs
 from api_uploads import Form, Upload
+from composition_types import Composition
 from errors import InputError
 from gate_stage import parse_baseline
 from model_file import display_name, inspect_file
+from model_types import ModelFileInfo
 from policy import read_policy
 from policy_types import Policy
 from report_types import RunConfig, RunRequest
 from schema_json import schema_from_json
 from storage import Store
 from strict_json import read_json
+from upload_parts import keep_together
 
 FIELDS = frozenset(
-    {"schema", "target", "options", "labels", "source", "policy", "gate", "baseline"}
+    {
+        *("schema", "target", "options", "labels", "source", "policy", "gate", "baseline"),
+        *("composition", "class_names"),
+    }
 )
 MAX_KEY = 200
 """Longest Idempotency-Key."""
@@ -49,17 +56,32 @@ def submit_form(store: Store, form: Form, idempotency_key: str | None, *, actor:
         msg = f"The Idempotency-Key has {len(idempotency_key)} characters; expected 1 to {MAX_KEY}"
         raise InputError(msg)
     values = request_values(form.fields)
-    model.incoming.complete()
-    file = inspect_file(model.incoming.path, model.name)
+    file = _keep_model(store, model, form.extras)
     sample = form.files.get("sample")
     request = RunRequest(
-        model_sha256=_keep(store, model, "model"),
+        model_sha256=file.sha256,
         model_name=file.name,
         sample_sha256=_keep(store, sample, "sample") if sample else None,
         sample_name=display_name(sample.name) if sample else None,
         **values,
     )
     return jobs.submit(store, request, idempotency_key=idempotency_key, actor=actor)
+
+
+def _keep_model(store: Store, model: Upload, extras: list[Upload]) -> ModelFileInfo:
+    """Store the model's file, or all its files as one, and return what the bytes tell."""
+    for upload in (model, *extras):
+        upload.incoming.complete()
+    if not extras:
+        file = inspect_file(model.incoming.path, model.name)
+        _keep(store, model, "model")
+        return file
+    with ExitStack() as stack:
+        files = [
+            (upload.name, stack.enter_context(upload.incoming.path.open("rb")))
+            for upload in (model, *extras)
+        ]
+        return keep_together(store, list(files), store.settings.max_model_bytes)
 
 
 def _keep(store: Store, upload: Upload, kind: str) -> str:
@@ -78,7 +100,20 @@ def request_values(fields: Mapping[str, bytes]) -> dict[str, Any]:
         "policy": _policy(fields),
         "gate": _gate(fields),
         "baseline": _baseline(fields),
+        "composition": _composition(fields),
     }
+
+
+def _composition(fields: Mapping[str, bytes]) -> Composition | None:
+    """Return how the parts of the file belong together, where the form says so."""
+    given = _json_object(fields, "composition")
+    try:
+        return Composition.model_validate(given) if given else None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        msg = f"In the field 'composition', {where}: {first['msg']}; see the run's report for one"
+        raise InputError(msg) from None
 
 
 def _gate(fields: Mapping[str, bytes]) -> Policy | None:
@@ -107,6 +142,9 @@ def _policy(fields: Mapping[str, bytes]) -> str | None:
 
 def _config(fields: Mapping[str, bytes]) -> RunConfig:
     options = _json_object(fields, "options")
+    names = _json_object(fields, "class_names")
+    if names:
+        options["class_names"] = names
     target = _text(fields, "target")
     if target:
         options["target"] = target

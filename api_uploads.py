@@ -22,7 +22,9 @@ from storage import Store
 FIELD_BYTES = MIB
 """Largest value of a field that is not stored as a file: options, labels, a schema."""
 
-MAX_PARTS = 20
+MAX_PARTS = 40
+REPEATABLE = "extra"
+"""The one field that may come several times: further files of a model."""
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Form:
     """What a form held; a context manager, since its files vanish unless they were kept."""
 
     files: dict[str, Upload] = field(default_factory=dict)
+    extras: list[Upload] = field(default_factory=list)
     fields: dict[str, bytes] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -136,7 +139,8 @@ class _FormReader:
     def _on_part_begin(self) -> None:
         self._header, self._disposition = (b"", b""), b""
         self._file, self._value = None, bytearray()
-        if len(self._form.files) + len(self._form.fields) >= MAX_PARTS:
+        form = self._form
+        if len(form.files) + len(form.extras) + len(form.fields) >= MAX_PARTS:
             msg = f"The form has more than {MAX_PARTS} fields"
             raise InputError(msg)
 
@@ -160,7 +164,11 @@ class _FormReader:
             incoming = self._store.artifact_writer(self._limits[self._name])
             self._file = self._form.stack.enter_context(incoming)
             display = options.get(b"filename", b"").decode("utf-8", "replace")
-            self._form.files[self._name] = Upload(display or self._name, incoming)
+            upload = Upload(display or self._name, incoming)
+            if self._name == REPEATABLE:
+                self._form.extras.append(upload)
+            else:
+                self._form.files[self._name] = upload
 
     def _check_is_file(self, options: Mapping[bytes, bytes]) -> None:
         if b"filename" not in options:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from access_store import AccessStore
 from artifacts import ArtifactFiles, IncomingFile
+from composition_store import CompositionStore
 from database import Database
 from errors import NotFoundError
 from run_types import Artifact
@@ -37,6 +38,7 @@ class ArtifactStore:
         self._database = Database(settings.url)
         self._files = ArtifactFiles(settings.data_dir)
         self.access = AccessStore(self._database)
+        self.compositions = CompositionStore(self._database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

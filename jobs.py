@@ -15,6 +15,7 @@ from pathlib import Path
 
 import runner_lock
 from access_types import LOCAL
+from composition_types import Composition
 from cpu_tuning import single_threaded, tuned_environment
 from report_types import RunRequest, RunStatus
 from run_types import RunRecord
@@ -72,6 +73,9 @@ def submit(
 ) -> str:
     """Queue a run for ``actor``, make sure that somebody works on it, and return its id.
 
+    A file that was put together by hand before is put together like that again, unless the request
+    says how.
+
     Raises
     ------
     BusyError
@@ -81,9 +85,23 @@ def submit(
     InputError
         The idempotency key was used for another request.
     """
+    if request.composition is None:
+        request = request.model_copy(
+            update={"composition": _remembered(store, request, idempotency_key, actor)}
+        )
     run_id = store.create_run(request, idempotency_key=idempotency_key, actor=actor)
     ensure_runner(store.settings)
     return run_id
+
+
+def _remembered(
+    store: Store, request: RunRequest, key: str | None, actor: str
+) -> Composition | None:
+    """Return the file's composition; that of the first run where a request is sent again."""
+    earlier = None if key is None else store.find_by_key(key, actor=actor)
+    if earlier is not None:
+        return store.get_run(earlier).request.composition
+    return store.compositions.find(request.model_sha256)
 
 
 def wait(store: Store, run_id: str, seconds: float) -> RunRecord:

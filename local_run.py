@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from runner import pipeline_target
 from sandbox import WorkerParent
 from settings import load_settings
 from storage import Store
+from upload_parts import keep_together
 
 Progress = Callable[[float, str, str], None]
 """Called with the fraction (0..1), the stage and what is being done."""
@@ -63,7 +65,12 @@ class LocalRun:
 
 
 def run_locally(
-    model: Path, sample: Path | None, fields: Mapping[str, str], *, progress: Progress
+    model: Path,
+    sample: Path | None,
+    fields: Mapping[str, str],
+    *,
+    progress: Progress,
+    extra: Sequence[Path] = (),
 ) -> LocalRun:
     """Test a model file here and return what a server would have answered.
 
@@ -75,6 +82,8 @@ def run_locally(
         The fields of the form of ``POST /run_tests``; ``baseline`` is the path of a JSON report.
     progress : callable
         Receives fraction, stage and message.
+    extra : sequence of Path
+        Further files of the model: vectorizer, scaler, encoders.
 
     Raises
     ------
@@ -92,7 +101,9 @@ def run_locally(
             )
             store = Store.open(settings)
             try:
-                return _run(store, _request(store, model, sample, others), baseline, progress)
+                return _run(
+                    store, _request(store, [model, *extra], sample, others), baseline, progress
+                )
             finally:
                 store.close()
     except InputError as error:
@@ -116,15 +127,21 @@ def _read_baseline(name: str | None) -> Baseline:
 
 
 def _request(
-    store: Store, model: Path, sample: Path | None, fields: Mapping[str, bytes]
+    store: Store, models: list[Path], sample: Path | None, fields: Mapping[str, bytes]
 ) -> RunRequest:
-    file = inspect_file(model, model.name)
 
     def keep(path: Path, kind: str) -> str:
         return store.save_bytes(path.read_bytes(), kind=kind, name=display_name(path.name))
 
+    if len(models) == 1:
+        file = inspect_file(models[0], models[0].name)
+        keep(models[0], "model")
+    else:
+        with ExitStack() as stack:
+            files = [(path.name, stack.enter_context(path.open("rb"))) for path in models]
+            file = keep_together(store, list(files), store.settings.max_model_bytes)
     return RunRequest(
-        model_sha256=keep(model, "model"),
+        model_sha256=file.sha256,
         model_name=file.name,
         sample_sha256=keep(sample, "sample") if sample else None,
         sample_name=display_name(sample.name) if sample else None,

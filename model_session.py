@@ -124,7 +124,10 @@ class ModelSession:
             limits=_limits(settings),
             policy=grant.policy,
             approved=grant.approval is not None,
+            composition=record.request.composition,
         )
+        if report.model.info is not None and report.model.info.class_codes is not None:
+            model.name_classes(report.model.info.classes or [])
         return _Opened(model, schema, table, _background(table, report), report)
 
     def _read_rows(self, artifact: str, schema: Schema) -> pd.DataFrame:

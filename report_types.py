@@ -128,6 +128,9 @@ class RunConfig(TypedModel):
         default=None, ge=0, description="With cost_false_negative: choose the cheapest threshold"
     )
     cost_false_negative: float | None = Field(default=None, ge=0)
+    class_names: dict[str, str] = Field(
+        default_factory=dict, description="Names for the model's classes, by the model's own label"
+    )
     n_resamples: int = Field(default=1000, ge=100, le=10_000, description="Bootstrap resamples")
     drift_severities: list[float] = Field(
         default_factory=lambda: [0.25, 0.5, 1.0, 2.0], description="Multiples of a scenario's unit"

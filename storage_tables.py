@@ -26,7 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """Revision this program reads and writes: the newest file in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -164,6 +164,15 @@ approval = Table(
     Column("note", Text, nullable=False),
     Column("revoked_at", UtcTime),
     Index("ix_approval_sha256", "sha256"),
+)
+
+composition = Table(
+    "composition",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("body", JSON, nullable=False),
+    Column("saved_at", UtcTime, nullable=False),
+    Column("saved_by", Text, nullable=False),
 )
 
 audit = Table(

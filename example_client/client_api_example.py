@@ -9,6 +9,7 @@ Needs Python 3.9+ and ``requests``. Without a model it trains a small one (that 
         --junit out.xml --summary out.md --json report.json --html report.html
     python client_api_example.py model.pkl --sample data.csv --target y --weight-column w \
         --option load_seconds=10 --option monotone='{"age": "up"}'
+    python client_api_example.py model.pkl --extra vectorizer.pkl --sample data.csv --target y
     python client_api_example.py model.pkl --sample data.csv --target y --local
 
 ``--local`` needs no server: it runs the test here, with the product's own modules (this file lies
@@ -124,7 +125,7 @@ class Client:
             self.session.headers["Authorization"] = f"Bearer {token}"
 
     def run_tests(
-        self, model: Path, sample: Path | None, fields: dict[str, str], key: str
+        self, models: list[Path], sample: Path | None, fields: dict[str, str], key: str
     ) -> dict[str, Any]:
         """Post the files and wait for the summary of the finished run.
 
@@ -132,7 +133,7 @@ class Client:
         sent; only a run that was interrupted is made again.
         """
         for _ in range(INTERRUPTED_ATTEMPTS):
-            summary = self._follow(self._post(model, sample, fields, key).json())
+            summary = self._follow(self._post(models, sample, fields, key).json())
             if summary["status"] != "interrupted":
                 break
             self.progress.say("The server was restarted in mid-run; sending the run again")
@@ -161,13 +162,16 @@ class Client:
         return summary
 
     def _post(
-        self, model: Path, sample: Path | None, fields: dict[str, str], key: str
+        self, models: list[Path], sample: Path | None, fields: dict[str, str], key: str
     ) -> requests.Response:
         while True:
             with ExitStack() as stack:
-                files = {"model": (model.name, stack.enter_context(model.open("rb")))}
-                if sample is not None:
-                    files["sample"] = (sample.name, stack.enter_context(sample.open("rb")))
+                paths = [("model", models[0])] + [("extra", path) for path in models[1:]]
+                paths += [("sample", sample)] if sample is not None else []
+                files = [
+                    (name, (path.name, stack.enter_context(path.open("rb"))))
+                    for name, path in paths
+                ]
                 headers = {"Prefer": "respond-async", "Idempotency-Key": key}
                 answer = self._send("POST", "/run_tests", files=files, data=fields, headers=headers)
             if answer is not None:
@@ -306,6 +310,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--token", default=os.environ.get("MONITOR_API_TOKEN"))
     parser.add_argument("--local", action="store_true", help="run here, without a server")
     parser.add_argument("--product", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument(
+        "--extra",
+        action="append",
+        default=[],
+        type=Path,
+        help="further file of the model: vectorizer, scaler, encoder; may be given several times",
+    )
     parser.add_argument("--sample", type=Path, help="CSV, Parquet or JSON with rows of its data")
     parser.add_argument("--target", help="column of the sample with the right answers")
     parser.add_argument("--policy", type=Path, help="what the run must keep, YAML or JSON")
@@ -383,7 +394,9 @@ def run_here(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         raise Refused(message) from error
     try:
         fields = request_fields(options)
-        ended = run_locally(options.model, options.sample, fields, progress=progress.show)
+        ended = run_locally(
+            options.model, options.sample, fields, progress=progress.show, extra=options.extra
+        )
     except WrongInput as error:
         raise Refused(str(error)) from error
     except CannotRun as error:
@@ -400,7 +413,8 @@ def run_there(options: argparse.Namespace, progress: Progress) -> dict[str, Any]
     fields = request_fields(options)
     key = options.key or uuid.uuid4().hex
     try:
-        summary = client.run_tests(options.model, options.sample, fields, key)
+        models = [options.model, *options.extra]
+        summary = client.run_tests(models, options.sample, fields, key)
     except KeyboardInterrupt:
         client.cancel()
         message = "Stopped from the keyboard; the run is cancelled."

@@ -128,4 +128,5 @@ def test_only_the_store_speaks_sql() -> None:
         "upkeep_store",
         "artifact_store",
         "access_store",
+        "composition_store",
     }
