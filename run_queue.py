@@ -8,7 +8,7 @@ second changes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from statistics import median
 from typing import Any
@@ -152,7 +152,11 @@ class RunQueue(ArtifactStore):
                 run.c.owner != owner,
                 run.c.heartbeat_at <= utc_now() - timedelta(seconds=lease_seconds),
             )
-            .values(status=RunStatus.INTERRUPTED.value, error=INTERRUPTED, finished_at=utc_now())
+            .values(
+                status=RunStatus.INTERRUPTED.value,
+                finished_at=utc_now(),
+                **_told({"error": INTERRUPTED}),
+            )
             .returning(run.c.id)
         )
         with self._database.write() as connection:
@@ -173,7 +177,7 @@ class RunQueue(ArtifactStore):
         NotFoundError
             There is no such run.
         """
-        cancelled = {"error": "Cancelled before it began", "finished_at": utc_now()}
+        cancelled = _told({"error": "Cancelled before it began", "finished_at": utc_now()})
         self._change(run_id, (RunStatus.QUEUED,), status=RunStatus.CANCELLED.value, **cancelled)
         self._change(run_id, (RunStatus.RUNNING,), cancel_requested=True)
         record = self.get_run(run_id)
@@ -222,7 +226,7 @@ class RunQueue(ArtifactStore):
 def record_of(row: sa.Row[Any]) -> RunRecord:
     """Turn a row of the table of runs into its type."""
     values = dict(row._mapping)
-    del values["idempotency_key"], values["purpose"]
+    del values["idempotency_key"], values["purpose"], values["search"]
     return RunRecord.model_validate(values)
 
 
@@ -238,8 +242,36 @@ def end_run(
     now = utc_now()
     seconds = (now - started.started_at).total_seconds() if started.started_at else None
     final = {"status": status.value, "finished_at": now, "seconds": seconds}
-    changed = connection.execute(sa.update(run).where(unended).values(**final, **values))
+    changed = connection.execute(sa.update(run).where(unended).values(**final, **_told(values)))
     return changed.rowcount == 1
+
+
+def search_text(*texts: str | None) -> str:
+    """Return the words a run is found by, in one case.
+
+    Examples
+    --------
+    >>> search_text("Churn.pkl", None, "GRÖSSE")
+    'churn.pkl grösse'
+    """
+    return " ".join(text for text in texts if text).casefold()
+
+
+def label_texts(labels: Mapping[str, str]) -> list[str]:
+    """Return labels as a search finds them.
+
+    Examples
+    --------
+    >>> label_texts({"branch": "main"})
+    ['branch=main']
+    """
+    return [f"{name}={value}" for name, value in labels.items()]
+
+
+def _told(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what changes in a run that ends, with the words that it is found by from now on."""
+    words = search_text(*(values.get(name) for name in ("estimator", "verdict_summary", "error")))
+    return values | {"search": run.c.search + " " + words}
 
 
 def _new_row(
@@ -259,6 +291,7 @@ def _new_row(
         "message": "",
         "cancel_requested": False,
         "idempotency_key": idempotency_key,
+        "search": search_text(run_id, request.model_name, *label_texts(request.labels)),
     }
 
 

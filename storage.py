@@ -7,7 +7,6 @@ bound.
 
 from __future__ import annotations
 
-import functools
 import gzip
 
 import sqlalchemy as sa
@@ -107,10 +106,12 @@ class Store(UpkeepStore):
         column = run.c[sort.value]
         order = (column.desc() if descending else column.asc()).nulls_last()
         tie = run.c.id.desc() if descending else run.c.id.asc()  # as an index is read
-        page = sa.select(run).where(*conditions).order_by(order, tie)
+        ids = sa.select(run.c.id).where(*conditions).order_by(order, tie)  # reads an index only
+        on_page = run.c.id.in_(ids.limit(limit).offset(offset))
+        page = sa.select(run).where(on_page).order_by(order, tie)
         count = sa.select(sa.func.count()).select_from(run).where(*conditions)
         with self._database.read() as connection:
-            rows = connection.execute(page.limit(limit).offset(offset)).all()
+            rows = connection.execute(page).all()
             total = connection.scalar(count) or 0
         return [record_of(row) for row in rows], total
 
@@ -212,18 +213,5 @@ def _conditions(where: RunFilter) -> list[sa.ColumnElement[bool]]:
     conditions += [run.c.labels[name].as_string() == text for name, text in where.labels.items()]
     conditions += [run.c.created_at >= where.since] if where.since else []
     conditions += [run.c.created_at < where.until] if where.until else []
-    return conditions + [_mentions(word) for word in (where.text or "").split()]
-
-
-def _mentions(word: str) -> sa.ColumnElement[bool]:
-    """Return whether a word occurs anywhere in what the list shows of a run."""
-    texts = (
-        run.c.id,
-        run.c.model_name,
-        run.c.estimator,
-        run.c.verdict_summary,
-        run.c.error,
-        sa.cast(run.c.labels, sa.Text),
-    )
-    together = functools.reduce(lambda left, right: left + " " + sa.func.coalesce(right, ""), texts)
-    return together.icontains(word, autoescape=True)  # one comparison; a word holds no space
+    words = (where.text or "").casefold().split()
+    return conditions + [run.c.search.contains(word, autoescape=True) for word in words]

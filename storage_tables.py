@@ -94,6 +94,7 @@ run = Table(
     Column("idempotency_key", String(255), unique=True),
     Column("created_by", Text),
     Column("gate_verdict", String(8)),
+    Column("search", Text, nullable=False, server_default=""),
     Index("ix_run_created_at", "created_at"),
     Index("ix_run_status", "status"),
     Index("ix_run_purpose", "purpose", "created_at", "id"),
@@ -102,6 +103,8 @@ run = Table(
     Index("ix_run_metric_value", "purpose", "metric_value", "id"),
     Index("ix_run_p50_ms", "purpose", "p50_ms", "id"),
     Index("ix_run_model_sha256", "model_sha256"),
+    # others limit how long a key may be
+    Index("ix_run_search", "purpose", "created_at", "id", "search").ddl_if(dialect="sqlite"),
 )
 
 report = Table(

@@ -22,12 +22,14 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from report_types import RunRequest, RunStatus, Verdict
+from run_queue import label_texts, search_text
 from run_types import RunFilter, RunSort, new_run_id
 from settings import Settings
 from storage import Store
 from storage_tables import metric, run
 
 MODELS = [f"model-{number}.pkl" for number in range(20)]
+PASSED = "All 12 checks passed."
 NEWEST = datetime(2026, 11, 21, tzinfo=UTC)
 
 
@@ -66,13 +68,14 @@ def _row(run_id: str, request: RunRequest, created: datetime, random: Random) ->
         "labels": request.labels,
         "verdict": verdict,
         "gate_verdict": verdict,
-        "verdict_summary": "All 12 checks passed.",
+        "verdict_summary": PASSED,
         "metric_name": "accuracy",
         "metric_value": random.random(),
         "p50_ms": random.random() * 10,
         "fraction": 1.0,
         "message": "",
         "cancel_requested": False,
+        "search": search_text(run_id, request.model_name, *label_texts(request.labels), PASSED),
     }
 
 

@@ -219,6 +219,8 @@ def test_list_pages_and_sorts(store: Store) -> None:
         (RunFilter(text="forest"), {"forest.pkl"}),
         (RunFilter(text="FOREST pkl"), {"forest.pkl"}),
         (RunFilter(text="münchen"), {"100%_sure.pkl"}),
+        (RunFilter(text="SITE=MÜNCHEN"), {"100%_sure.pkl"}),
+        (RunFilter(text="tree but"), {"forest.pkl"}),
         (RunFilter(text="%"), {"100%_sure.pkl"}),
         (RunFilter(text="usable"), {"forest.pkl"}),
         (RunFilter(verdict=Verdict.WARN), {"forest.pkl"}),
@@ -425,6 +427,38 @@ def test_migrations_make_the_declared_tables(store: Store, settings: Settings) -
         assert context.get_current_revision() == SCHEMA_REVISION
     engine.dispose()
     assert sorted(MIGRATIONS.glob("versions/*.py"))[-1].name.startswith(SCHEMA_REVISION)
+
+
+def test_runs_of_an_older_store_are_found(store: Store, settings: Settings) -> None:
+    """Opened by this program, a store of revision 0003 is searched like one made today."""
+    run_id = finished(store, "Forest.pkl", labels={"site": "Köln"})
+    store.close()
+    with sqlite3.connect(settings.data_dir / "monitor.db") as connection:
+        connection.execute("DROP INDEX ix_run_search")
+        connection.execute("ALTER TABLE run DROP COLUMN search")
+        connection.execute("UPDATE alembic_version SET version_num='0003'")
+    connection.close()
+    upgraded = Store.open(settings)
+    for text in (run_id, "forest", "site=köln", "TREE", "usable,"):
+        assert [run.id for run in upgraded.list_runs(RunFilter(text=text))[0]] == [run_id]
+    upgraded.close()
+
+
+def test_a_search_reads_an_index_alone(store: Store) -> None:
+    """SQLite's own plan: neither counting nor choosing a page touches the rows of the table."""
+    plans: list[str] = []
+
+    def note_plan(
+        connection: sa.Connection, _cursor: object, statement: str, given: Any, *_rest: object
+    ) -> None:
+        if "search LIKE" in statement and not statement.startswith("EXPLAIN"):
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given).all()
+            plans.extend(row.detail for row in plan if "purpose" in row.detail)
+
+    sa.event.listen(store._database._engine, "after_cursor_execute", note_plan)
+    store.list_runs(RunFilter(text="forest"))
+    assert len(plans) == 2
+    assert all("COVERING INDEX ix_run_search" in plan for plan in plans)
 
 
 def test_newer_store_is_refused(store: Store, settings: Settings) -> None:
