@@ -26,7 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """Revision this program reads and writes: the newest file in ``migrations/versions``."""
 
 metadata = MetaData(

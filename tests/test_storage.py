@@ -430,13 +430,13 @@ def test_migrations_make_the_declared_tables(store: Store, settings: Settings) -
 
 
 def test_runs_of_an_older_store_are_found(store: Store, settings: Settings) -> None:
-    """Opened by this program, a store of revision 0003 is searched like one made today."""
+    """Opened by this program, a store of revision 0004 is searched like one made today."""
     run_id = finished(store, "Forest.pkl", labels={"site": "Köln"})
     store.close()
     with sqlite3.connect(settings.data_dir / "monitor.db") as connection:
         connection.execute("DROP INDEX ix_run_search")
         connection.execute("ALTER TABLE run DROP COLUMN search")
-        connection.execute("UPDATE alembic_version SET version_num='0003'")
+        connection.execute("UPDATE alembic_version SET version_num='0004'")
     connection.close()
     upgraded = Store.open(settings)
     for text in (run_id, "forest", "site=köln", "TREE", "usable,"):

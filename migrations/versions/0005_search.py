@@ -1,6 +1,6 @@
 """Search: the words a run is found by in one column, so that a search reads only an index.
 
-Owns: the step from revision 0003 to 0004.
+Owns: the step from revision 0004 to 0005.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

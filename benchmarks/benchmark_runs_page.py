@@ -1,0 +1,105 @@
+"""How long the page Runs takes with many runs, as a person in a browser sees it.
+
+    python benchmarks/benchmark_runs_page.py [--runs 50000]
+
+Prints milliseconds until the list is drawn: opened, filtered by model, by verdict, by words, and
+turned to the last page; the median of five. The same steps with 50 runs stand beside them, so that
+what the machine and the framework cost can be told from what the store costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.benchmark_store import MODELS, fill
+from settings import Settings
+from storage import Store
+from tests.browsing import open_browser, visit
+from tests.serving import running_product
+
+ROUNDS = 5
+
+
+def measure(n_runs: int) -> dict[str, float]:
+    """Return the milliseconds of each step in a store of so many runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir = Path(folder) / "data"
+        store = Store.open(Settings(data_dir=data_dir))
+        fill(store, n_runs)
+        store.close()
+        with running_product(data_dir) as product, open_browser() as context:
+            page = context.new_page()
+            address = f"{product.dashboard}/runs"
+            visit(page, address)  # the first visit of all pays for imports
+            times: dict[str, list[float]] = {}
+            for _ in range(ROUNDS):
+                for step, seconds in _round(page, address):
+                    times.setdefault(step, []).append(seconds)
+    return {step: 1000 * statistics.median(values) for step, values in times.items()}
+
+
+def _round(page: Page, address: str) -> list[tuple[str, float]]:
+    """Open the page anew and filter it; return each step with its seconds."""
+    table = page.locator("[data-testid=stDataFrame]")
+    total = page.get_by_text(" of ", exact=False).filter(has_text="–").first
+
+    def opened() -> None:
+        page.goto(address)
+        expect(table).to_be_visible()
+        expect(total).to_be_visible()
+
+    def changed_by(act: Callable[[], object]) -> Callable[[], None]:
+        def wait() -> None:
+            before = total.inner_text()
+            act()
+            expect(total).not_to_have_text(before)
+
+        return wait
+
+    def search() -> None:
+        box = page.get_by_placeholder("model, estimator, id, label")
+        box.fill("branch=main 0000001")
+        box.press("Enter")
+
+    steps = [("first paint", opened)]
+    result = [(name, _seconds(step)) for name, step in steps]
+    for name, key, option in (("one model", "model", MODELS[3]), ("verdict", "verdict", "Failed")):
+        page.locator(f".st-key-{key} input").click()
+        choice = page.get_by_role("option", name=option, exact=True)
+        choice.wait_for()
+        result.append((name, _seconds(changed_by(choice.click))))
+    page.goto(address)
+    expect(total).to_be_visible()
+    result.append(("words", _seconds(changed_by(search))))
+    return result
+
+
+def _seconds(step: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure a small and a large store."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=50_000)
+    options = parser.parse_args()
+    small, large = measure(50), measure(options.runs)
+    print(f"{'':16} {50:>12,} runs {options.runs:>10,} runs")
+    for step in large:
+        print(f"{step:16} {small[step]:14.0f} ms {large[step]:11.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
