@@ -83,6 +83,13 @@ RUN_TESTS_BODY: dict[str, Any] = {
                             "type": "string",
                             "description": "JSON object: names for the model's classes",
                         },
+                        "environment": {
+                            "type": "string",
+                            "enum": ["auto", "present", "matching", "compare"],
+                            "description": "Which library versions the model runs with: those "
+                            "installed here (present), those it was made with (matching), both, to "
+                            "count differing predictions (compare), or whatever works (auto)",
+                        },
                         "gate": {
                             "type": "string",
                             "description": "What the run must keep: a policy as YAML or JSON, see "

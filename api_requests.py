@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 import jobs
 from api_uploads import Form, Upload
 from composition_types import Composition
+from diagnosis_types import EnvironmentChoice
 from errors import InputError
 from gate_stage import parse_baseline
 from model_file import display_name, inspect_file
@@ -29,7 +30,7 @@ from upload_parts import keep_together
 FIELDS = frozenset(
     {
         *("schema", "target", "options", "labels", "source", "policy", "gate", "baseline"),
-        *("composition", "class_names"),
+        *("environment", "composition", "class_names"),
     }
 )
 MAX_KEY = 200
@@ -98,6 +99,7 @@ def request_values(fields: Mapping[str, bytes]) -> dict[str, Any]:
         "labels": _labels(fields),
         "source": "client" if _text(fields, "source") == "client" else "api",
         "policy": _policy(fields),
+        "environment": _environment(fields),
         "gate": _gate(fields),
         "baseline": _baseline(fields),
         "composition": _composition(fields),
@@ -138,6 +140,14 @@ def _policy(fields: Mapping[str, bytes]) -> str | None:
         )
         raise InputError(msg)
     return asked or None
+
+
+def _environment(fields: Mapping[str, bytes]) -> str:
+    asked, known = _text(fields, "environment") or "auto", get_args(EnvironmentChoice)
+    if asked not in known:
+        msg = f"The field 'environment' is {asked[:40]!r}; expected one of {', '.join(known)}"
+        raise InputError(msg)
+    return asked
 
 
 def _config(fields: Mapping[str, bytes]) -> RunConfig:

@@ -19,6 +19,7 @@ was found, what was expected, what to do.
     ├── BusyError                   the queue is full
     ├── RunCancelledError           somebody cancelled the run
     ├── StorageError                the store cannot be read or written
+    ├── EnvironmentBuildError       libraries of another version cannot be had
     └── ModelError                  the model did not do what was asked
         ├── ModelLoadError          the file could not be loaded
         ├── ModelRaisedError        the model raised a Python exception
@@ -118,6 +119,10 @@ class RunCancelledError(MonitorError):
 
 class StorageError(MonitorError):
     """The store cannot be read or written."""
+
+
+class EnvironmentBuildError(MonitorError):
+    """An environment with other versions cannot be built; the message says why."""
 
 
 class ModelError(MonitorError):

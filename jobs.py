@@ -161,6 +161,9 @@ def _as_environment(settings: Settings) -> dict[str, str]:
             "model_policy",
             "require_isolation",
             "environments",
+            "environments_mb",
+            "environment_seconds",
+            "fetch_pythons",
             "memory_mb",
             "run_seconds",
             "slots",
@@ -170,4 +173,5 @@ def _as_environment(settings: Settings) -> dict[str, str]:
             "keep_mb",
         },
     )
+    values["environments_dir"] = settings.environments_folder
     return {f"MONITOR_{name.upper()}": str(value) for name, value in values.items()}

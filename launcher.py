@@ -90,7 +90,7 @@ def main() -> int:
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _interrupt)
     training = None if examples.is_ready(settings.data_dir) else _train(settings)
-    environment = tuned_environment(os.environ)
+    environment = tuned_environment(os.environ) | local_defaults(settings)
     try:
         for server in servers:
             server.start(environment)
@@ -110,6 +110,13 @@ def main() -> int:
             server.stop()
         if training is not None and training.poll() is None:
             training.terminate()
+
+
+def local_defaults(settings: Settings) -> dict[str, str]:
+    """Return what a start on this machine's own addresses allows unless somebody said otherwise."""
+    is_local = {settings.api_host, settings.dashboard_host} <= LOOPBACK_HOSTS
+    said = "environments" in settings.model_fields_set
+    return {"MONITOR_ENVIRONMENTS": "true"} if is_local and not said else {}
 
 
 def _train(settings: Settings) -> subprocess.Popen[bytes]:

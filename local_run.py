@@ -96,8 +96,10 @@ def run_locally(
         baseline = _read_baseline(fields.get("baseline"))
         others = {name: text.encode() for name, text in fields.items() if name != "baseline"}
         with tempfile.TemporaryDirectory(prefix="model-monitor-") as folder:
-            settings = load_settings().model_copy(
-                update={"data_dir": Path(folder), "database_url": ""}
+            settings = load_settings()
+            elsewhere = {"data_dir": Path(folder), "database_url": ""}
+            settings = settings.model_copy(
+                update=elsewhere | {"environments_dir": settings.environments_folder}
             )
             store = Store.open(settings)
             try:

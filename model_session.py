@@ -10,13 +10,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-import model_policy
 import table_reader
 from errors import BusyError, NotFoundError, RowsError
 from explain_request import draw_rows
@@ -24,13 +24,13 @@ from explain_words import explain_texts
 from explainability import explain
 from model_sessions import Question, RowAnswers
 from model_types import Predictions, class_names
-from model_utils import ModelHandle, open_model
+from model_utils import ModelHandle
+from open_stage import ModelSource, reopen_model
 from report_types import Cell, TestReport
 from row_table import rows_to_frame
 from sandbox import Limits, WorkerParent
 from schema_merge import align_frame
 from schema_utils import Schema
-from settings import Settings
 from storage import Store
 
 BACKGROUND_ROWS = 100
@@ -56,6 +56,7 @@ class ModelSession:
     def __init__(self, store: Store, run_id: str, workers: WorkerParent) -> None:
         self._store, self._run_id, self._workers = store, run_id, workers
         self._opened: _Opened | None = None
+        self._cleanup = ExitStack()
 
     def ask(self, question: Question) -> RowAnswers:
         """Predict and explain rows.
@@ -105,6 +106,7 @@ class ModelSession:
         if self._opened is not None:
             self._opened.model.close()
             self._opened = None
+        self._cleanup.close()
 
     def _open(self) -> _Opened:
         record = self._store.get_run(self._run_id)
@@ -114,18 +116,15 @@ class ModelSession:
             message = f"Run {self._run_id} kept no model or no rows to compare with"
             raise NotFoundError(message)
         table = self._read_rows(report.data.artifact, schema)
-        settings = self._store.settings
-        approval = self._store.access.find_approval(file.sha256)
-        grant = model_policy.decide(settings.model_policy, record.request.policy, file, approval)
-        model = open_model(
+        source = ModelSource(
             self._store.artifact_path(record.request.model_sha256),
-            file,
-            workers=self._workers,
-            limits=_limits(settings),
-            policy=grant.policy,
-            approved=grant.approval is not None,
-            composition=record.request.composition,
+            record.request,
+            self._workers,
+            self._store.settings,
+            self._store.access.find_approval,
+            self._cleanup,
         )
+        model = reopen_model(source, report, _limits(source))
         if report.model.info is not None and report.model.info.class_codes is not None:
             model.name_classes(report.model.info.classes or [])
         return _Opened(model, schema, table, _background(table, report), report)
@@ -200,13 +199,9 @@ def _replaced(column: pd.Series, places: list[int], typed: pd.Series) -> pd.Seri
     return changed
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        memory_mb=settings.memory_mb,
-        load_seconds=settings.load_seconds,
-        call_seconds=min(settings.call_seconds, CALL_SECONDS),
-        isolation=settings.require_isolation,
-    )
+def _limits(source: ModelSource) -> Limits:
+    limits = source.limits()
+    return replace(limits, call_seconds=min(limits.call_seconds, CALL_SECONDS))
 
 
 def _background(table: pd.DataFrame, report: TestReport) -> pd.DataFrame:

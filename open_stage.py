@@ -1,22 +1,46 @@
-"""The opening of a run's model: under which policy, within which limits, and what came of it.
+"""The opening of a run's model: under which policy, in which environment, and what came of it.
 
 Owns: ``open_run_model``, which loads the inspected file in a process of its own and writes into the
-report's model section what was allowed, how the process is held and what the model said of itself.
+report's model section what was allowed, which environment answered, how the process is held and
+what the model said of itself; ``reopen_model`` for questions after the run; ``open_other`` for
+comparing versions. Where an environment cannot be had, the libraries installed here are used and
+the report says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import environments
 import model_policy
 from access_types import Approval
-from errors import ModelError
+from diagnosis_types import Diagnosis, EnvironmentUse, Outlook
+from environments import Prepared
+from errors import EnvironmentBuildError, ModelError, ModelRaisedError, NotFoundError
+from model_policy import Grant
+from model_types import ModelFileInfo
 from model_utils import ModelHandle, open_model
-from report_types import RunRequest, TestReport
-from sandbox import Limits, WorkerParent
+from report_types import ModelSection, RunRequest, TestReport
+from sandbox import EnvironmentWorkers, Limits, WorkerParent
 from settings import Settings
+
+Progress = Callable[[float, str], None]
+
+NOT_ALLOWED = (
+    "The libraries installed here were used: building the environment that the file was made with "
+    "is switched off (MONITOR_ENVIRONMENTS)."
+)
+NOT_KNOWN = (
+    "The libraries installed here were used: the file does not tell which versions it was made "
+    "with."
+)
+
+
+def _silent(_fraction: float, _message: str) -> None:
+    """Take progress that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,8 @@ class ModelSource:
         The operator's limits and policy.
     find_approval : callable
         Returns the operator's approval of the file with a SHA-256, or None.
+    cleanup : ExitStack
+        Gets what must be let go of when nobody needs the model any more.
     """
 
     path: Path
@@ -42,9 +68,49 @@ class ModelSource:
     workers: WorkerParent
     settings: Settings
     find_approval: Callable[[str], Approval | None]
+    cleanup: ExitStack = field(default_factory=ExitStack)
+
+    def limits(self) -> Limits:
+        """Return what the model's process is held to."""
+        settings = self.settings
+        return Limits(
+            memory_mb=settings.memory_mb,
+            load_seconds=settings.load_seconds,
+            call_seconds=settings.call_seconds,
+            isolation=settings.require_isolation,
+            cpu_seconds=settings.cpu_seconds,
+        )
+
+    def grant(self, file: ModelFileInfo) -> Grant:
+        """Return under which policy the file is loaded, and who allowed that."""
+        approval = self.find_approval(file.sha256)
+        return model_policy.decide(self.settings.model_policy, self.request.policy, file, approval)
+
+    def open(
+        self, file: ModelFileInfo, prepared: Prepared | None, limits: Limits | None = None
+    ) -> ModelHandle:
+        """Open the model with the libraries installed here, or in a prepared environment."""
+        grant = self.grant(file)
+        program = None if prepared is None else prepared.program
+        return open_model(
+            self.path,
+            file,
+            workers=self.workers if program is None else EnvironmentWorkers(self.workers, program),
+            limits=limits or self.limits(),
+            policy=grant.policy,
+            approved=grant.approval is not None,
+            composition=self.request.composition,
+        )
+
+    def hold(self, prepared: Prepared) -> Prepared:
+        """Keep an environment from being tidied away while the model is needed."""
+        self.cleanup.callback(prepared.release)
+        return prepared
 
 
-def open_run_model(source: ModelSource, report: TestReport) -> ModelHandle:
+def open_run_model(
+    source: ModelSource, report: TestReport, progress: Progress = _silent
+) -> ModelHandle:
     """Load the model whose file ``report.model.file`` describes and fill in the model section.
 
     Raises
@@ -56,31 +122,133 @@ def open_run_model(source: ModelSource, report: TestReport) -> ModelHandle:
     section = report.model
     if section.file is None:
         raise ModelError(section.reason or "The file could not be read.")
-    settings = source.settings
-    limits = Limits(
-        memory_mb=settings.memory_mb,
-        load_seconds=settings.load_seconds,
-        call_seconds=settings.call_seconds,
-        isolation=settings.require_isolation,
-        cpu_seconds=settings.cpu_seconds,
-    )
-    approval = source.find_approval(section.file.sha256)
-    grant = model_policy.decide(
-        settings.model_policy, source.request.policy, section.file, approval
-    )
+    grant = source.grant(section.file)
     section.policy = grant.policy
     section.approval = grant.approval.sentence if grant.approval else None
-    model = open_model(
-        source.path,
-        section.file,
-        workers=source.workers,
-        limits=limits,
-        policy=grant.policy,
-        approved=grant.approval is not None,
-        composition=source.request.composition,
-    )
-    _describe(model, limits, report)
+    model = _open_where_it_works(source, section, progress)
+    _describe(model, source.limits(), report)
     return model
+
+
+def reopen_model(source: ModelSource, report: TestReport, limits: Limits) -> ModelHandle:
+    """Open a finished run's model once more, in the environment that answered then.
+
+    Raises
+    ------
+    NotFoundError
+        The environment was removed, or the report describes no file.
+    ModelError
+        The model failed.
+    """
+    section = report.model
+    if section.file is None:
+        message = f"Run {report.run_id} kept no model"
+        raise NotFoundError(message)
+    prepared = None
+    if section.environment is not None and section.environment.key is not None:
+        prepared = environments.find(section.environment.key, source.settings)
+        if prepared is None:
+            message = "The environment in which this model ran was removed; run the test again"
+            raise NotFoundError(message)
+        source.hold(prepared)
+    return source.open(section.file, prepared, limits)
+
+
+def open_other(source: ModelSource, section: ModelSection) -> ModelHandle:
+    """Open the model of a matching environment with the libraries installed here.
+
+    Raises
+    ------
+    ModelError
+        It does not load here.
+    """
+    if section.file is None:
+        raise ModelError(section.reason or "The file could not be read.")
+    return source.open(section.file, None)
+
+
+def _open_where_it_works(
+    source: ModelSource, section: ModelSection, progress: Progress
+) -> ModelHandle:
+    """Try the environment that promises most, then the other."""
+    file, choice = section.file, source.request.environment
+    assert file is not None  # noqa: S101 - the caller looked
+    found = section.diagnosis or Diagnosis(what="")
+    asked = choice in ("matching", "compare")
+    if asked or (choice == "auto" and found.outlook is Outlook.BREAKS):
+        model = _open_matching(source, section, progress)
+        if model is not None:
+            return model
+    try:
+        model = source.open(file, None)
+    except ModelError as error:
+        may_help = choice == "auto" and found.outlook is Outlook.MAY_DIFFER
+        if not may_help or _was_refused(error):
+            raise
+        section.warnings.append(f"With the libraries installed here it does not work: {error}")
+        rescued = _open_matching(source, section, progress)
+        if rescued is None:
+            raise
+        return rescued
+    section.environment = EnvironmentUse(kind="present", reason=_why_present(found))
+    return model
+
+
+def _open_matching(
+    source: ModelSource, section: ModelSection, progress: Progress
+) -> ModelHandle | None:
+    """Return the model in the environment it was made with; None, with a warning, if that fails."""
+    file, found = section.file, section.diagnosis
+    spec = None if found is None else found.environment
+    if file is None or spec is None:
+        section.warnings.append(NOT_KNOWN)
+        return None
+    if not source.settings.environments:
+        section.warnings.append(NOT_ALLOWED)
+        return None
+    try:
+        prepared = environments.prepare(
+            spec, source.settings, lambda message: progress(0.5, message)
+        )
+    except EnvironmentBuildError as error:
+        section.warnings.append(f"The libraries installed here were used: {error}.")
+        return None
+    source.hold(prepared)
+    progress(0.9, "Loading the model in its own environment")
+    try:
+        model = source.open(file, prepared)
+    except ModelError as error:
+        if _was_refused(error):
+            raise
+        section.warnings.append(f"In an environment with {spec.title} it failed: {error}")
+        return None
+    section.environment = EnvironmentUse(
+        kind="matching",
+        key=prepared.built.key,
+        reason=_why_matching(found, exact=spec.exact),
+        prepared_seconds=round(prepared.seconds, 3),
+    )
+    return model
+
+
+def _was_refused(error: ModelError) -> bool:
+    """Whether the policy refused the file; no other version changes that."""
+    cause = error.__cause__
+    return isinstance(cause, ModelRaisedError) and cause.exception_type == "RefusedError"
+
+
+def _why_matching(found: Diagnosis | None, *, exact: bool) -> str:
+    if not exact:
+        return "The nearest versions that can still be run; the file is older or does not tell."
+    return found.walls[0] if found and found.walls else "Asked for, or needed to load the file."
+
+
+def _why_present(found: Diagnosis) -> str:
+    if found.outlook is Outlook.LOADS:
+        return "Nothing in the file asks for other versions."
+    if found.outlook is Outlook.MAY_DIFFER:
+        return "The file was made with another version, and loads and predicts with this one."
+    return "No matching environment was used; see the warnings."
 
 
 def _describe(model: ModelHandle, limits: Limits, report: TestReport) -> None:
@@ -88,8 +256,12 @@ def _describe(model: ModelHandle, limits: Limits, report: TestReport) -> None:
     section = report.model
     section.info, section.load_ms = model.info, model.load_ms
     section.bundle = model.bundle
-    section.warnings = list(model.warnings)
+    section.warnings += model.warnings
     section.isolation = model.isolation
+    if section.environment is not None:
+        libraries = dict(model.info.versions)
+        section.environment.python = libraries.pop("python", "")
+        section.environment.libraries = libraries
     report.environment.worker = {
         "isolation": model.isolation,
         "memory_mb": limits.memory_mb,

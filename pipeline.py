@@ -41,6 +41,8 @@ from access_types import Approval
 from base_types import Section, Status
 from environment import describe_environment
 from errors import DataError, ModelError, ModelRaisedError, MonitorError, RunCancelledError
+from installed import installed_here
+from model_diagnosis import diagnose
 from model_types import ModelInfo, Predictions
 from model_utils import ModelHandle
 from open_stage import ModelSource, open_run_model
@@ -49,6 +51,7 @@ from sample_stage import SampleRoles, SampleRows
 from sandbox import WorkerParent
 from schema_utils import Schema
 from settings import Settings
+from versions_stage import compare_versions
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +171,7 @@ def run_tests(
     finally:
         if run.model is not None:
             run.model.close()
+        source.cleanup.close()
     report.status, report.finished_at = RunStatus.DONE, datetime.now(UTC)
     return report
 
@@ -242,11 +246,13 @@ def _attempt(run: _Run, spec: _StageSpec) -> tuple[Status, str | None]:
 
 def _inspect(run: _Run) -> None:
     run.problems["model"] = "The model could not be loaded."
-    run.report.model.file = model_file.inspect_file(run.source.path, run.request.model_name)
+    section = run.report.model
+    section.file = model_file.inspect_file(run.source.path, run.request.model_name)
+    section.diagnosis = diagnose(section.file, installed_here(run.source.settings))
 
 
 def _load(run: _Run) -> None:
-    run.model = open_run_model(run.source, run.report)
+    run.model = open_run_model(run.source, run.report, run.progress)
 
 
 def _schema(run: _Run) -> None:
@@ -400,6 +406,9 @@ def _quality(run: _Run) -> None:
         save_data=run.save_data,
         progress=run.progress,
     )
+    if run.request.environment == "compare":
+        section = run.report.model
+        section.versions = compare_versions(run.source, section, run.tested_rows, run.predictions)
 
 
 def _behaviour(run: _Run) -> None:

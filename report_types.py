@@ -18,6 +18,7 @@ from pydantic import Field, field_serializer
 
 from base_types import Estimate, Histogram, Section, Status, TypedModel
 from composition_types import Composition, FoundBundle
+from diagnosis_types import Diagnosis, EnvironmentChoice, EnvironmentUse, VersionComparison
 from group_types import GroupComparison
 from load_types import LoadTest
 from model_types import ModelFileInfo, ModelInfo
@@ -167,6 +168,9 @@ class RunRequest(TypedModel):
     composition: Composition | None = Field(
         default=None, description="How the parts of the file belong together, corrected by hand"
     )
+    environment: EnvironmentChoice = Field(
+        default="auto", description="Where the model runs: present, matching, or both (compare)"
+    )
     purpose: Literal["test", "preview"] = Field(
         default="test", description="A preview reads file and schema for the page; never listed"
     )
@@ -194,6 +198,9 @@ class ModelSection(Section):
     approval: str | None = Field(
         default=None, description="Who let the file run code of its own, when and why"
     )
+    diagnosis: Diagnosis | None = Field(default=None, description="Told before loading")
+    environment: EnvironmentUse | None = Field(default=None, description="Which one answered")
+    versions: VersionComparison | None = Field(default=None, description="Where asked for")
     warnings: list[str] = Field(default_factory=list)
 
 

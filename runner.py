@@ -22,6 +22,7 @@ from types import FrameType
 
 import process_guard
 import runner_lock
+from environment_store import EnvironmentStore
 from errors import InputError, StorageError
 from gate_stage import judge_gate
 from isolation import self_test
@@ -32,7 +33,7 @@ from run_queue import INTERRUPTED
 from run_types import RunRecord
 from sandbox import WorkerParent
 from session_server import SessionProcess
-from settings import Settings, load_settings
+from settings import MIB, Settings, load_settings
 from storage import Store
 
 log = logging.getLogger("runner")
@@ -137,6 +138,7 @@ class Runner:
             self._next_retention = now + RETENTION_SECONDS
             kept = self._settings
             apply_retention(self._store, Limits(kept.keep_days, kept.keep_runs, kept.keep_mb))
+            EnvironmentStore(kept.environments_folder).tidy(kept.environments_mb * MIB)
 
     def _claim(self) -> None:
         while len(self._jobs) < self._settings.slots:

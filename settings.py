@@ -88,7 +88,21 @@ class Settings(BaseSettings):
         default="none", description="Refuse to load models under weaker isolation than this"
     )
     environments: bool = Field(
-        default=False, description="May environments with other library versions be built"
+        default=False,
+        description="May environments with other library versions be built from the package index; "
+        "a start with make run on this machine's own addresses sets it to true",
+    )
+    environments_dir: Path | None = Field(
+        default=None, description="Where they are kept; default: in the data directory"
+    )
+    environments_mb: int = Field(
+        default=5000, ge=700, description="Room for such environments, MiB; the oldest go first"
+    )
+    environment_seconds: float = Field(
+        default=240.0, gt=0, le=3600, description="Longest time of building one, seconds"
+    )
+    fetch_pythons: bool = Field(
+        default=False, description="May uv download an interpreter that is not on this machine"
     )
     max_model_mb: int = Field(default=200, ge=1, description="Largest model file, MiB")
     max_sample_mb: int = Field(default=200, ge=1, description="Largest data file, MiB")
@@ -124,9 +138,11 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return url
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "environments_dir")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
+    def _absolute(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
         absolute = path.expanduser().absolute()
         if absolute.exists() and not absolute.is_dir():
             msg = "is a file; expected a directory"
@@ -153,6 +169,11 @@ class Settings(BaseSettings):
     def is_public(self) -> bool:
         """Whether other machines can reach the API."""
         return self.api_host not in LOOPBACK_HOSTS
+
+    @property
+    def environments_folder(self) -> Path:
+        """Where environments of other versions are kept."""
+        return self.environments_dir or self.data_dir / "environments"
 
     @property
     def token(self) -> str:

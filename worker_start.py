@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 
 HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - before any import
 PRELOADED = (
-    *("numpy", "pandas", "scipy.sparse", "scipy.special", "joblib", "sklearn.pipeline"),
-    *("sklearn.ensemble", "sklearn.linear_model", "sklearn.preprocessing", "xgboost", "lightgbm"),
+    *("numpy", "pandas", "scipy.sparse", "scipy.special", "joblib", "threadpoolctl"),
+    *(
+        "sklearn.pipeline",
+        "sklearn.ensemble",
+        "sklearn.linear_model",
+        "sklearn.preprocessing",
+        "xgboost",
+        "lightgbm",
+    ),
 )
 """Libraries imported before the limits are set, so that these bound the model and not them."""
 DATA_FD, MODEL_FD = 3, 4
@@ -122,3 +129,5 @@ def _preload(*, has_model: bool) -> None:
         "".encode(name)
     if "joblib" in sys.modules:
         sys.modules["joblib"].cpu_count()  # reads files that a confined worker may not
+    if "threadpoolctl" in sys.modules:
+        sys.modules["threadpoolctl"].threadpool_info()  # old ones run a program to find libc

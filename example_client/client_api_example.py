@@ -320,6 +320,11 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--sample", type=Path, help="CSV, Parquet or JSON with rows of its data")
     parser.add_argument("--target", help="column of the sample with the right answers")
     parser.add_argument("--policy", type=Path, help="what the run must keep, YAML or JSON")
+    parser.add_argument(
+        "--environment",
+        choices=("auto", "present", "matching", "compare"),
+        help="library versions the model runs with: the server's, its own, or both",
+    )
     parser.add_argument("--baseline", help="branch, run id or label:NAME=VALUE to compare with")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", type=label)
     parser.add_argument("--rows", type=int, help="rows to test on")
@@ -377,6 +382,7 @@ def request_fields(options: argparse.Namespace) -> dict[str, str]:
         "source": "client",
         "target": options.target,
         "baseline": options.baseline,
+        "environment": options.environment,
         "gate": options.policy.read_text(encoding="utf-8") if options.policy else None,
         "labels": json.dumps(dict(options.label)) if options.label else None,
         "options": json.dumps(given) if given else None,
