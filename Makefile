@@ -50,7 +50,7 @@ types: $(VENV)/dev.stamp
 	cd "$(ROOT)" && "$(VENV)/bin/mypy" $(CHECKED)
 
 unit: $(VENV)/dev.stamp
-	cd "$(ROOT)" && "$(PYTHON)" -m pytest -q -m "not slow and not browser"
+	cd "$(ROOT)" && "$(PYTHON)" -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not slow and not browser"
 
 slow: $(VENV)/dev.stamp
 	cd "$(ROOT)" && "$(PYTHON)" -m pytest -q -m "slow and not browser"

@@ -88,6 +88,7 @@ def measured(
         return measure_performance(model, frame, config)
 
 
+@pytest.mark.slow  # alone on the machine, as a measurement of time must be
 def test_a_known_sleep_is_measured(workers: WorkerParent, tmp_path: Path) -> None:
     """A model that sleeps 20 ms: its median within 5 %, and fewer than 50 calls per second."""
 
