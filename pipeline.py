@@ -24,6 +24,7 @@ import behaviour_expectations
 import drift_simulation
 import explain_stage
 import failing_rows
+import label_stage
 import latency
 import model_file
 import quality_stage
@@ -253,6 +254,7 @@ def _inspect(run: _Run) -> None:
 
 def _load(run: _Run) -> None:
     run.model = open_run_model(run.source, run.report, run.progress)
+    label_stage.name_by_hand(run.model, run.request.config, run.report)
 
 
 def _schema(run: _Run) -> None:
@@ -296,7 +298,7 @@ def _data(run: _Run) -> None:
         run.rows = chosen.reset_index(drop=True)
         numbers = chosen.index.to_numpy(dtype=np.int64)
         run.tested_sample = SampleRows(run.sample, numbers, run.roles)
-        run.y_true = run.tested_sample.single_answers()
+        _match_answers(run, run.tested_sample)
         section.source, section.name = "sample", run.request.sample_name
     else:
         if problem is not None:
@@ -307,6 +309,22 @@ def _data(run: _Run) -> None:
     _fill_data_section(run)
     _check_sample(run)
     _measure_reach(run)
+
+
+def _match_answers(run: _Run, tested: SampleRows) -> None:
+    """Bring the answers to the names of the model's classes, or say why that cannot be."""
+    answers = tested.single_answers()
+    if answers is None or run.model is None:
+        run.y_true = answers
+        return
+    named, problem = label_stage.match_answers(run.model, answers, run.tested_rows, run.report)
+    if problem is None:
+        run.tested_sample = tested.with_answers(named)
+    else:
+        run.labels_reason = problem
+        run.report.data.warnings.append(problem)
+        run.tested_sample = tested.without_answers()
+    run.y_true = run.tested_sample.single_answers()
 
 
 def _measure_reach(run: _Run) -> None:
@@ -322,10 +340,16 @@ def _check_sample(run: _Run) -> None:
     """Check the tested rows of a sample, true answers included."""
     if run.sample is None or run.report.data.source != "sample":
         return
-    table, target = run.tested_rows, run.report.data.target
-    if run.y_true is not None and target is not None:
-        table = table.assign(**{target: run.y_true})
+    table, target = _with_answers(run), run.report.data.target
     run.report.validation = validation.check_table(table, run.known_schema, target=target)
+
+
+def _with_answers(run: _Run) -> pd.DataFrame:
+    """Return the tested rows with the true answers as the sample writes them."""
+    tested, target = run.tested_sample, run.report.data.target
+    if tested is None or run.sample is None or target is None:
+        return run.tested_rows
+    return run.tested_rows.assign(**{target: run.sample[target].to_numpy()[tested.numbers]})
 
 
 def _fill_data_section(run: _Run) -> None:
@@ -333,9 +357,7 @@ def _fill_data_section(run: _Run) -> None:
     section.n_rows = len(rows)
     section.sha256 = run.request.sample_sha256
     section.n_sample_rows = None if run.sample is None else len(run.sample)
-    table = rows
-    if run.y_true is not None and section.target is not None:
-        table = rows.assign(**{section.target: run.y_true})
+    table = _with_answers(run)
     section.columns = table_summary.summarise_table(table, run.known_schema)
     section.preview = table_summary.preview_rows(table)
     section.artifact = run.save_data(table.to_csv(index=False).encode(), "tested-rows.csv")

@@ -74,6 +74,18 @@ class SampleRows:
         """Return some of the tested rows, by their positions among them."""
         return replace(self, numbers=self.numbers[good])
 
+    def with_answers(self, answers: pd.Series[Any]) -> SampleRows:
+        """Return the same rows with other words for the true answers, shape (n,)."""
+        sample = self.sample.copy(deep=False)
+        column = sample[self.roles.target].astype(object)
+        column.iloc[self.numbers] = answers.to_numpy()
+        sample[self.roles.target] = column
+        return replace(self, sample=sample)
+
+    def without_answers(self) -> SampleRows:
+        """Return the same rows, their true answers being of no use."""
+        return replace(self, roles=replace(self.roles, target=None))
+
     def single_answers(self) -> pd.Series[Any] | None:
         """Return the true answers of a model with one output, None where there are none."""
         return None if self.roles.target is None else self.table[self.roles.target]

@@ -168,7 +168,7 @@ def _fits(column: pd.Series, info: ModelInfo) -> bool:
     """Whether the values of a column could be answers of the model."""
     if info.classes is None:
         return column.dtype.kind in "iuf"
-    known = {str(label) for label in info.classes}
+    known = {str(label) for label in [*info.classes, *(info.class_codes or [])]}
     values = {str(value) for value in column.dropna().unique()[:100]}
     integral = {value.removesuffix(".0") for value in values}
     return values <= known or integral <= {label.removesuffix(".0") for label in known}
