@@ -154,23 +154,25 @@ class Reader:
                 raise OnnxError(message)
             tag, at = varint(self.data, at, end)
             number, wire = tag >> 3, tag & 7
-            if wire == BYTES:
-                size, at = varint(self.data, at, end)
-                yield number, (at, at + size)
-                at += size
-            elif wire == VARINT:
+            if wire == VARINT:
                 value, at = varint(self.data, at, end)
                 yield number, value
-            elif wire in (FIXED32, FIXED64):
-                size = 4 if wire == FIXED32 else 8
-                yield number, (at, at + size)
-                at += size
-            else:
-                message = "The ONNX file is damaged: it holds a field of no known kind."
-                raise OnnxError(message)
-            if at > end:
+                continue
+            size, at = self._size(wire, at, end)
+            if at + size > end:
                 message = "The ONNX file is damaged or cut off."
                 raise OnnxError(message)
+            yield number, (at, at + size)
+            at += size
+
+    def _size(self, wire: int, at: int, end: int) -> tuple[int, int]:
+        """Return how many bytes a field has, and where they begin."""
+        if wire == BYTES:
+            return varint(self.data, at, end)
+        if wire in (FIXED32, FIXED64):
+            return (4 if wire == FIXED32 else 8), at
+        message = "The ONNX file is damaged: it holds a field of no known kind."
+        raise OnnxError(message)
 
     def text(self, value: Value) -> str:
         """Return a short text field."""

@@ -47,8 +47,8 @@ CONTAINERS = {
 }
 """What these loaders may make; they call whatever type their node names."""
 
-CALLING = frozenset(("ConstructorFromReduceNode", "NdArrayNode", "LossNode", "RandomStateNode"))
-"""Loaders that call the named type."""
+CALLING = frozenset(("ConstructorFromReduceNode", "NdArrayNode", "RandomStateNode"))
+"""Loaders that call the named type, which must be one of the exact lists."""
 
 _BUILDING = (
     "ObjectNode FunctionNode TypeNode TreeNode MaskedArrayNode DTypeNode RandomGeneratorNode "
@@ -93,6 +93,9 @@ def walk(file: BinaryIO, *, max_bytes: int = 2 * GIBIBYTE) -> SkopsWalk:
         with zipfile.ZipFile(file) as archive:
             _look_at_members(archive, max_bytes, found)
             schema = json.loads(archive.read(SCHEMA))
+        if not isinstance(schema, dict) or not isinstance(schema.get("__loader__"), str):
+            message = "Its schema.json describes no object."
+            raise ValueError(message)
         _visit_all(schema, found)
         _note_version(schema, "_skops_version", "skops", found)
         found.root = _inert(schema, MAX_ROOT_DEPTH)
@@ -180,6 +183,9 @@ def _visit(node: dict[str, Node], found: SkopsWalk) -> None:
         message = f"The file refers to more than {MAX_IMPORTS} names."
         raise LimitError(message)
     if loader in CALLING or loader in CONTAINERS:
+        if not pickle_rules.may_be_called(module, name):
+            found.problems[f"it calls {module}.{name} while loading"] = None
+    elif loader == "LossNode":
         found.called[(module, name)] = None
     elif loader not in OBJECTS:
         found.problems[f"it uses {loader[:40]} to build {module}.{name}"] = None
