@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +26,9 @@ MAX_BINS = 20
 
 OTHER = "(other)"
 
+LARGEST = 1e140
+"""Numbers beyond this, whose squares cannot be summed any more, count as infinite."""
+
 PSI_BINS = 10
 """Deciles of the reference, the usual choice for PSI (Siddiqi 2006)."""
 
@@ -40,7 +44,8 @@ class NumberProfile:
     n_missing : int
         Rows without a value.
     n_invalid : int
-        Infinite values and, in a column that should hold numbers, values that are none.
+        Infinite values, those beyond ``LARGEST`` and, in a column that should hold numbers, values
+        that are none.
     values : ndarray of float
         The finite values, ascending.
     words : Words or None
@@ -193,9 +198,15 @@ def profile_lengths(texts: Sequence[str], n_rows: int) -> NumberProfile:
 
 
 def _profile_times(column: pd.Series[Any]) -> NumberProfile:
-    times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
-    seconds = (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(dtype=np.float64)
-    return _without_unreadable(column, seconds)
+    times = column
+    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+        # pandas would read a number as nanoseconds, and fail on what is neither
+        dated = [isinstance(cell, str | date | np.datetime64) for cell in column.tolist()]
+        times = column.astype(object).where(np.array(dated, dtype=bool), None)
+    read = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
+    # in microseconds, which reach every year that a date may have
+    since = read.astype("datetime64[us, UTC]") - pd.Timestamp(0, tz="UTC").as_unit("us")
+    return _without_unreadable(column, since.dt.total_seconds().to_numpy(dtype=np.float64))
 
 
 def _without_unreadable(column: pd.Series[Any], numbers: NDArray[Any]) -> NumberProfile:
@@ -207,20 +218,20 @@ def _without_unreadable(column: pd.Series[Any], numbers: NDArray[Any]) -> Number
 
 
 def profile_numbers(values: Floats, *, n_missing: int = 0, n_invalid: int = 0) -> NumberProfile:
-    """Sort once; infinities and NaN end up at the ends and are cut off by bisection.
+    """Sort once; infinities, NaN and what is near them end up at the ends and are cut off.
 
     Parameters
     ----------
     values : ndarray of float, shape (n,)
-        NaN counts as missing, infinity as invalid.
+        NaN counts as missing, infinity and what is beyond ``LARGEST`` as invalid.
     n_missing, n_invalid : int
         Rows that were taken out before.
     """
     ordered = np.sort(values)
-    if len(ordered) and ordered[0] > -np.inf and ordered[-1] < np.inf:  # NaN compares as False
+    if len(ordered) and ordered[0] >= -LARGEST and ordered[-1] <= LARGEST:  # False for NaN
         return NumberProfile(len(values) + n_missing + n_invalid, n_missing, n_invalid, ordered)
-    low = int(np.searchsorted(ordered, -np.inf, side="right"))
-    high = int(np.searchsorted(ordered, np.inf, side="left"))
+    low = int(np.searchsorted(ordered, -LARGEST, side="left"))
+    high = int(np.searchsorted(ordered, LARGEST, side="right"))
     not_nan = int(np.searchsorted(ordered, np.inf, side="right"))
     return NumberProfile(
         n_rows=len(values) + n_missing + n_invalid,

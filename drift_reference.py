@@ -30,6 +30,7 @@ from base_types import TypedModel
 from drift import column_kinds, report_on
 from drift_comparison import Thresholds, compare_profiles
 from drift_profiles import (
+    LARGEST,
     CategoryProfile,
     NumberProfile,
     Profile,
@@ -179,7 +180,7 @@ def _column_of(arrays: Any, position: int, header: _ColumnHeader) -> Profile:  #
     if values.dtype != np.float64 or values.ndim != 1 or len(values) > MAX_POINTS:
         msg = f"the values of column {header.name!r} are not of the expected form"
         raise ValueError(msg)
-    if not np.isfinite(values).all() or (np.diff(values) < 0).any():
+    if not (np.abs(values) <= LARGEST).all() or (values[1:] < values[:-1]).any():
         msg = f"the values of column {header.name!r} are not finite and ascending"
         raise ValueError(msg)
     words = None

@@ -181,16 +181,17 @@ def new_figure(
     theme: Theme, title: str, x_title: str, y_title: str, *, height: int = 320
 ) -> go.Figure:
     """Return an empty figure in our look; titles are short enough for a telephone."""
-    figure = go.Figure()
-    figure.update_layout(
-        template=_template(theme),
-        title_text=title,
-        xaxis_title_text=x_title,
-        yaxis_title_text=y_title,
-        height=height,
-        showlegend=False,
+    # all at once: a figure that is updated later checks the whole template again
+    return go.Figure(
+        layout={
+            "template": _template(theme),
+            "title_text": title,
+            "xaxis_title_text": x_title,
+            "yaxis_title_text": y_title,
+            "height": height,
+            "showlegend": False,
+        }
     )
-    return figure
 
 
 class Key(NamedTuple):

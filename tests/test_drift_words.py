@@ -26,10 +26,12 @@ ZIPF /= ZIPF.sum()
 def some_texts(n: int, seed: int, *, extra: str = "", share: float = 0.0) -> list[str]:
     """Return texts of about nine words as frequent as those of a language; some with one more."""
     rng = np.random.default_rng(seed)
+    lengths = rng.poisson(8, n) + 1
+    words = np.split(rng.choice(VOCABULARY, lengths.sum(), p=ZIPF), lengths.cumsum()[:-1])
+    more = rng.random(n) < share
     return [
-        " ".join(rng.choice(VOCABULARY, rng.poisson(8) + 1, p=ZIPF))
-        + (f" {extra}" if rng.random() < share else "")
-        for _ in range(n)
+        " ".join([*text, extra] if with_more else text)
+        for text, with_more in zip(words, more, strict=True)
     ]
 
 
