@@ -444,6 +444,11 @@ LOOKS: dict[str, Look] = {
     "possible": _warned("Possible drift"),
     "drift": _failed("Drift"),
     "not checked": _neutral("Not checked"),
+    # what is expected of a file
+    "loads": _passed("Loads"),
+    "may differ": _warned("May differ"),
+    "breaks": _warned("Breaks here"),
+    "cannot": _failed("Cannot be loaded"),
     # safety of a file
     "trusted types only": _passed("Trusted types only"),
     "unknown types": _warned("Unknown types"),

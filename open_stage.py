@@ -19,7 +19,13 @@ import model_policy
 from access_types import Approval
 from diagnosis_types import Diagnosis, EnvironmentUse, Outlook
 from environments import Prepared
-from errors import EnvironmentBuildError, ModelError, ModelRaisedError, NotFoundError
+from errors import (
+    EnvironmentBuildError,
+    ModelError,
+    ModelLoadError,
+    ModelRaisedError,
+    NotFoundError,
+)
 from model_policy import Grant
 from model_types import ModelFileInfo
 from model_utils import ModelHandle, open_model
@@ -183,6 +189,8 @@ def _open_where_it_works(
         model = source.open(file, None)
     except ModelError as error:
         may_help = choice == "auto" and found.outlook is Outlook.MAY_DIFFER
+        if found.walls and not _was_refused(error):
+            raise ModelLoadError(_wall_sentence(file.name, found)) from error
         if not may_help or _was_refused(error):
             raise
         section.warnings.append(f"With the libraries installed here it does not work: {error}")
@@ -229,6 +237,11 @@ def _open_matching(
         prepared_seconds=round(prepared.seconds, 3),
     )
     return model
+
+
+def _wall_sentence(name: str, found: Diagnosis) -> str:
+    """Say why a file does not load here, and what to do, without the library's own words."""
+    return " ".join(filter(None, [f"{name} does not work here.", *found.walls, found.next_step]))
 
 
 def _was_refused(error: ModelError) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from diagnosis_types import VersionComparison
 from formatting import (
     byte_size,
     count,
@@ -158,6 +159,23 @@ def _data(report: TestReport) -> Iterator[Fact]:
     yield Fact("Schema from", ", ".join(report.schema_.sources))
 
 
+def versions_sentence(versions: VersionComparison) -> str:
+    """Return how far the answers of two sets of versions agree.
+
+    Examples
+    --------
+    >>> versions_sentence(VersionComparison(n_rows=100, n_different=1, largest_difference=0.25))
+    'Both answered 100 rows: 1 prediction differs, by numbers of at most 0.25.'
+    """
+    if versions.reason is not None:
+        return f"Not compared. {versions.reason}"
+    largest = versions.largest_difference
+    far = "" if largest is None else f", by numbers of at most {number(largest)}"
+    verb = "differs" if versions.n_different == 1 else "differ"
+    rows, differing = count(versions.n_rows, "row"), count(versions.n_different, "prediction")
+    return f"Both answered {rows}: {differing} {verb}{far}."
+
+
 def _model(report: TestReport) -> Iterator[Fact]:
     file, info = report.model.file, report.model.info
     if file is not None:
@@ -169,6 +187,13 @@ def _model(report: TestReport) -> Iterator[Fact]:
             yield Fact("Unpacked", byte_size(file.decompressed_bytes))
         yield Fact("Safety", file.safety.value, "safety", " ".join(file.reasons[:3]))
         yield Fact("Written with", _versions(file.written_with))
+    if report.model.diagnosis is not None:
+        yield Fact("Before loading", report.model.diagnosis.plan)
+    if report.model.environment is not None:
+        used = report.model.environment
+        yield Fact("Answered by", used.title, "", used.reason)
+    if report.model.versions is not None:
+        yield Fact("Both versions", versions_sentence(report.model.versions))
     if info is not None:
         yield Fact("Task", info.task.value)
         yield Fact("Estimator", info.estimator)

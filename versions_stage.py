@@ -15,6 +15,8 @@ from model_types import Predictions
 from open_stage import ModelSource, open_other
 from report_types import ModelSection
 
+MAX_REASON = 300
+
 
 def compare_versions(
     source: ModelSource, section: ModelSection, rows: pd.DataFrame, answered: Predictions
@@ -44,7 +46,12 @@ def compare_versions(
         with open_other(source, section) as model:
             return differences(answered, model.predict(rows))
     except ModelError as error:
-        return VersionComparison(reason=f"With the libraries installed here: {error}")
+        return VersionComparison(reason=_why_not_here(section, error))
+
+
+def _why_not_here(section: ModelSection, error: ModelError) -> str:
+    walls = section.diagnosis.walls if section.diagnosis else []
+    return walls[0] if walls else f"With the libraries installed here: {str(error)[:MAX_REASON]}"
 
 
 def differences(first: Predictions, second: Predictions) -> VersionComparison:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 import jobs
+from diagnosis_types import EnvironmentChoice
 from model_types import ModelFileInfo
 from report_types import RunConfig, RunRequest, Stage, TestReport
 from schema_utils import Schema
@@ -44,6 +45,8 @@ class Draft:
         Preview reports by what they were made from.
     editor_version : int
         Raised to throw the schema editor's edits away.
+    environment : str
+        With which library versions the model runs.
     """
 
     model_sha256: str | None = None
@@ -59,6 +62,7 @@ class Draft:
     uploads_seen: set[str] = field(default_factory=set)
     previews: dict[str, TestReport] = field(default_factory=dict)
     editor_version: int = 0
+    environment: EnvironmentChoice = "auto"
 
     def forget_sample(self) -> None:
         """Forget the sample and what was said of its columns."""
@@ -75,6 +79,7 @@ class Draft:
             json_schema=self.json_schema,
             hand_schema=hand_schema,
             config=config,
+            environment=self.environment,
         )
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from formatting import byte_size, duration, escape_markdown, look, number, percent
 from report_types import Cell, TestReport
 from views.common import badge, settings, show_notes, show_table
+from views.diagnosis import show_environment
 
 
 def show(report: TestReport) -> None:
@@ -49,6 +50,7 @@ def _show_model(report: TestReport) -> None:
     if info is None:
         return
     st.subheader("Model")
+    show_environment(report)
     st.caption("Reported by the model itself, from its own process.")
     facts: dict[str, Cell] = {
         "Estimator": f"{info.module}.{info.estimator}" if info.module else info.estimator,

@@ -26,6 +26,7 @@ from views.common import (
     settings,
     show_notes,
 )
+from views.diagnosis import show_diagnosis
 from views.draft import Draft, current_draft, read_preview, start_over
 from views.run_panel import show_run
 from views.sign_in import actor
@@ -96,10 +97,11 @@ def _model_step(draft: Draft) -> None:
         _offer_examples(draft)
         return
     _show_file(draft.file)
+    show_diagnosis(draft)
 
 
 def _take_model(draft: Draft, uploaded: st.runtime.uploaded_file_manager.UploadedFile) -> None:
-    draft.file, draft.refusal = None, None
+    draft.file, draft.refusal, draft.environment = None, None, "auto"
     try:
         draft.model_sha256 = store_file(
             uploaded, kind="model", name=uploaded.name, limit_bytes=settings().max_model_bytes
