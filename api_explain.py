@@ -78,6 +78,11 @@ class ExplainRequest(TypedModel):
     seconds: float = Field(
         default=2.0, gt=0, le=MAX_SECONDS, description="Time an estimated explanation may take"
     )
+    space: Literal["auto", "probability"] = Field(
+        default="auto",
+        description="auto: the unit in which values are exact, log-odds for most boosting and "
+        "logistic regression. probability: where the model answers them; may take longer",
+    )
 
     @model_validator(mode="after")
     def _one_kind_of_rows(self) -> ExplainRequest:
@@ -169,6 +174,7 @@ def _ask(store: Store, body: ExplainRequest) -> RowAnswers:
         rows=body.rows or [{} for _ in body.row_numbers],
         base_rows=numbers,
         seconds=body.seconds,
+        space=body.space,
     )
     return explain_rows(store.settings, question)
 

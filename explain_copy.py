@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, cast
 
@@ -28,6 +28,7 @@ from model_types import Lowered, ModelInfo, Predictions, Task
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+CopyMethod = Literal["linear", "tree"]
 
 LINEAR_BACKGROUND = 1000
 TREE_BACKGROUND = (100, 500)
@@ -75,7 +76,7 @@ class _Copy:
         Whether the matrix must have just ``n_columns`` columns; trees need not read them all.
     """
 
-    method: Literal["linear", "tree"]
+    method: CopyMethod
     n_columns: int
     background_size: int
     evaluate: Callable[[Floats], Floats]
@@ -97,7 +98,9 @@ class _Case:
     groups : ndarray of int, shape (k,)
         The raw column behind each column of the matrix; -1 for a constant.
     answers : Predictions
-        Of the uploaded model, for all rows of ``matrix``.
+        Of the uploaded model, for all rows of ``matrix`` before it was cut.
+    margins : ndarray, shape (n + m + mixed, outputs)
+        Of the copy, once it was evaluated.
     evaluations : int
         How many rows it was asked.
     """
@@ -108,6 +111,7 @@ class _Case:
     groups: Integers
     answers: Predictions
     evaluations: int
+    margins: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def row_matrix(self) -> Floats:
@@ -121,13 +125,14 @@ class _Case:
 
     def cut(self, n_rows: int, n_background: int) -> _Case:
         """Return the case of the first rows and part of the background, without mixed rows."""
-        kept = np.linspace(0, self.n_background - 1, min(n_background, self.n_background))
-        background = self.background_matrix[kept.astype(np.int64)]
+        spread = np.linspace(0, self.n_background - 1, min(n_background, self.n_background))
+        kept = np.concatenate([np.arange(n_rows), len(self.rows) + spread.astype(np.int64)])
         return replace(
             self,
             rows=self.rows.iloc[:n_rows],
-            n_background=len(background),
-            matrix=np.vstack([self.row_matrix[:n_rows], background]),
+            n_background=len(spread),
+            matrix=self.matrix[kept],
+            margins=self.margins[kept],
         )
 
 
@@ -156,7 +161,7 @@ def explain_copy(request: Request) -> Explanation:
     case, space = _checked(request.model.info, lowered, copy, case)
     request.tell(0.2, "Explaining rows")
     values, case = _values_in_time(request, copy, case)
-    return _explanation(request, copy, case, values, space)
+    return _explanation(request, copy.method, case, values, space)
 
 
 def _in_probability(lowered: Lowered) -> Lowered:
@@ -311,7 +316,7 @@ def _checked(info: ModelInfo, lowered: Lowered, copy: _Copy, case: _Case) -> tup
         for target, link, space in lowered.meta["forms"]:
             gap = answer_gap(info, case.answers, linked(lowered, link, margins), target)
             if gap <= 1:
-                return replace(case, matrix=matrix), cast("Space", space)
+                return replace(case, matrix=matrix, margins=margins), cast("Space", space)
             smallest = min(smallest, gap)
     message = "The copy of the model for exact values does not answer as the model does"
     if np.isfinite(smallest):
@@ -418,11 +423,11 @@ def _watch(request: Request, start: float, allowed: float, share: float) -> None
 
 
 def _explanation(
-    request: Request, copy: _Copy, case: _Case, values: Floats, space: Space
+    request: Request, method: CopyMethod, case: _Case, values: Floats, space: Space
 ) -> Explanation:
     """Return the values with everything that is known of them, for the explained class."""
     info = request.model.info
-    margins = copy.evaluate(case.matrix)
+    margins = case.margins
     flipped = margins.shape[1] == 1 and (
         info.task is Task.BINARY and positive_index(info, request.positive_class) == 0
     )
@@ -440,7 +445,8 @@ def _explanation(
         rows=case.rows,
         row_numbers=np.arange(n_rows),
         space=space,
-        method=copy.method,
+        method=method,
+        answers=case.answers.first(n_rows),
         background_rows=case.n_background,
         evaluations=case.evaluations,
         seed=request.seed,

@@ -107,6 +107,7 @@ def _in_row_order(explanation: Explanation, order: NDArray[np.int64]) -> Explana
         error=None if error is None else error[by_number],
         rows=explanation.rows.iloc[by_number],
         row_numbers=numbers[by_number],
+        answers=None,
     )
 
 

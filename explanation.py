@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from explain_outputs import Space
+from model_types import Predictions
 from report_types import Cell, ExplanationSection, FeatureImportance, OutputExplanation
 
 Floats = NDArray[np.float64]
@@ -54,6 +55,8 @@ class Explanation:
     seconds : float
     notes : tuple of str
         Why this route was taken and what was left out.
+    answers : Predictions or None
+        What the model answered for the rows, where it was asked for just them.
     """
 
     values: Floats
@@ -71,6 +74,7 @@ class Explanation:
     seconds: float = 0.0
     seed: int = 0
     notes: tuple[str, ...] = ()
+    answers: Predictions | None = None
 
     @property
     def exact(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from figure_style import COLOUR_SWAP, PALETTES, Chart, Palette, Theme
+from figures_columns import column_histogram
 from figures_drift import (
     drift_heat_map,
     drift_overview,
@@ -20,7 +21,6 @@ from figures_drift import (
 )
 from figures_explain import (
     beeswarm,
-    column_histogram,
     dependence,
     importance_bars,
     telling_row,

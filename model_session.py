@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -72,15 +73,19 @@ class ModelSession:
         """
         opened = self._opened = self._opened or self._open()
         frame = opened.frame_of(question)
-        predictions = opened.model.predict(frame)
-        explanation = explain(
+        found = explain(
             opened.model,
             frame,
             opened.background,
             seconds=question.seconds,
             seed=opened.seed,
             positive_class=opened.positive_class,
-        ).to_section()
+            space=question.space,
+        )
+        predictions = found.answers
+        if predictions is None or len(found.rows) < len(frame):
+            predictions = opened.model.predict(frame)
+        explanation = found.to_section()
         explanation.texts = explain_texts(
             opened.model,
             frame.iloc[explanation.row_numbers],
@@ -127,7 +132,7 @@ class ModelSession:
         model = reopen_model(source, report, _limits(source))
         if report.model.info is not None and report.model.info.class_codes is not None:
             model.name_classes(report.model.info.classes or [])
-        return _Opened(model, schema, table, _background(table, report), report)
+        return _Opened(_KnownModel(model), schema, table, _background(table, report), report)
 
     def _read_rows(self, artifact: str, schema: Schema) -> pd.DataFrame:
         frame, _notes = table_reader.read_table(self._store.artifact_path(artifact), "rows.csv")
@@ -138,11 +143,25 @@ class ModelSession:
         return table
 
 
+class _KnownModel:
+    """A model that was read once: every further question needs its answers alone."""
+
+    def __init__(self, handle: ModelHandle) -> None:
+        self._handle = handle
+        self.info = handle.info
+        self.predict = handle.predict
+        self.time_calls = handle.time_calls
+        self.peak_memory_bytes = handle.peak_memory_bytes
+        self.transform = handle.transform
+        self.lower = cache(handle.lower)
+        self.close = handle.close
+
+
 @dataclass(frozen=True, slots=True)
 class _Opened:
     """What is needed to answer."""
 
-    model: ModelHandle
+    model: _KnownModel
     schema: Schema
     table: pd.DataFrame
     background: pd.DataFrame

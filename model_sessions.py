@@ -14,7 +14,7 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -53,6 +53,7 @@ class Question(TypedModel):
     rows: list[dict[str, Cell]] = Field(min_length=1, max_length=MAX_ROWS)
     base_rows: list[int] | None = Field(default=None, max_length=MAX_ROWS)
     seconds: float = Field(default=2.0, gt=0, le=MAX_SECONDS)
+    space: Literal["auto", "probability"] = "auto"
 
 
 class RowAnswers(TypedModel):

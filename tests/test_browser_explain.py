@@ -27,6 +27,20 @@ def section(product: Product, browser: BrowserContext) -> Iterator[Page]:
         yield page
 
 
+PARTS = {
+    "One row": "explain-waterfall",
+    "One column": "explain-dependence",
+    "Two groups of rows": "explain-groups-chart",
+    "A second opinion": "explain-permutation",
+}
+
+
+def open_part(page: Page, title: str) -> None:
+    """Show one of the parts below the charts of all rows."""
+    page.get_by_role("tab", name=title).click()
+    settle(page)
+
+
 def choose(page: Page, key: str, option: str) -> None:
     """Pick an entry of a select box by typing it, as one who uses the keyboard does."""
     settle(page)
@@ -40,10 +54,13 @@ def choose(page: Page, key: str, option: str) -> None:
 
 
 def test_all_parts_are_there(section: Page) -> None:
-    """Contributions, one column, one row, two groups and the second opinion."""
-    for title in ("One column", "One row", "Two groups of rows", "A second opinion"):
-        expect(section.get_by_role("heading", name=title)).to_be_visible()
-    assert_no_error_box(section)
+    """Contributions, one row, one column, two groups and the second opinion."""
+    expect(section.locator(".st-key-explain-swarm .point").first).to_be_visible()
+    for title, shown in PARTS.items():
+        open_part(section, title)
+        expect(section.locator(f".st-key-{shown}")).to_be_visible()
+        assert_no_error_box(section)
+    open_part(section, "One row")
 
 
 def test_the_most_wrong_row_is_found_and_told_in_words(section: Page) -> None:
@@ -80,6 +97,7 @@ def _probability(page: Page) -> float:
 
 def test_two_groups_are_compared(section: Page) -> None:
     """A column of categories divides the rows by two of its values."""
+    open_part(section, "Two groups of rows")
     choose(section, "explain-groups-column", "sex")
     expect(section.get_by_text("sex is female")).to_be_visible()
     expect(section.get_by_text("sex is male")).to_be_visible()

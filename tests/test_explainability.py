@@ -110,7 +110,7 @@ def test_linear_models_get_an_even_background_too() -> None:
     """The mean of the drawn rows is far nearer that of all than a plain draw would be."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.lognormal(size=(9000, 3)), columns=list("abc"))
-    target = table @ [3.0, -1.0, 0.5]
+    target = table.to_numpy() @ np.array([3.0, -1.0, 0.5])
     model = LinearRegression().fit(table, target)
     found = explain(LocalModel(model), table.iloc[:3], table)
     assert (found.method, found.background_rows) == ("linear", 1000)

@@ -16,7 +16,6 @@ Group = tuple[str, list[int]]
 @st.fragment
 def show_groups(section: ExplanationSection, output: OutputExplanation) -> None:
     """Choose a column and two of its values, or a limit, and compare both groups of rows."""
-    st.subheader("Two groups of rows")
     names = [item.feature for item in output.importance if item.feature in section.columns]
     left, right = st.columns(2)
     column = left.selectbox("Divided by", names, key="explain.groups.column")

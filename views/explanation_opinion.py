@@ -17,7 +17,6 @@ def show_opinion(section: ExplanationSection) -> None:
     opinion = section.opinion
     if opinion is None:
         return
-    st.subheader("A second opinion")
     for warning in opinion.warnings:
         st.warning(escape_markdown(warning), icon=":material/balance:")
     if not opinion.warnings:

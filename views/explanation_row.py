@@ -24,7 +24,6 @@ BY_VALUE = "Value of a column"
 def show_row(report: TestReport, output: OutputExplanation) -> None:
     """Show one row and, where asked for, what would change its answer."""
     section = report.explanations
-    st.subheader("One row")
     index = _choose_row(section, output)
     output = _output_of_row(section, output, index)
     left, right = st.columns([3, 2])

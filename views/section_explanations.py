@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from explanation_reading import strongest_interaction
@@ -14,6 +16,7 @@ from views.common import section_missing, show_chart, show_notes, show_table, th
 from views.explanation_groups import show_groups
 from views.explanation_opinion import show_opinion
 from views.explanation_row import show_row
+from views.explanation_space import choose_space
 from views.explanation_words import show_words
 
 METHODS = {
@@ -29,6 +32,7 @@ def show(report: TestReport) -> None:
     section = report.explanations
     if section_missing(section, "Explanations") or not section.outputs:
         return
+    section = choose_space(report)
     _show_method(section)
     output = _choose_output(section)
     left, right = st.columns(2)
@@ -37,12 +41,30 @@ def show(report: TestReport) -> None:
     with right:
         show_chart(beeswarm(section, output, theme()), "explain.swarm")
     _show_table(output)
-    show_words(section, output)
-    _show_column(section, output)
-    show_row(report, output)
-    show_groups(section, output)
-    show_opinion(section)
+    _show_parts(report.model_copy(update={"explanations": section}), output)
     show_notes(section.notes)
+
+
+@st.fragment
+def _show_parts(report: TestReport, output: OutputExplanation) -> None:
+    """Show the part that was asked for, and draw no other: the page answers sooner."""
+    section = report.explanations
+    parts: dict[str, Callable[[], None]] = {
+        "One row": lambda: show_row(report, output),
+        "Words": lambda: show_words(section, output),
+        "One column": lambda: _show_column(section, output),
+        "Two groups of rows": lambda: show_groups(section, output),
+        "A second opinion": lambda: show_opinion(section),
+    }
+    if not section.texts:
+        del parts["Words"]
+    if section.opinion is None:
+        del parts["A second opinion"]
+    tabs = st.tabs(list(parts), key="explain.part", on_change="rerun")
+    for tab, show_part in zip(tabs, parts.values(), strict=True):
+        if tab.open:
+            with tab:
+                show_part()
 
 
 def _show_method(section: ExplanationSection) -> None:
@@ -95,7 +117,6 @@ def _remark(clear: bool, tied: bool) -> str:
 @st.fragment
 def _show_column(section: ExplanationSection, output: OutputExplanation) -> None:
     """Show one column's effect: per row, and on the mean answer where other methods looked."""
-    st.subheader("One column")
     names = [item.feature for item in output.importance if item.feature in section.columns]
     left, right = st.columns(2)
     name = left.selectbox("Column", names, key="explain.column")

@@ -34,6 +34,7 @@ def show_what_if(report: TestReport, output: OutputExplanation, index: int) -> N
         rows=[{}, changes],
         base_rows=[section.row_numbers[index]] * 2,
         seconds=1.0,
+        space="probability" if section.space == "probability" else "auto",
     )
     try:
         answers = explain_rows(settings(), question)
