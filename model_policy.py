@@ -64,18 +64,24 @@ def refusal(file: ModelFileInfo, policy: str, told: str) -> str:
     told : str
         The reason as the loader gave it; used where the inspection found no names.
     """
-    if policy == "strict":
+    if policy == "strict" and file.container in ("pickle", "joblib", "unknown"):
         return (
             f"{file.name} was not loaded: it is a pickle, and the policy strict takes only formats "
-            "without code. Save the model in XGBoost's or LightGBM's own format, or test it "
-            "without asking for strict."
+            "without code. Save the model with skops, as ONNX or in its library's own format, or "
+            "test it without asking for strict."
         )
     shown = ", ".join(file.blocked[:MAX_NAMES])
     more = len(file.blocked) - MAX_NAMES
     names = f"{shown} and {more} more" if more > 0 else shown
+    told = told.removeprefix("This file was not loaded: ").partition(". If you made it")[0]
     why = f"it needs names that the allow-list does not hold: {names}" if names else told
+    if not names and "cannot be read to its end" in told:
+        return (
+            f"{file.name} was not loaded: {why}. It was cut off or changed on its way. Save it "
+            "again and upload the whole file."
+        )
     return (
-        f"{file.name} was not loaded under the policy standard: {why}. If you made it, save the "
+        f"{file.name} was not loaded under the policy {policy}: {why}. If you made it, save the "
         "model with library classes only. If you operate this server and trust the file, approve "
         f'it: python -m approvals add {file.sha256} --note "why"'
     )

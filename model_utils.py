@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 import isolation
-import model_policy
+import load_failures
 from base_types import Label
 from composition_types import Composition, FoundBundle
 from errors import ModelError, ModelLoadError, ModelProtocolError, ModelRaisedError
@@ -182,7 +182,8 @@ class ModelHandle:
                 timeout=self._limits.load_seconds,
             )
         except ModelRaisedError as error:
-            raise ModelLoadError(self._why_not_loaded(error)) from error
+            told = load_failures.why_not_loaded(self.file_info, self._policy, error)
+            raise ModelLoadError(told) from error
         if self._info is None:
             self.load_ms = (time.perf_counter() - started) * 1000
             self._info = _checked_info(reply)
@@ -212,11 +213,6 @@ class ModelHandle:
             If there are not as many different names as classes.
         """
         self._info = named_info(self.info, names)
-
-    def _why_not_loaded(self, error: ModelRaisedError) -> str:
-        if error.exception_type == "RefusedError":
-            return model_policy.refusal(self.file_info, self._policy, error.message)
-        return f"{self.file_info.name} could not be loaded: {error}"
 
     def try_one_row(self) -> None:
         """Predict one made-up row, for files that load under a newer library and fail only then.
