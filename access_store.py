@@ -23,6 +23,7 @@ from storage_tables import api_token, approval, audit
 
 TOKEN_PREFIX = "mm_"  # noqa: S105 - tells scanners of leaked secrets what it is
 TOKEN_BYTES = 32
+TOKEN_ACTOR = "token"  # noqa: S105 - how the log names who came with one
 USE_NOTED_EVERY = timedelta(minutes=1)
 """How exactly "last used" is kept: a write costs milliseconds, a look almost nothing."""
 
@@ -88,6 +89,16 @@ class AccessStore:
         with self._database.read() as connection:
             return connection.scalar(sa.select(api_token.c.name).limit(1)) is not None
 
+    def may_read_all(self, actor: str | None) -> bool:
+        """Whether whoever began a run may see others' too: all but a token without that scope."""
+        kind, _, name = (actor or "").partition(" ")
+        if kind != TOKEN_ACTOR:
+            return True
+        statement = sa.select(api_token.c.scopes).where(api_token.c.name == name)
+        with self._database.read() as connection:
+            scopes = connection.scalar(statement) or []
+        return bool({Scope.READ.value, Scope.ADMIN.value} & set(scopes))
+
     def caller_of(self, token: str) -> Caller | None:
         """Return who comes with this token, or None if it is not valid (any more)."""
         digest = _digest(token)
@@ -101,7 +112,7 @@ class AccessStore:
             return None
         if known.last_used_at is None or now - known.last_used_at > USE_NOTED_EVERY:
             self._set_token(known.name, last_used_at=now)
-        return Caller(actor=f"token {known.name}", scopes=frozenset(known.scopes))
+        return Caller(actor=f"{TOKEN_ACTOR} {known.name}", scopes=frozenset(known.scopes))
 
     def list_tokens(self) -> list[ApiToken]:
         """Return all tokens, the oldest first."""

@@ -33,7 +33,7 @@ router = APIRouter()
     "/drift",
     operation_id="compare_data",
     tags=["drift"],
-    responses=documented(413, 415, 503),
+    responses=documented(413, 415, 429, 503),
     openapi_extra=DRIFT_BODY,
 )
 async def compare_data(request: Request, store: StoreOf) -> DriftReport:

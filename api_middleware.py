@@ -1,7 +1,7 @@
 """What happens to a request before any route sees it.
 
 Owns: the request id, the checks of host and origin, the order of all checks (``api_access`` has
-those of tokens), and admission to ``POST /run_tests``.
+those of tokens, ``api_admission`` those of uploads).
 Pure ASGI: behind the usual decorator middleware a client that went away is never noticed, and a
 form would be read before anything could refuse it.
 """
@@ -23,9 +23,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access_types import Caller
 from api_access import OPEN_PATHS, Gatekeeper, Refusal, address_of
+from api_admission import Admission
 from api_problems import Where, error_response, problem_response
-from errors import BusyError, MonitorError, TooLargeError
-from settings import LOOPBACK_HOSTS, MIB, Settings
+from errors import MonitorError
+from settings import LOOPBACK_HOSTS, Settings
 from storage import Store
 
 log = logging.getLogger("api")
@@ -34,9 +35,6 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 DRAIN_SECONDS = 30.0
 """How long a refused upload is read and thrown away, so that a client that sends everything before
 it listens gets its answer instead of a broken connection."""
-
-FORM_OVERHEAD_BYTES = 4 * MIB
-"""What a form may hold beside its two files."""
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
 
@@ -56,9 +54,8 @@ class RequestGate:
 
     def __init__(self, app: ASGIApp, *, settings: Settings, store: Store) -> None:
         self._app = app
-        self._settings = settings
-        self._store = store
         self._gatekeeper = Gatekeeper(settings, store)
+        self._admission = Admission(settings, store)
         self._hosts = LOOPBACK_HOSTS | {settings.api_host.lower()} | _lower(settings.allowed_hosts)
         # whoever knows the token need not come by a known name, unless names are configured
         self._any_host = self._gatekeeper.is_closed and not settings.allowed_hosts
@@ -94,8 +91,6 @@ class RequestGate:
             refusal = await run_in_threadpool(self._check_access, scope, headers)
         except MonitorError as error:
             return error_response(error, Where.of(scope))
-        if refusal is None and scope["path"] == "/run_tests" and scope["method"] == "POST":
-            return await self._admit(scope, headers)
         return refusal
 
     def _check_access(self, scope: Scope, headers: Headers) -> Response | None:
@@ -107,7 +102,11 @@ class RequestGate:
         scope["state"]["caller"] = caller
         refusal = keeper.check_scope(caller, scope)
         refusal = refusal or keeper.check_rate(caller, scope)
-        return None if refusal is None else self._written_down(caller.actor, scope, refusal)
+        if refusal is not None:
+            return self._written_down(caller.actor, scope, refusal)
+        if self._admission.concerns(scope["method"], scope["path"]):
+            self._admission.check(scope["path"], headers, caller)
+        return None
 
     def _written_down(self, actor: str, scope: Scope, refusal: Refusal) -> Response:
         self._gatekeeper.write_down(actor, scope, refusal.status)
@@ -127,37 +126,6 @@ class RequestGate:
         if origin is None or scope["method"] in SAFE_METHODS or _host_of(origin) in self._hosts:
             return None
         return _problem(scope, 403, f"Pages of {origin[:200]!r} may not use this", "foreign-origin")
-
-    async def _admit(self, scope: Scope, headers: Headers) -> Response | None:
-        """Refuse an upload that cannot be taken, while it is still on the way."""
-        if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            detail = (
-                f"Found Content-Type {headers.get('content-type', 'none')[:100]!r}, expected "
-                "multipart/form-data with the file in the field 'model', as curl -F sends it"
-            )
-            return _problem(scope, 415, detail, "no-form")
-        try:
-            self._check_length(headers)
-            await run_in_threadpool(self._check_queue)
-        except MonitorError as error:
-            return error_response(error, Where.of(scope))
-        return None
-
-    def _check_length(self, headers: Headers) -> None:
-        length = headers.get("content-length", "")
-        limit = self._settings.max_model_bytes + self._settings.max_sample_bytes
-        if length.isdecimal() and int(length) > limit + FORM_OVERHEAD_BYTES:
-            msg = (
-                f"The upload has {int(length) / MIB:,.0f} MiB; the model may have "
-                f"{self._settings.max_model_mb} and the sample {self._settings.max_sample_mb} MiB"
-            )
-            raise TooLargeError(msg)
-
-    def _check_queue(self) -> None:
-        state = self._store.queue_state()
-        if state.n_queued >= self._settings.queue_limit:
-            msg = f"{state.n_queued} runs are waiting already; try again later"
-            raise BusyError(msg, state.retry_after_seconds(self._settings.slots))
 
 
 def caller_of(scope: Scope) -> Caller:

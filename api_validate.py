@@ -58,7 +58,7 @@ router = APIRouter()
     "/validate",
     operation_id="validate_data",
     tags=["data"],
-    responses=documented(413, 415, 503),
+    responses=documented(413, 415, 429, 503),
     openapi_extra=BODY,
 )
 async def validate_data(request: Request, store: StoreOf) -> ValidationSection:

@@ -182,6 +182,13 @@ class DriftJob:
         return f"The comparison ended unexpectedly ({how}); the files may need too much memory"
 
 
+def check_places(settings: Settings) -> None:
+    """Raise ``BusyError`` when this door has as many comparisons running as it may have."""
+    if len(_running) >= 2 * settings.slots:
+        msg = f"{len(_running)} comparisons are running already; try again later"
+        raise BusyError(msg, 2)
+
+
 def start(task: DriftTask, settings: Settings) -> DriftJob:
     """Start comparing two files.
 
@@ -198,9 +205,7 @@ def start(task: DriftTask, settings: Settings) -> DriftJob:
         This door has as many comparisons running as it may have.
     """
     with _lock:
-        if len(_running) >= 2 * settings.slots:
-            msg = f"{len(_running)} comparisons are running already; try again later"
-            raise BusyError(msg, 2)
+        check_places(settings)
         output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the job
         process = subprocess.Popen(
             [sys.executable, "-m", "compare_files"],

@@ -113,6 +113,10 @@ class BusyError(MonitorError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class QuotaError(BusyError):
+    """The caller has as many runs waiting as one caller may have."""
+
+
 class RunCancelledError(MonitorError):
     """The run was cancelled by its owner."""
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Protocol
 
-from errors import InputError, MonitorError
+from errors import InputError, MonitorError, NotFoundError
 from policy import Baseline, apply_policy
 from report_types import GateResult, RunRequest, TestReport
+from run_types import RunRecord, no_run
 
 _RUN_ID = re.compile("[0-9a-z]{26}")
 MAX_BASELINE = 600
@@ -23,8 +24,13 @@ class Runs(Protocol):
     def get_report(self, run_id: str) -> TestReport:
         """Return the report of a finished run."""
 
-    def last_passing_run(self, model_name: str, labels: dict[str, str]) -> str | None:
+    def last_passing_run(
+        self, model_name: str, labels: dict[str, str], *, created_by: str | None = None
+    ) -> str | None:
         """Return the id of the newest run that did not fail."""
+
+    def get_run(self, run_id: str) -> RunRecord:
+        """Return what is known of a run."""
 
 
 class BaselineName(NamedTuple):
@@ -69,15 +75,25 @@ def parse_baseline(text: str) -> BaselineName:
     return BaselineName(None, {name: value})
 
 
-def find_baseline(runs: Runs, asked: str | None, model_name: str) -> Baseline:
-    """Return the run that ``asked`` names, or the reason why there is none."""
+def find_baseline(
+    runs: Runs, asked: str | None, model_name: str, *, created_by: str | None = None
+) -> Baseline:
+    """Return the run that ``asked`` names, or the reason why there is none.
+
+    Where ``created_by`` is given, only runs of this caller are looked at, and nothing tells
+    whether there are others.
+    """
     if asked is None:
         return Baseline()
     try:
         wanted = parse_baseline(asked)
-        run_id = wanted.run_id or runs.last_passing_run(model_name, wanted.labels)
+        run_id = wanted.run_id or runs.last_passing_run(
+            model_name, wanted.labels, created_by=created_by
+        )
         if run_id is None:
             return Baseline(asked, None, _no_run_yet(model_name, wanted.labels))
+        if created_by is not None and runs.get_run(run_id).created_by != created_by:
+            raise NotFoundError(no_run(run_id))
         return Baseline(asked, runs.get_report(run_id))
     except MonitorError as error:
         return Baseline(asked, None, str(error))
@@ -88,9 +104,14 @@ def _no_run_yet(model_name: str, labels: dict[str, str]) -> str:
     return f"No run of {model_name!r} with {wanted} has passed yet."
 
 
-def judge_gate(report: TestReport, request: RunRequest, runs: Runs) -> GateResult | None:
-    """Apply the policy of a request to its report; None where there is none."""
+def judge_gate(
+    report: TestReport, request: RunRequest, runs: Runs, *, created_by: str | None = None
+) -> GateResult | None:
+    """Apply the policy of a request to its report; None where there is none.
+
+    ``created_by`` is the caller where they may only see runs of their own.
+    """
     if request.gate is None:
         return None
-    baseline = find_baseline(runs, request.baseline, request.model_name)
+    baseline = find_baseline(runs, request.baseline, request.model_name, created_by=created_by)
     return apply_policy(request.gate, report, baseline)

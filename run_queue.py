@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from access_store import write_audit
 from access_types import LOCAL, Action
 from artifact_store import ArtifactStore, link, require_file, utc_now
-from errors import BusyError, InputError, NotFoundError
+from errors import BusyError, InputError, NotFoundError, QuotaError
 from report_types import RunRequest, RunStatus, Stage
-from run_types import QueueState, RunRecord, new_run_id
+from run_types import QueueState, RunRecord, new_run_id, no_run
 from storage_tables import run
 
 INTERRUPTED = "The program was stopped while this run was going on; start the run again"
@@ -59,7 +59,7 @@ class RunQueue(ArtifactStore):
                 connection.execute(
                     sa.update(run).where(run.c.id == known).values(idempotency_key=None)
                 )
-            self._refuse_when_full(connection)
+            self._refuse_when_full(connection, actor)
             for sha256 in _files_of(request):
                 require_file(connection, sha256)
             run_id = new_run_id()
@@ -82,13 +82,29 @@ class RunQueue(ArtifactStore):
         with self._database.read() as connection:
             return _queue_state(connection)
 
-    def _refuse_when_full(self, connection: sa.Connection) -> None:
-        state = _queue_state(connection)
-        limit = self._settings.queue_limit
+    def check_queue(self, actor: str = LOCAL) -> None:
+        """Let ``actor`` queue a run.
+
+        Raises
+        ------
+        QuotaError
+            As many runs of theirs are waiting as of one caller may.
+        BusyError
+            As many runs are waiting as may wait at all.
+        """
+        with self._database.read() as connection:
+            self._refuse_when_full(connection, actor)
+
+    def _refuse_when_full(self, connection: sa.Connection, actor: str) -> None:
+        state, settings = _queue_state(connection), self._settings
+        limit, own_limit = settings.queue_limit, settings.queue_limit_each
+        seconds = state.retry_after_seconds(settings.slots)
         if state.n_queued >= limit:
-            seconds = state.retry_after_seconds(self._settings.slots)
             msg = f"{state.n_queued} runs are waiting already (at most {limit}); try again later"
             raise BusyError(msg, seconds)
+        if own_limit and _queued_by(connection, actor) >= own_limit:
+            msg = f"{own_limit} of your runs are waiting already, as many as may; try again later"
+            raise QuotaError(msg, seconds)
 
     def claim_run(self, owner: str) -> RunRecord | None:
         """Take the oldest queued run for ``owner`` and return it, or None when nothing waits.
@@ -319,6 +335,13 @@ def _same_request(earlier: sa.Row[Any, Any, Any], body: dict[str, Any], key: str
     return str(earlier.id)
 
 
+def _queued_by(connection: sa.Connection, actor: str) -> int:
+    queued = sa.select(sa.func.count()).where(
+        run.c.status == RunStatus.QUEUED.value, run.c.created_by == actor
+    )
+    return connection.scalar(queued) or 0
+
+
 def _queue_state(connection: sa.Connection) -> QueueState:
     counts = sa.select(run.c.status, sa.func.count()).group_by(run.c.status)
     by_status: dict[str, int] = dict(connection.execute(counts).all())
@@ -334,8 +357,3 @@ def _queue_state(connection: sa.Connection) -> QueueState:
         n_running=by_status.get(RunStatus.RUNNING.value, 0),
         median_seconds=median(seconds) if seconds else DEFAULT_RUN_SECONDS,
     )
-
-
-def no_run(run_id: str) -> str:
-    """Return the sentence for a run that does not exist."""
-    return f"There is no run {run_id[:64]!r}; it may have been deleted"

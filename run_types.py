@@ -34,6 +34,11 @@ def new_run_id() -> str:
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
+def no_run(run_id: str) -> str:
+    """Return the sentence for a run that does not exist."""
+    return f"There is no run {run_id[:64]!r}; it may have been deleted"
+
+
 class RunSummary(TypedModel):
     """The few numbers of a report that lists, trends and gates show."""
 

@@ -254,7 +254,8 @@ def pipeline_target(settings: Settings, workers: WorkerParent) -> JobTarget:
             find_approval=store.access.find_approval,
             progress=progress,
         )
-        report.gate = judge_gate(report, request, store)
+        own = None if store.access.may_read_all(record.created_by) else record.created_by
+        report.gate = judge_gate(report, request, store, created_by=own)
         return report
 
     return test

@@ -51,11 +51,29 @@ class SessionProcess:
     def __init__(self, store: Store, workers: WorkerParent) -> None:
         self._store, self._workers = store, workers
         self.pid: int | None = None
+        self._replaced: list[int] = []
+        self._workers_pid = workers.pid
 
     def ensure(self) -> None:
-        """Start the process unless it lives."""
-        if self.pid is not None and os.waitpid(self.pid, os.WNOHANG)[0] == 0:
-            return
+        """Start the process unless it lives, and anew where the parent of workers is another.
+
+        A process that is replaced answers what it was asked and ends: as long as it lives, so does
+        the parent that its models were forked from.
+        """
+        self._replaced = [pid for pid in self._replaced if not _has_ended(pid)]
+        if self.pid is not None and _has_ended(self.pid):
+            self.pid = None
+        if self._workers_pid != self._workers.pid:
+            self._workers_pid = self._workers.pid
+            old, self.pid = self.pid, None
+            self._start()
+            if old is not None:
+                self._replaced.append(old)
+                os.kill(old, signal.SIGTERM)
+        elif self.pid is None:
+            self._start()
+
+    def _start(self) -> None:
         parent_pid = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
@@ -63,26 +81,33 @@ class SessionProcess:
 
     def stop(self) -> None:
         """Kill the process; the workers behind it end with it."""
-        if self.pid is not None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            self.pid = None
+        for pid in [*self._replaced, *([] if self.pid is None else [self.pid])]:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self._replaced, self.pid = [], None
+
+
+def _has_ended(pid: int) -> bool:
+    return os.waitpid(pid, os.WNOHANG)[0] != 0
 
 
 def _become_server(store: Store, workers: WorkerParent, parent_pid: int) -> NoReturn:
     """Serve in a freshly forked process; never returns."""
     try:
         cut_loose(parent_pid)
+        leave = threading.Event()
+        signal.signal(signal.SIGTERM, lambda _signum, _frame: leave.set())
         store.after_fork()
-        serve(store, Sessions(lambda run_id: ModelSession(store, run_id, workers)))
+        serve(store, Sessions(lambda run_id: ModelSession(store, run_id, workers)), leave)
+        os._exit(0)
     except BaseException:  # nothing may return into the parent's code after a fork
         log.exception("the process that holds models ended")
     finally:
         os._exit(1)
 
 
-def serve(store: Store, sessions: Sessions) -> NoReturn:
-    """Answer questions for ever, each in a thread."""
+def serve(store: Store, sessions: Sessions, leave: threading.Event) -> None:
+    """Answer questions, each in a thread, until ``leave`` is set and the last one is answered."""
     places = threading.BoundedSemaphore(AT_ONCE)
     listener = _listen(store)
     while True:
@@ -90,6 +115,8 @@ def serve(store: Store, sessions: Sessions) -> NoReturn:
         try:
             connection, _ = listener.accept()
         except TimeoutError:
+            if leave.is_set():
+                break
             continue
         connection.settimeout(QUESTION_SECONDS)
         if places.acquire(blocking=False):
@@ -98,6 +125,8 @@ def serve(store: Store, sessions: Sessions) -> NoReturn:
             ).start()
         else:
             _refuse(connection)
+    for _ in range(AT_ONCE):
+        places.acquire()
 
 
 def _listen(store: Store) -> socket.socket:

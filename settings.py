@@ -118,6 +118,12 @@ class Settings(BaseSettings):
     )
     slots: int = Field(default_factory=default_slots, ge=1, le=64, description="Runs at once")
     queue_limit: int = Field(default=20, ge=1, le=10_000, description="Runs that may wait")
+    queue_limit_each: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Of them, runs of one client (token, user, else address); 0 is all",
+    )
     keep_days: float = Field(
         default=0, ge=0, description="Days that runs are kept; 0 is for ever, baselines always stay"
     )

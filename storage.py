@@ -115,15 +115,19 @@ class Store(UpkeepStore):
             total = connection.scalar(count) or 0
         return [record_of(row) for row in rows], total
 
-    def last_passing_run(self, model_name: str, labels: dict[str, str]) -> str | None:
+    def last_passing_run(
+        self, model_name: str, labels: dict[str, str], *, created_by: str | None = None
+    ) -> str | None:
         """Return the id of a model's newest run with these labels that did not fail, if any.
 
-        Where a run was made under a policy, the policy's verdict decides.
+        Where a run was made under a policy, the policy's verdict decides; where ``created_by`` is
+        given, only runs that this caller began are looked at.
         """
+        own = () if created_by is None else (run.c.created_by == created_by,)
         decided = sa.func.coalesce(run.c.gate_verdict, run.c.verdict)
         statement = (
             sa.select(run.c.id)
-            .where(*_conditions(RunFilter(model_name=model_name, labels=labels)))
+            .where(*_conditions(RunFilter(model_name=model_name, labels=labels)), *own)
             .where(run.c.status == RunStatus.DONE.value, decided != Verdict.FAIL.value)
             .order_by(run.c.created_at.desc(), run.c.id.desc())
             .limit(1)

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent
 _ERRORS: dict[str, type[MonitorError]] = {
     kind.__name__: kind for kind in (InputError, DataError, TooLargeError)
 }
+_FULL = "Two tables are being checked already; try again in a moment"
 _places = threading.BoundedSemaphore(2)
 
 
@@ -37,6 +38,13 @@ class CheckTask(TypedModel):
     other_name: str = ""
     target: str | None = None
     expected: Schema | None = None
+
+
+def check_places() -> None:
+    """Raise ``BusyError`` when as many tables are being checked as may be."""
+    if not _places.acquire(blocking=False):
+        raise BusyError(_FULL, 2)
+    _places.release()
 
 
 def check_files(task: CheckTask, settings: Settings) -> ValidationSection:
@@ -59,8 +67,7 @@ def check_files(task: CheckTask, settings: Settings) -> ValidationSection:
         The process took too long or died.
     """
     if not _places.acquire(blocking=False):
-        msg = "Two tables are being checked already; try again in a moment"
-        raise BusyError(msg, 2)
+        raise BusyError(_FULL, 2)
     try:
         return _answer(_ask(task, settings.run_seconds))
     finally:

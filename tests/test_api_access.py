@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import pytest
 import requests
 from pydantic import SecretStr
 
+import validation_job
 from access_types import Action, Scope
 from api_handler import create_app
 from errors import InputError
@@ -197,6 +199,68 @@ def test_rate_is_per_token(tmp_path: Path) -> None:
         server = Server(address, store, tokens)
         assert [server.run(name).status_code for name in "aab"] == [200, 429, 200]
     store.close()
+
+
+def test_waiting_runs_are_limited_per_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one run may wait, a token's second is 429 unread and another's first is taken."""
+    monkeypatch.setattr("jobs.ensure_runner", lambda _settings: None)
+    settings = Settings(data_dir=tmp_path, queue_limit_each=1)
+    store = Store.open(settings)
+    tokens = {
+        name: store.access.create_token(name, [Scope.RUN], expires_at=None, actor="me")
+        for name in ("a", "b")
+    }
+    with serving(settings) as address:
+        for name, status in (("a", 202), ("a", 429), ("b", 202)):
+            headers = {
+                "Authorization": f"Bearer {tokens[name]}",
+                "Prefer": "respond-async",
+            }
+            answer = post(address, headers=headers)
+            assert answer.status_code == status
+            assert (int(answer.headers["Retry-After"]) >= 1) or status == 202
+    store.close()
+
+
+def test_who_may_read_is_the_tokens_to_say(server: Server) -> None:
+    """Runs of a token with the scope run alone may be compared with its own; all others see all."""
+    sees = {name: server.store.access.may_read_all(f"token {name}") for name in server.tokens}
+    assert sees == {
+        "run": False,
+        "other": False,
+        "expired": False,
+        "revoked": False,
+        "read": True,
+        "admin": True,
+    }
+    assert server.store.access.may_read_all("local")
+    assert not server.store.access.may_read_all("token gone")
+
+
+@pytest.mark.parametrize(("path", "limit_mb"), [("/run_tests", 2), ("/drift", 3), ("/validate", 2)])
+def test_uploads_are_refused_unread(tmp_path: Path, path: str, limit_mb: int) -> None:
+    """What is no form, or says that it is too long, is answered before its body is sent."""
+    settings = Settings(data_dir=tmp_path, max_model_mb=1, max_sample_mb=1)
+    with fake_runner(tmp_path, "finish"), serving(settings) as address:
+        length = (limit_mb + 5) * 1024 * 1024
+        assert early_answer(address, length, path).startswith("HTTP/1.1 413")
+        answer = requests.post(address + path, json={}, timeout=10)
+        assert "curl -F" in problem_of(answer, 415)["detail"]
+
+
+def test_full_places_are_told_before_the_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While as many comparisons and checks run as may, a further upload is 503 unread."""
+    settings = Settings(data_dir=tmp_path, slots=1)
+    monkeypatch.setattr("drift_job._running", {1, 2})
+    monkeypatch.setattr("validation_job._places", BoundedSemaphore(1))
+    with fake_runner(tmp_path, "finish"), serving(settings) as address:
+        assert early_answer(address, 1000, "/drift").startswith("HTTP/1.1 503")
+        with validation_job._places:
+            assert early_answer(address, 1000, "/validate").startswith("HTTP/1.1 503")
 
 
 def test_bucket_fills_at_its_rate() -> None:

@@ -162,6 +162,29 @@ def test_killed_process_is_started_again(tmp_path: Path, workers: WorkerParent) 
     store.close()
 
 
+@pytest.mark.slow
+def test_a_renewed_parent_is_not_kept_by_an_open_model(tmp_path: Path) -> None:
+    """After a renewal the next question is answered as before, and the old parent ends."""
+    store = Store.open(Settings(data_dir=tmp_path))
+    run_id = stored_run(store, pickle.dumps(FOREST), PEOPLE)
+    with WorkerParent() as workers, session_process(store, workers) as process:
+        before = _when_it_listens(lambda: explain_rows(store.settings, _first_row(run_id)))
+        old_parent, old_pid = workers.pid, process.pid
+        workers.renew()
+        process.ensure()
+        assert process.pid != old_pid
+        after = _when_it_listens(lambda: explain_rows(store.settings, _first_row(run_id)))
+        assert after.predictions == before.predictions
+        deadline = time.monotonic() + 60
+        while workers._retired and time.monotonic() < deadline:
+            process.ensure()
+            workers._retired = [each for each in workers._retired if each.poll() is None]
+            time.sleep(0.1)
+        assert not Path(f"/proc/{old_parent}").exists()
+        assert process._replaced == []
+    store.close()
+
+
 def _first_row(run_id: str) -> Question:
     return Question(run_id=run_id, rows=[{}], base_rows=[0])
 

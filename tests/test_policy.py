@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,8 @@ from policy import (
 )
 from policy_defaults import default_policy
 from policy_numbers import gate_numbers
-from report_types import Check, GateResult, TestReport, Verdict
+from report_types import Check, GateResult, RunRequest, RunStatus, TestReport, Verdict
+from run_types import RunRecord
 from tests.report_factory import make_report
 
 SCHEMA = Draft202012Validator(policy_schema())
@@ -253,9 +255,26 @@ class Runs:
         """Return some report under this id."""
         return report_with(0.5).model_copy(update={"run_id": run_id})
 
-    def last_passing_run(self, model_name: str, labels: dict[str, str]) -> str | None:
-        """Find one only for m.pkl on main."""
-        return "found" if (model_name, labels) == ("m.pkl", {"branch": "main"}) else None
+    def last_passing_run(
+        self, model_name: str, labels: dict[str, str], *, created_by: str | None = None
+    ) -> str | None:
+        """Find one only for m.pkl on main, begun by Ana."""
+        known = (model_name, labels) == ("m.pkl", {"branch": "main"})
+        return "found" if known and created_by in (None, "ana") else None
+
+    def get_run(self, run_id: str) -> RunRecord:
+        """Return a run that Ana began."""
+        request = RunRequest(model_sha256="0" * 64, model_name="m.pkl")
+        return RunRecord(
+            id=run_id,
+            status=RunStatus.DONE,
+            created_at=datetime.now(UTC),
+            model_name=request.model_name,
+            model_sha256=request.model_sha256,
+            source="api",
+            request=request,
+            created_by="ana",
+        )
 
 
 @pytest.mark.parametrize("asked", ["main", "branch:main", "label:branch=main", " main "])
@@ -271,6 +290,17 @@ def test_a_branch_without_runs_is_a_reason() -> None:
     found = find_baseline(Runs(), "branch:other", "m.pkl")
     assert found.report is None
     assert "'other'" in found.reason
+
+
+@pytest.mark.parametrize(("caller", "sees"), [(None, True), ("ana", True), ("token ci", False)])
+@pytest.mark.parametrize("asked", ["branch:main", "01kf2m9x3c8d7e6f5g4h3j2k1m"])
+def test_who_may_not_read_compares_with_own_runs_only(
+    asked: str, caller: str | None, sees: bool
+) -> None:
+    """A run of somebody else is not there, whether it is named by its id or by its branch."""
+    found = find_baseline(Runs(), asked, "m.pkl", created_by=caller)
+    assert (found.report is not None) is sees
+    assert sees or found.reason
 
 
 @pytest.mark.parametrize("text", ["", "label:x", "label:=x", "tag:x", "branch:", "x" * 700])
