@@ -135,7 +135,7 @@ def leave_one_out(asked: TextRequest, at: int, view: OutputView) -> tuple[list[s
     keys = list(text.keys[:MAX_TRIED])
     texts = [text.without(()), *(text.without({key}) for key in keys)]
     answers = view.read(asked.model.predict(asked.with_texts(at, texts)))
-    return keys, answers[0] - answers[1:]
+    return keys, np.asarray(answers[0] - answers[1:])
 
 
 def _put_in(asked: TextRequest, at: int, view: OutputView, keys: list[str]) -> Floats:
@@ -147,7 +147,7 @@ def _put_in(asked: TextRequest, at: int, view: OutputView, keys: list[str]) -> F
     every = set(text.keys)
     texts = [text.without(every), *(text.without(every - {key}) for key in keys)]
     answers = view.read(asked.model.predict(asked.with_texts(at, texts)))
-    return answers[1:] - answers[0]
+    return np.asarray(answers[1:] - answers[0])
 
 
 def _words_of_row(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -269,4 +270,6 @@ def plain_cell(value: object) -> Cell:
         return plain if math.isfinite(plain) else None
     if isinstance(plain, (bool, int, str)):
         return plain
-    return plain.isoformat() if hasattr(plain, "isoformat") else str(plain)
+    if isinstance(plain, date):  # pandas' times are dates too
+        return plain.isoformat().removesuffix("T00:00:00")
+    return str(plain)

@@ -372,10 +372,21 @@ def _other_imputer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | N
 def _encoder(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
     """Note the categories of an encoder; missing values are not a category of their own."""
     for origin, values in zip(origins, stage.categories_):
+        if getattr(values, "dtype", None) is not None and values.dtype.kind == "M":
+            _tell_times(facts, origin, type(stage).__name__, values)
+            continue
         categories = [plain(value) for value in values if not _is_missing(value)]
         source = type(stage).__name__
         facts.tell(origin, source, kind="categorical", categories=categories[:MAX_CATEGORIES])
     return [None] * len(origins) if "OneHotEncoder" not in class_names_of(stage) else None
+
+
+def _tell_times(facts: Facts, origin: Origin | None, source: str, times: Fitted) -> None:
+    """Note that a column is one of times, with its range in seconds since 1970."""
+    facts.tell(origin, source, kind="datetime")
+    known = times[~np.isnat(times)].astype("datetime64[s]").astype(np.int64)
+    if len(known):
+        facts.tell(origin, source, minimum=float(known.min()), maximum=float(known.max()))
 
 
 def _selector(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:

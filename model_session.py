@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 import table_reader
+from date_forms import with_times
 from errors import BusyError, NotFoundError, RowsError
 from explain_request import draw_rows
 from explain_words import explain_texts
@@ -31,7 +32,7 @@ from report_types import Cell, TestReport
 from row_table import rows_to_frame
 from sandbox import Limits, WorkerParent
 from schema_merge import align_frame
-from schema_utils import Schema
+from schema_utils import Feature, Kind, Schema, time_forms
 from storage import Store
 
 BACKGROUND_ROWS = 100
@@ -132,6 +133,7 @@ class ModelSession:
         model = reopen_model(source, report, _limits(source))
         if report.model.info is not None and report.model.info.class_codes is not None:
             model.name_classes(report.model.info.classes or [])
+        model.time_forms = time_forms(schema)
         return _Opened(_KnownModel(model), schema, table, _background(table, report), report)
 
     def _read_rows(self, artifact: str, schema: Schema) -> pd.DataFrame:
@@ -140,7 +142,12 @@ class ModelSession:
         if table is None or not len(table):
             message = f"The stored rows of run {self._run_id} lack columns of its schema"
             raise NotFoundError(message)
-        return table
+        dates = [feature.name for feature in schema.inputs if _is_time(feature)]
+        return with_times(table, dates)
+
+
+def _is_time(feature: Feature) -> bool:
+    return feature.kind is Kind.DATETIME and feature.time_form != "text"
 
 
 class _KnownModel:
@@ -153,6 +160,7 @@ class _KnownModel:
         self.time_calls = handle.time_calls
         self.peak_memory_bytes = handle.peak_memory_bytes
         self.transform = handle.transform
+        self.transform_sparse = handle.transform_sparse
         self.lower = cache(handle.lower)
         self.close = handle.close
 

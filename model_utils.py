@@ -8,7 +8,7 @@ labels. A worker that died is replaced at the next call, so that one bad input d
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
@@ -22,6 +22,7 @@ import isolation
 import load_failures
 from base_types import Label
 from composition_types import Composition, FoundBundle
+from date_forms import TimeForm, as_model_takes
 from errors import ModelError, ModelLoadError, ModelProtocolError, ModelRaisedError
 from isolation import IsolationReport
 from model_types import (
@@ -128,6 +129,8 @@ class ModelHandle:
         self.warnings: list[str] = []
         self.composition: Composition | None = None
         self.bundle: FoundBundle | None = None
+        self.time_forms: Mapping[str, TimeForm] = {}
+        """Columns of times that the model takes as numbers; set once the schema is known."""
         self._path, self._workers, self._limits, self._policy = path, workers, limits, policy
         self._worker: Worker | None = None
         self._info: ModelInfo | None = None
@@ -335,7 +338,7 @@ class ModelHandle:
         try:
             return worker.request(
                 header,
-                frame,
+                None if frame is None else as_model_takes(frame, self.time_forms),
                 doing=doing,
                 timeout=self._limits.call_seconds + extra_seconds,
                 max_bytes=max_bytes,

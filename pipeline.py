@@ -28,6 +28,7 @@ import label_stage
 import latency
 import model_file
 import quality_stage
+import sample_forms
 import sample_stage
 import schema_inference
 import schema_merge
@@ -41,10 +42,10 @@ import verdict
 from access_types import Approval
 from base_types import Section, Status
 from environment import describe_environment
-from errors import DataError, ModelError, ModelRaisedError, MonitorError, RunCancelledError
+from errors import DataError, ModelError, MonitorError, RunCancelledError
 from installed import installed_here
 from model_diagnosis import diagnose
-from model_types import ModelInfo, Predictions
+from model_types import Predictions
 from model_utils import ModelHandle
 from open_stage import ModelSource, open_run_model
 from report_types import RunRequest, RunStatus, Stage, StageRecord, TestReport
@@ -71,6 +72,7 @@ class _Run:
     progress: Callable[[float, str], None] = lambda _fraction, _message: None
     model: ModelHandle | None = None
     schema: Schema | None = None
+    from_sample: Schema | None = None
     sample: pd.DataFrame | None = None
     rows: pd.DataFrame | None = None
     y_true: pd.Series[Any] | None = None
@@ -260,17 +262,30 @@ def _load(run: _Run) -> None:
 def _schema(run: _Run) -> None:
     request, section = run.request, run.report.schema_
     info = run.model.info if run.model else None
-    from_sample = _read_sample(run)
-    if not (info or from_sample or request.hand_schema or request.json_schema):
+    run.from_sample = _read_sample(run)
+    if not (info or run.from_sample or request.hand_schema or request.json_schema):
         run.problems["rows"] = "There is neither a loaded model nor a sample nor a schema."
         raise DataError(run.problems["rows"])
-    merged = schema_merge.merge_schemas(request.hand_schema, request.json_schema, from_sample, info)
+    merged = _settle_schema(run, run.from_sample)
     section.sources, section.warnings = merged.sources, section.warnings + merged.warnings
+
+
+def _settle_schema(run: _Run, from_sample: Schema | None) -> schema_merge.Merged:
+    """Merge what is known of the columns; from here on it is the run's schema."""
+    request, info = run.request, run.model.info if run.model else None
+    merged = schema_merge.merge_schemas(request.hand_schema, request.json_schema, from_sample, info)
     problems = schema_utils.check_schema(merged.schema)
     if problems:
         run.problems["rows"] = problems[0]
         raise DataError(problems[0])
-    run.schema = section.data_schema = merged.schema
+    _use_schema(run, merged.schema)
+    return merged
+
+
+def _use_schema(run: _Run, schema: Schema) -> None:
+    run.schema = run.report.schema_.data_schema = schema
+    if run.model is not None:
+        run.model.time_forms = schema_utils.time_forms(schema)
 
 
 def _read_sample(run: _Run) -> Schema | None:
@@ -290,9 +305,9 @@ def _read_sample(run: _Run) -> Schema | None:
 
 
 def _data(run: _Run) -> None:
-    config, section, schema = run.request.config, run.report.data, run.known_schema
-    aligned = None if run.sample is None else schema_merge.align_frame(run.sample, schema)
-    problem = _sample_problem(run, aligned)
+    config, section = run.request.config, run.report.data
+    aligned, problem = _take_sample(run)
+    schema = run.known_schema
     if run.sample is not None and aligned is not None and problem is None:
         chosen = _choose_rows(aligned, config.n_rows, config.seed)
         run.rows = chosen.reset_index(drop=True)
@@ -363,30 +378,22 @@ def _fill_data_section(run: _Run) -> None:
     section.artifact = run.save_data(table.to_csv(index=False).encode(), "tested-rows.csv")
 
 
-def _sample_problem(run: _Run, aligned: pd.DataFrame | None) -> str | None:
-    """Say why the sample's rows cannot be given to the model, or None if they can."""
+def _take_sample(run: _Run) -> tuple[pd.DataFrame | None, str | None]:
+    """Return the sample's rows as the model takes them, or why it does not."""
     if run.sample is None:
-        return None
+        return None, None
+    schema = run.known_schema
+    aligned = schema_merge.align_frame(run.sample, schema)
     if aligned is None:
-        missing = schema_merge.check_frame(run.sample, run.known_schema)
-        return f"The sample does not have the model's columns. {' '.join(missing[:3])}"
-    if run.model is None:
-        return None
-    try:
-        run.model.predict(aligned.head(5))
-    except ModelRaisedError as error:
-        return _explain_refusal(run.model.info, error)
-    return None
-
-
-def _explain_refusal(info: ModelInfo, error: ModelRaisedError) -> str:
-    text = f"The model refused the sample's own rows ({str(error)[:200]})."
-    if "could not convert string to float" in error.message:
-        return (
-            f"{text} Its column names match, but it was trained on encoded values: upload rows as "
-            f"{info.estimator} received them, or a pipeline that holds the encoders."
-        )
-    return text
+        missing = schema_merge.check_frame(run.sample, schema)
+        return None, f"The sample does not have the model's columns. {' '.join(missing[:3])}"
+    taken = sample_forms.take_rows(run.model, aligned, schema)
+    if taken.refusal is not None and run.from_sample is not None:
+        _settle_schema(run, sample_forms.known_without(run.from_sample))
+        return None, taken.refusal
+    _use_schema(run, taken.schema)
+    run.report.data.warnings += [taken.note] if taken.note else []
+    return taken.frame, None
 
 
 def _choose_rows(frame: pd.DataFrame, n_rows: int, seed: int) -> pd.DataFrame:

@@ -6,7 +6,6 @@ Owns: ``schema_from_sample`` and ``guess_target``. Files are read by ``table_rea
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from base_types import Label
+from date_forms import read_times
 from errors import DataError
 from model_types import ModelInfo
 from schema_constraints import find_constraints
@@ -207,9 +207,9 @@ def _kind(name: str, present: pd.Series, *, has_missing: bool) -> tuple[Kind, pd
     if present.map(lambda value: isinstance(value, (bool, np.bool_))).all():
         return Kind.BOOLEAN, present.astype(bool)
     texts = present.astype("str")
-    times = _times(texts)
+    times = read_times(texts)
     if times is not None:
-        return Kind.DATETIME, times
+        return Kind.DATETIME, _seconds(times)
     return (Kind.TEXT if _is_text(texts) else Kind.CATEGORICAL), texts
 
 
@@ -226,20 +226,6 @@ def _number_kind(name: str, present: pd.Series, *, has_missing: bool) -> tuple[K
     if _CODE_NAME.search(name) and values.nunique() <= _MAX_CODES:
         return Kind.CATEGORICAL, present.astype(np.int64)
     return Kind.INTEGER, values
-
-
-def _times(texts: pd.Series) -> pd.Series | None:
-    """Read texts as times; None when they are none."""
-    head = texts.head(50)
-    if not head.str.contains(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{4}-\d{2}", regex=True).all():
-        return None
-    for form in ("ISO8601", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pandas warns of texts that it cannot read
-            read = pd.to_datetime(texts, errors="coerce", utc=True, format=form)
-        if read.notna().all():
-            return _seconds(read)
-    return None
 
 
 def _seconds(times: pd.Series) -> pd.Series:

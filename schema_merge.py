@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from date_forms import TimeForm, form_of_number, seconds_of
 from model_types import ModelFeature, ModelInfo
 from schema_utils import (
     Distribution,
@@ -29,6 +30,7 @@ from synthetic_data import can_draw
 
 _TOGETHER = ({"categories", "frequencies"}, {"distribution", "parameters"})
 _OWN = {"name", "is_target", "source", "notes"}
+_TIME_NAME = re.compile(r"(?i)(date|time|day|_on$|_at$|^ds$|created|updated)")
 _ID_NAME = re.compile(r"(?i)^(.*[\W_])?(id|index|uuid|rownames?|unnamed: 0)$")
 
 
@@ -84,10 +86,14 @@ def _from_model(told: ModelFeature) -> Feature:
         "categories": told.categories or None,
     }
     kind = Kind(told.kind)
+    form = _time_form(told)
+    if form is not None and _TIME_NAME.search(told.name):
+        return _dates_as_numbers(told, form)
     known = {key: value for key, value in fields.items() if value is not None}
     notes = [told.source] if told.source else []
     feature = Feature.model_validate(
         {"name": told.name, "kind": kind, "source": "model", "notes": notes, **known}
+        | ({} if form is None else {"time_form": form})
     )
     feature = _without_conflicts(feature)
     if kind.is_numeric and told.mean is not None and told.std is not None and told.std > 0:
@@ -95,6 +101,27 @@ def _from_model(told: ModelFeature) -> Feature:
         # six digits draw the same rows, and can be read in the editor
         feature.parameters = {"mean": float(f"{told.mean:.6g}"), "std": float(f"{told.std:.6g}")}
     return feature
+
+
+def _time_form(told: ModelFeature) -> TimeForm | None:
+    """Return what the numbers of a column count if they are dates of our time."""
+    if not Kind(told.kind).is_numeric or told.categories:
+        return None
+    known = [number for number in (told.mean, told.minimum, told.maximum) if number is not None]
+    forms = {form_of_number(number) for number in known}
+    return forms.pop() if len(forms) == 1 else None
+
+
+def _dates_as_numbers(told: ModelFeature, form: TimeForm) -> Feature:
+    """Write a column of numbers that are dates, by name and by size, as dates."""
+    low, high = told.minimum, told.maximum
+    if (low is None or high is None) and told.mean is not None and told.std is not None:
+        low, high = told.mean - 2 * told.std, told.mean + 2 * told.std
+    ends = {"minimum": low, "maximum": high}
+    known = {name: seconds_of(end, form) for name, end in ends.items() if end is not None}
+    notes = [told.source] if told.source else []
+    fields = {"name": told.name, "kind": Kind.DATETIME, "time_form": form, "source": "model"}
+    return Feature.model_validate({**fields, "notes": notes, **known})
 
 
 # --- merging ---------------------------------------------------------------------------------
@@ -199,6 +226,9 @@ def _merge_feature(name: str, tellers: Sequence[tuple[str, Feature]]) -> Feature
     """Merge one input from those who know it, highest first."""
     merged: dict[str, object] = {}
     notes: list[str] = []
+    names = any(layer == "model" and feature.kind is Kind.CATEGORICAL for layer, feature in tellers)
+    if names:  # the model knows these dates as names, so that is what they are
+        tellers = [(layer, each) for layer, each in tellers if each.kind is not Kind.DATETIME]
     for _, feature in tellers:
         notes += [note for note in feature.notes if note not in notes]
         merged = _fill(merged, _told(feature))
@@ -233,6 +263,8 @@ def _without_conflicts(feature: Feature) -> Feature:
         drop |= {"categories": None, "frequencies": None}
     else:
         drop |= {"minimum": None, "maximum": None, "quantiles": None, "outlier_rate": 0.0}
+    if feature.kind is not Kind.DATETIME:
+        drop |= {"time_form": None}
     if feature.kind is Kind.BOOLEAN and not set(feature.categories or ()) <= {True, False}:
         drop |= {"categories": None, "frequencies": None}
     if feature.distribution not in (None, *allowed_distributions(feature.kind)):

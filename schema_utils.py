@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 from base_types import Label, TypedModel
+from date_forms import TimeForm
 from errors import SchemaError
 
 MAX_FEATURES = 50_000
@@ -70,6 +71,9 @@ class Feature(TypedModel):
     )
     missing_rate: float = Field(default=0.0, ge=0.0, le=1.0)
     outlier_rate: float = Field(default=0.0, ge=0.0, le=1.0)
+    time_form: TimeForm | None = Field(
+        default=None, description="Datetime: the number that the model takes; null for times"
+    )
     is_target: bool = False
     source: Literal["hand", "json", "sample", "model", "default"] = "default"
     notes: list[str] = Field(default_factory=list)
@@ -108,6 +112,11 @@ class Schema(TypedModel):
     def target(self) -> Feature | None:
         """The target, if one is known."""
         return next((feature for feature in self.features if feature.is_target), None)
+
+
+def time_forms(schema: Schema) -> dict[str, TimeForm]:
+    """Return the columns of times that the model takes as numbers."""
+    return {each.name: each.time_form for each in schema.inputs if each.time_form is not None}
 
 
 PARAMETERS: dict[Distribution, tuple[str, ...]] = {

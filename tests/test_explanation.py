@@ -98,7 +98,7 @@ def test_section_of_dates_and_categories() -> None:
         }
     )
     section = explanation(rows=rows, columns=("day", "kind", "flag")).to_section()
-    assert section.rows[0] == {"day": "2026-01-02T00:00:00", "kind": 1, "flag": True}
+    assert section.rows[0] == {"day": "2026-01-02", "kind": 1, "flag": True}
     assert section.rows[1]["day"] is None
     assert section.rows[3]["kind"] is None
 
