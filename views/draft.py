@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 import jobs
+from composition_types import Composition
 from diagnosis_types import EnvironmentChoice
 from model_types import ModelFileInfo
 from report_types import RunConfig, RunRequest, Stage, TestReport
@@ -41,6 +42,10 @@ class Draft:
         Column that says what each row counts for.
     json_schema : Schema or None
         A schema uploaded as JSON.
+    composition : Composition or None
+        How the parts of the file belong together, where that was corrected.
+    model_uploads : str
+        Which uploads the model was taken from.
     previews : dict
         Preview reports by what they were made from.
     editor_version : int
@@ -59,6 +64,8 @@ class Draft:
     targets: list[str] = field(default_factory=list)
     weight_column: str | None = None
     json_schema: Schema | None = None
+    composition: Composition | None = None
+    model_uploads: str = ""
     uploads_seen: set[str] = field(default_factory=set)
     previews: dict[str, TestReport] = field(default_factory=dict)
     editor_version: int = 0
@@ -77,6 +84,7 @@ class Draft:
             sample_sha256=self.sample_sha256,
             sample_name=self.sample_name,
             json_schema=self.json_schema,
+            composition=self.composition,
             hand_schema=hand_schema,
             config=config,
             environment=self.environment,

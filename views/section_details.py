@@ -8,6 +8,7 @@ from formatting import byte_size, duration, escape_markdown, look, number, perce
 from report_types import Cell, TestReport
 from views.common import badge, settings, show_notes, show_table
 from views.diagnosis import show_environment
+from views.test_bundle import show_diagram
 
 
 def show(report: TestReport) -> None:
@@ -52,6 +53,7 @@ def _show_model(report: TestReport) -> None:
     st.subheader("Model")
     show_environment(report)
     st.caption("Reported by the model itself, from its own process.")
+    show_diagram(report.model)
     facts: dict[str, Cell] = {
         "Estimator": f"{info.module}.{info.estimator}" if info.module else info.estimator,
         "Task": info.task.value,

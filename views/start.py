@@ -5,18 +5,22 @@ Owns: the way from an upload or an example to a queued run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import examples
 import jobs
 from errors import MonitorError
 from examples import Example
 from formatting import escape_markdown
-from model_file import display_name
+from model_file import display_name, inspect_file
+from model_types import ModelFileInfo
 from report_types import RunConfig, RunRequest
+from upload_parts import keep_together
 from views.common import keep_runner_alive, open_store, settings
 from views.sign_in import actor
 
@@ -36,6 +40,22 @@ def store_file(stream: BinaryIO, *, kind: str, name: str, limit_bytes: int) -> s
         while chunk := stream.read(CHUNK):
             incoming.write(chunk)
         return store.keep_artifact(incoming, kind=kind, name=display_name(name)).sha256
+
+
+def store_model(uploaded: Sequence[UploadedFile]) -> ModelFileInfo:
+    """Copy the files of one model into the store and return what their bytes tell.
+
+    Raises
+    ------
+    InputError
+        It is no model that can be tested; the message says what it is.
+    """
+    if len(uploaded) > 1:
+        files: list[tuple[str, BinaryIO]] = [(file.name, file) for file in uploaded]
+        return keep_together(open_store(), files, settings().max_model_bytes)
+    file = uploaded[0]
+    sha256 = store_file(file, kind="model", name=file.name, limit_bytes=settings().max_model_bytes)
+    return inspect_file(open_store().artifact_path(sha256), file.name)
 
 
 def store_example(example: Example) -> RunRequest:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import examples
 import jobs
@@ -30,7 +32,9 @@ from views.diagnosis import show_diagnosis
 from views.draft import Draft, current_draft, read_preview, start_over
 from views.run_panel import show_run
 from views.sign_in import actor
-from views.start import store_example, store_file
+from views.start import store_example, store_file, store_model
+from views.test_bundle import bundle_step
+from views.test_classes import class_names
 from views.test_options import advanced_options
 from views.test_roles import choose_roles
 
@@ -72,6 +76,7 @@ def _show_setup(draft: Draft) -> None:
     preview = _preview(draft)
     if preview is None:
         return
+    bundle_step(draft, preview)
     schema = _schema_step(draft, preview)
     _run_step(draft, preview, schema)
 
@@ -82,14 +87,18 @@ def _show_setup(draft: Draft) -> None:
 def _model_step(draft: Draft) -> None:
     st.subheader("1 · Model")
     uploaded = st.file_uploader(
-        f"Model file ({MODEL_TYPES} … what it is, is read from its bytes)",
+        f"Model file ({MODEL_TYPES} … what it is, is read from its bytes), or several that belong "
+        "together",
+        accept_multiple_files=True,
         key=f"test.model.{st.session_state.get('test.uploads', 0)}",
         max_upload_size=settings().max_model_mb,
         help="The file is read without loading it first; it is then loaded in a confined process "
-        "of its own, never in this one.",
+        "of its own, never in this one. A vectorizer, scaler or encoder that is saved in a file of "
+        "its own goes beside the model.",
     )
-    if uploaded is not None and uploaded.file_id not in draft.uploads_seen:
-        draft.uploads_seen.add(uploaded.file_id)
+    together = "+".join(file.file_id for file in uploaded)
+    if uploaded and together != draft.model_uploads:
+        draft.model_uploads = together
         _take_model(draft, uploaded)
     if draft.refusal:
         st.error(escape_markdown(draft.refusal), icon=":material/cancel:")
@@ -100,15 +109,12 @@ def _model_step(draft: Draft) -> None:
     show_diagnosis(draft)
 
 
-def _take_model(draft: Draft, uploaded: st.runtime.uploaded_file_manager.UploadedFile) -> None:
-    draft.file, draft.refusal, draft.environment = None, None, "auto"
+def _take_model(draft: Draft, uploaded: Sequence[UploadedFile]) -> None:
+    draft.file, draft.refusal, draft.composition = None, None, None
+    draft.environment = "auto"
     try:
-        draft.model_sha256 = store_file(
-            uploaded, kind="model", name=uploaded.name, limit_bytes=settings().max_model_bytes
-        )
-        path = open_store().artifact_path(draft.model_sha256)
-        draft.file = inspect_file(path, uploaded.name)
-        draft.model_name = draft.file.name
+        draft.file = store_model(uploaded)
+        draft.model_sha256, draft.model_name = draft.file.sha256, draft.file.name
     except MonitorError as error:
         draft.refusal = str(error)
 
@@ -375,8 +381,9 @@ def _options(draft: Draft, preview: TestReport, schema: Schema | None) -> RunCon
     )
     info = preview.model.info
     positive = None
+    named = class_names(draft, preview)
     if info is not None and info.classes and len(info.classes) == 2:
-        names = [str(label) for label in info.classes]
+        names = list(named.values()) or [str(label) for label in info.classes]
         positive = st.selectbox(
             "The class that counts", names, index=1, key="test.positive", width=320
         )
@@ -389,6 +396,7 @@ def _options(draft: Draft, preview: TestReport, schema: Schema | None) -> RunCon
         stages=[stage for stage in Stage if stage not in OPTIONAL_STAGES or stage in chosen],
         explain_seconds=float(seconds),
         positive_class=positive,
+        class_names=named,
         **advanced_options(draft, preview, schema),
     )
 
