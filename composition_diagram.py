@@ -6,6 +6,7 @@ that it looks right in light and dark and needs no script. Every text of a file 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -80,4 +81,5 @@ def _listed(names: Sequence[str]) -> str:
 
 def _box(title: str, lines: list[str], *, style: str = "") -> str:
     below = "".join(f'<div style="{_SMALL}">{escape(line)}</div>' for line in lines if line)
-    return f'<div style="{_BOX};{style}"><div>{escape(title[:80])}</div>{below}</div>'
+    shown = re.sub(r"([._])", r"\1<wbr>", escape(title[:80]))
+    return f'<div style="{_BOX};{style}"><div>{shown}</div>{below}</div>'

@@ -116,7 +116,8 @@ def describe(estimator: Fitted) -> dict[str, Any]:
     final = final_estimator(estimator)
     outputs = _outputs(estimator, final)
     columns = model_columns.input_columns(estimator)
-    outer, inner = (type(model_boosters.unwrap(one)) for one in (estimator, final))
+    shown = estimator.model if "Bundle" in class_names_of(estimator) else estimator
+    outer, inner = (type(model_boosters.unwrap(one)) for one in (shown, final))
     return {
         "estimator": outer.__name__,
         "module": outer.__module__,

@@ -43,13 +43,15 @@ def test_a_wrong_order_is_refused_and_undone(product: Product, page: Page, tmp_p
     expect(diagram(page, "scaler", "pca", "model")).to_be_visible()
     page.get_by_text("Put them together differently").click()
     order = page.get_by_role("combobox", name="Applied before it, in this order")
-    order.focus()
     for _ in range(2):
+        order.focus()
         page.keyboard.press("Backspace")
+        settle(page)
     for part in ("pca (PCA)", "scaler (StandardScaler)"):
         order.fill(part)
         page.keyboard.press("Enter")
         settle(page)
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Put together like this").click()
     refused = page.get_by_text("takes 4 columns, but 2 reach it there").first
     expect(refused).to_be_visible(timeout=30_000)
