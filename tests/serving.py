@@ -57,15 +57,16 @@ def wait_for(url: str, seconds: float = 120.0) -> None:
 
 
 @contextmanager
-def running_product(data_dir: Path, **extra: str) -> Iterator[Product]:
-    """Run dashboard and API as ``make run`` does, and stop them as Ctrl-C does."""
+def running_product(data_dir: Path, root: Path = ROOT, **extra: str) -> Iterator[Product]:
+    """Run dashboard and API of ``root`` as ``make run`` does, and stop them as Ctrl-C does."""
     ports = {"MONITOR_DASHBOARD_PORT": str(free_port()), "MONITOR_API_PORT": str(free_port())}
+    ports |= {name: extra.pop(name) for name in ports if name in extra}
     environment = {**os.environ, **ports, "MONITOR_DATA_DIR": str(data_dir), **extra}
     log = data_dir.parent / f"{data_dir.name}.log"
     with log.open("w") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", "launcher"],
-            cwd=ROOT,
+            cwd=root,
             env=environment,
             stdout=sink,
             stderr=subprocess.STDOUT,

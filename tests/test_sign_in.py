@@ -119,7 +119,6 @@ def test_provider_says_who_and_operator_says_whether(
     """Of those whom a provider vouches for only the listed come in; the log names them."""
     monkeypatch.setenv("MONITOR_DASHBOARD_USERS", '["ana@example.org"]')
     monkeypatch.setattr("views.sign_in.oidc_is_configured", lambda: True)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: object())
     monkeypatch.setattr("streamlit.user", user)
     page.run()
     assert not page.exception

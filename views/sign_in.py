@@ -7,7 +7,6 @@ visitor. A password signs in one browser session; closing or reloading the page 
 from __future__ import annotations
 
 import hmac
-import importlib.util
 import time
 
 import streamlit as st
@@ -72,7 +71,8 @@ def show_sign_out() -> None:
 def _sign_out() -> None:
     st.session_state.clear()
     if oidc_is_configured():
-        st.logout()
+        st.logout()  # leads the browser away to lose its cookie; a rerun would hold it back
+        st.stop()
     st.rerun()
 
 
@@ -109,8 +109,6 @@ def _ask_provider() -> None:
         st.error(f"{name} may not use this dashboard; see MONITOR_DASHBOARD_USERS.")
         if st.button("Use another account", icon=":material/logout:"):
             _sign_out()
-    elif importlib.util.find_spec("authlib") is None:
-        st.error("Signing in needs a package that is not installed: pip install Authlib")
     elif st.button("Sign in", type="primary", icon=":material/login:"):
         st.login()
 
