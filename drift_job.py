@@ -222,6 +222,35 @@ def start(task: DriftTask, settings: Settings) -> DriftJob:
     return DriftJob(process, output, settings.run_seconds)
 
 
+def profile_of(table: Path, settings: Settings) -> bytes:
+    """Return the saved profile of a table, made in a process of its own; waits for it.
+
+    Raises
+    ------
+    MonitorError
+        The table cannot be read, or that takes too long.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "profile.npz"
+        try:
+            done = subprocess.run(  # noqa: S603 - our own program; paths are arguments
+                [sys.executable, "-m", "drift_reference", str(table), str(target)],
+                cwd=ROOT,
+                env=single_threaded(tuned_environment(os.environ)),
+                capture_output=True,
+                timeout=settings.run_seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            msg = f"Making the profile took longer than {settings.run_seconds:g} s and was stopped"
+            raise MonitorError(msg) from error
+        if done.returncode:
+            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            msg = f"The profile could not be made: {last or 'the process was killed'}"
+            raise MonitorError(msg)
+        return target.read_bytes()
+
+
 def _with_limits(task: DriftTask, settings: Settings) -> DriftTask:
     limits: Mapping[str, Any] = {
         "memory_mb": settings.memory_mb,

@@ -1,8 +1,8 @@
 """Features by how much the drift of each alone hurts this model, and whether tests notice it.
 
-Owns: ``rank_features``: every feature is drifted alone, by one standard deviation if it is a
-number, else by moving half of the rows to its rarest category, and the model's answers for the
-same rows are compared.
+Owns: ``rank_features`` and ``expected_harm``. Every feature is drifted alone, by one standard
+deviation if it is a number, else by moving half of the rows to its rarest category, and the model's
+answers for the same rows are compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from drift_impact import harm_of, predict_many, quality, take
 from drift_scenarios import Setting, as_dtype_of
 from errors import ModelError
 from model_types import Model, Predictions
-from report_types import DriftVerdict, FeatureHarm
+from report_types import DriftVerdict, FeatureDrift, FeatureHarm
 
 MAX_RANKING_ROWS = 10_000
 """Rows over all features that the model is asked about."""
@@ -118,3 +118,41 @@ def _comment(harm: float, noticed: bool) -> str:
     if harm >= HARMFUL and not noticed:
         return "Harmful and unnoticed: the predictions change before the tests see it."
     return ""
+
+
+_UNITS = {"value_distribution": 1.0, "category_shares": CATEGORY_SHARE}
+"""Effect of the drift that a feature's harm was measured at, by the question it answers."""
+
+
+def expected_harm(drift: FeatureDrift, harm: FeatureHarm) -> float:
+    """Return how much a drift that was seen should change this model's answers: drift × effect.
+
+    Parameters
+    ----------
+    drift : FeatureDrift
+        What was found of the feature.
+    harm : FeatureHarm
+        What a drift of known size did to the model's answers.
+
+    Returns
+    -------
+    float
+        ``harm · effect / effect of the drift it was measured at``, at most 1: a share of changed
+        answers, or their mean change in standard deviations. 0 without drift. It assumes that twice
+        the drift does twice the harm, and that the feature drifts alone.
+
+    Examples
+    --------
+    >>> from drift import compare_column
+    >>> seen = compare_column(pd.Series(range(100)), pd.Series(range(20, 120)))
+    >>> round(expected_harm(seen, FeatureHarm(feature="age", harm=0.2)), 2)
+    0.14
+    """
+    if drift.verdict not in (DriftVerdict.DRIFT, DriftVerdict.POSSIBLE):
+        return 0.0
+    sizes = [
+        abs(test.effect_size) / _UNITS[test.name]
+        for test in drift.tests
+        if test.name in _UNITS and test.effect_size is not None
+    ]
+    return min(1.0, harm.harm * max(sizes, default=0.0))

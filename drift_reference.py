@@ -39,7 +39,7 @@ from drift_profiles import (
     texts_of,
 )
 from drift_words import MAX_TEXTS, Words, count_words
-from errors import DataError
+from errors import DataError, MonitorError
 from report_types import DriftReport
 from schema_utils import Kind, Schema
 
@@ -400,7 +400,10 @@ def main() -> None:
     with arguments.table.open("rb") as stream:
         is_parquet = stream.read(4) == b"PAR1"
     made = profile_parquet if is_parquet else _profile_table
-    arguments.profile.write_bytes(made(arguments.table).to_bytes())
+    try:
+        arguments.profile.write_bytes(made(arguments.table).to_bytes())
+    except MonitorError as error:
+        raise SystemExit(str(error)) from error
 
 
 def _profile_table(path: Path) -> ReferenceProfile:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
-import pandas as pd
 import streamlit as st
 
-from drift_tables import by_severity, deciding_test, report_csv
+from drift_tables import by_severity
 from errors import MonitorError
-from figure_style import shares
-from figures_drift import drift_overview
-from formatting import escape_markdown, look, number, p_value, percent
-from glossary import explain, title
+from formatting import escape_markdown, look, percent
+from glossary import explain
 from report_types import DriftReport, DriftVerdict, FeatureDrift, RunStatus
 from run_types import RunFilter, RunRecord
 from views.common import (
     badge,
-    download,
     open_store,
     section_missing,
     settings,
-    show_chart,
     show_notes,
     show_tile,
-    theme,
     when,
 )
+from views.compare_result import show_columns, show_downloads
 from views.drift_parts import show_column, show_tests
 from views.drift_request import LIMITS, Asked, asked, session, tell, use_example
 from views.start import store_file
@@ -196,7 +188,7 @@ _EFFECTS = {
 def _show_outcome(wanted: Asked) -> None:
     state = session()
     if wanted in state.results:
-        _show_report(state.results[wanted])
+        _show_report(wanted, state.results[wanted])
         return
     if wanted in state.failures:
         st.error(escape_markdown(state.failures[wanted]), icon=":material/cancel:")
@@ -238,19 +230,19 @@ def _show_live(wanted: Asked) -> None:
 # --- the result --------------------------------------------------------------------------------
 
 
-def _show_report(report: DriftReport) -> None:
+def _show_report(wanted: Asked, report: DriftReport) -> None:
     if section_missing(report, "Comparison"):
         return
     _show_tiles(report)
     features = by_severity(report.features)
-    _show_table(features)
+    show_columns(features, wanted.harms())
     _show_detail(features)
     _show_prediction(report)
     if report.multivariate:
         st.subheader("All columns at once")
         show_tests(report.multivariate)
     show_notes(report.notes)
-    _show_downloads(report)
+    show_downloads(wanted, report)
 
 
 def _show_tiles(report: DriftReport) -> None:
@@ -274,38 +266,6 @@ def _show_tiles(report: DriftReport) -> None:
         state = look(report.prediction.verdict.value).word if report.prediction else "Not asked"
         below = "of the model's answers" if report.prediction else "choose a model above"
         show_tile("Predictions", state, below, explain("prediction_drift"))
-
-
-def _show_table(features: list[FeatureDrift]) -> None:
-    st.subheader("Columns, worst first")
-    chart = st.column_config.BarChartColumn
-    st.dataframe(
-        pd.DataFrame([_row(feature) for feature in features]),
-        key="drift.table",
-        hide_index=True,
-        width="stretch",
-        column_config={
-            "reference": chart("Reference", y_min=0.0, width="small", color="blue"),
-            "current": chart("Current", y_min=0.0, width="small", color="orange"),
-            "why": st.column_config.TextColumn("Why", width="large"),
-        },
-    )
-
-
-def _row(drift: FeatureDrift) -> dict[str, Any]:
-    seen, test = look(drift.verdict.value), deciding_test(drift)
-    return {
-        "Column": drift.feature,
-        "Verdict": f"{seen.symbol} {seen.word}",
-        "reference": shares(drift.reference),
-        "current": shares(drift.current),
-        "Effect": number(test.effect_size) if test else "–",
-        "Floor": number(test.threshold) if test else "–",
-        "p, corrected": p_value(test.p_adjusted) if test else "–",
-        "Question": title(test.name) if test else "–",
-        "Missing": f"{percent(drift.missing_reference)} → {percent(drift.missing_current)}",
-        "why": drift.why,
-    }
 
 
 def _show_detail(features: list[FeatureDrift]) -> None:
@@ -333,23 +293,6 @@ def _show_prediction(report: DriftReport) -> None:
     if report.prediction is not None:
         st.subheader("What the model answers")
         show_column(report.prediction, "drift.prediction")
-
-
-def _show_downloads(report: DriftReport) -> None:
-    stem = f"model-monitor-drift-{datetime.now(UTC):%Y%m%d-%H%M}"
-    with st.container(horizontal=True):
-        download(
-            "Everything as JSON",
-            lambda: report.model_dump_json(indent=1),
-            f"{stem}.json",
-            "application/json",
-            "drift.json",
-        )
-        download("Tests as CSV", lambda: report_csv(report), f"{stem}.csv", "text/csv", "drift.csv")
-    with st.expander("Overview as a chart, and the same over HTTP"):
-        show_chart(drift_overview(report, theme()), "drift.overview")
-        address = f"http://{settings().api_host}:{settings().api_port}/drift"
-        st.code(f"curl -F reference=@before.csv -F current=@now.csv {address}", language="sh")
 
 
 show()

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import pandas as pd
 import streamlit as st
@@ -16,7 +18,7 @@ import drift_job
 from drift_job import DriftJob, DriftTask
 from errors import MonitorError, NotFoundError
 from playground import Knobs, draw_current, reference_of
-from report_types import DriftReport
+from report_types import DriftReport, FeatureHarm
 from views.common import open_store, settings
 
 LIMITS = {
@@ -84,6 +86,26 @@ class Asked:
             model=store.artifact_path(model.model_sha256) if model else None,
             model_name=model.model_name if model else "",
         )
+
+    def harms(self) -> dict[str, FeatureHarm]:
+        """Return by column what its drift does to the model of the run that was chosen."""
+        run_id = self.model_run or self.reference_run
+        if not run_id:
+            return {}
+        try:
+            ranking = open_store().get_report(run_id).drift.ranking
+        except NotFoundError:  # deleted since: then nothing is known of its model
+            return {}
+        return {harm.feature: harm for harm in ranking}
+
+    def names(self) -> tuple[str, str]:
+        """Return what reference and current data are called."""
+        return self._reference()[1], open_store().get_artifact(self.current).name
+
+    def reference_table(self) -> Path | None:
+        """Return the file of the reference; None if it is a saved profile already."""
+        path = open_store().artifact_path(self._reference()[0])
+        return None if is_zipfile(path) else path
 
     def _reference(self) -> tuple[str, str, str]:
         """Return SHA-256 and name of the reference, and its column of right answers if known."""
