@@ -2,8 +2,8 @@
 
 Owns: ``section_charts``, which the report and the run page share, so that both show the same. The
 builders themselves are in ``figures_performance``, ``figures_quality``, ``figures_drift``,
-``figures_explain``, ``figures_words``, ``figures_opinion`` and ``figures_history``; most are
-re-exported here.
+``figures_explain``, ``figures_words``, ``figures_opinion``, ``figures_load``, ``figures_details``
+and ``figures_history``; most are re-exported here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from figure_style import COLOUR_SWAP, PALETTES, Chart, Palette, Theme
 from figures_columns import column_histogram
+from figures_details import gain_curve, lift_curve, residuals_by_column, residuals_by_prediction
 from figures_drift import (
     drift_heat_map,
     drift_overview,
@@ -27,6 +28,7 @@ from figures_explain import (
     waterfall,
 )
 from figures_history import TrendPoint, history_trend, run_comparison
+from figures_load import load_latency, load_response, load_throughput
 from figures_opinion import effect_chart, permutation_bars, shift_bars
 from figures_performance import (
     batch_cost,
@@ -125,7 +127,15 @@ _Named = Iterator[tuple[str, Chart | None]]
 
 
 def _performance(report: TestReport, theme: Theme) -> _Named:
-    for build in (latency_histogram, batch_throughput, batch_cost):
+    builders = (
+        latency_histogram,
+        batch_throughput,
+        batch_cost,
+        load_response,
+        load_throughput,
+        load_latency,
+    )
+    for build in builders:
         yield build.__name__, build(report.performance, theme)
 
 
@@ -140,6 +150,10 @@ def _quality(report: TestReport, theme: Theme) -> _Named:
         precision_recall_curve,
         calibration_curve,
         threshold_curve,
+        gain_curve,
+        lift_curve,
+        residuals_by_prediction,
+        residuals_by_column,
         slice_dots,
         prediction_distribution,
         confidence_distribution,

@@ -117,6 +117,38 @@ def order_statistic_interval(
     return float(values[lower - 1]), float(values[upper - 1])
 
 
+def percentile_estimate(
+    sorted_values: NDArray[np.float64], quantile: float, confidence: float = 0.95
+) -> Estimate:
+    """Return a percentile as an observed value (nearest rank), never an interpolated one.
+
+    Parameters
+    ----------
+    sorted_values : ndarray of float, shape (n,)
+        Ascending, in any unit; n >= 1.
+    quantile, confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    Estimate
+        With the interval of ``order_statistic_interval``, or why there is none.
+
+    Examples
+    --------
+    >>> percentile_estimate(np.arange(1.0, 101.0), 0.95).value
+    95.0
+    """
+    n = sorted_values.size
+    value = float(sorted_values[int(np.ceil(quantile * n)) - 1])
+    interval = order_statistic_interval(sorted_values, quantile, confidence)
+    if interval is None:
+        needed = calls_needed(quantile, confidence)
+        reason = f"An interval of p{100 * quantile:g} needs {needed} calls, there were {n}."
+        return Estimate(value=value, confidence=confidence, n=n, interval_reason=reason)
+    return Estimate(value=value, low=interval[0], high=interval[1], confidence=confidence, n=n)
+
+
 def calls_needed(quantile: float, confidence: float = 0.95) -> int:
     """Return the smallest n for which ``order_statistic_interval`` exists.
 

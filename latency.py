@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from base_types import Estimate, Histogram, Status
 from errors import ModelRaisedError
 from failing_rows import RowFailures, describe_failures, find_failing_rows
-from intervals import calls_needed, order_statistic_interval
+from intervals import calls_needed, order_statistic_interval, percentile_estimate
 from load_stage import LoadModel, measure_load
 from load_test import describe_load
 from model_types import Model, TimedCalls
@@ -134,8 +134,8 @@ def measure_performance(
         _fill_timings(section, series, len(rows))
         section.load = describe_load(series[0].durations_ms, section.batches, config)
         if config.load_seconds > 0 and isinstance(model, LoadModel):
-            tell(0.95, "Watching memory over many calls")
-            measure_load(section.load, model, rows, config.load_seconds)
+            tell(0.95, "Watching memory and several processes over many calls")
+            measure_load(section.load, model, rows, config)
         _fill_threads(section, model.info.parameters.get("n_jobs", "None"))
     section.peak_memory_mb = model.peak_memory_bytes() / 2**20
     tell(1.0, "Performance measured")
@@ -285,26 +285,13 @@ def _fill_threads(section: PerformanceSection, n_jobs: str) -> None:
 def _percentiles(sorted_ms: NDArray[np.float64]) -> dict[str, Estimate]:
     """Return nearest-rank percentiles with exact order-statistic intervals."""
     n = sorted_ms.size
-    found = {name: _percentile(sorted_ms, name, q) for name, q in QUANTILES.items()}
+    found = {name: percentile_estimate(sorted_ms, q) for name, q in QUANTILES.items()}
     found["max"] = Estimate(
         value=float(sorted_ms[-1]),
         n=n,
         interval_reason="The largest call seen grows with the number of calls.",
     )
     return found
-
-
-def _percentile(sorted_ms: NDArray[np.float64], name: str, quantile: float) -> Estimate:
-    """Return one percentile: an observed value (nearest rank), never an interpolated one."""
-    n = sorted_ms.size
-    estimate = Estimate(value=float(sorted_ms[math.ceil(quantile * n) - 1]), n=n)
-    interval = order_statistic_interval(sorted_ms, quantile, estimate.confidence)
-    if interval is None:
-        needed = calls_needed(quantile, estimate.confidence)
-        estimate.interval_reason = f"An interval of {name} needs {needed} calls, there were {n}."
-    else:
-        estimate.low, estimate.high = interval
-    return estimate
 
 
 def _undisturbed_p95(single: _Series) -> float | None:

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from errors import ModelRaisedError
+from load_concurrency import CopyableModel, measure_concurrency
 from load_test import FloatArray, compare_variants, watch_memory
 from load_types import LoadTest
 from model_types import TimedCalls
+from report_types import RunConfig
 
 How = Literal["plain", "gc", "frame", "array"]
 HOWS: dict[str, How] = {"plain": "plain", "gc": "gc", "frame": "frame", "array": "array"}
@@ -44,8 +46,8 @@ class LoadModel(Protocol):
         ...
 
 
-def measure_load(found: LoadTest, model: LoadModel, frame: pd.DataFrame, seconds: float) -> None:
-    """Fill memory growth, the cost of garbage collection and of the form of the input.
+def measure_load(found: LoadTest, model: LoadModel, frame: pd.DataFrame, config: RunConfig) -> None:
+    """Fill memory growth, cost of garbage collection and of the input's form, concurrency.
 
     Parameters
     ----------
@@ -55,10 +57,11 @@ def measure_load(found: LoadTest, model: LoadModel, frame: pd.DataFrame, seconds
         In a process of its own.
     frame : DataFrame, shape (n, k)
         Rows the model answers.
-    seconds : float
-        Budget: half for memory, half for the four variants.
+    config : RunConfig
+        ``load_seconds`` is shared by memory, the four variants and several processes at once, of
+        which there are at most ``load_workers``.
     """
-    rows = frame.head(MAX_ROWS)
+    rows, seconds = frame.head(MAX_ROWS), config.load_seconds
 
     def timer(how: str, budget: float) -> FloatArray:
         if how in ("frame", "array") and not _is_numeric(frame):
@@ -77,8 +80,10 @@ def measure_load(found: LoadTest, model: LoadModel, frame: pd.DataFrame, seconds
             return np.empty(0)
         return calls.durations_ns / 1e6
 
-    watch_memory(found, lambda s: timer("plain", s).size, model.resident_bytes, seconds / 2)
-    compare_variants(found, timer, seconds / 2)
+    watch_memory(found, lambda s: timer("plain", s).size, model.resident_bytes, seconds / 3)
+    compare_variants(found, timer, seconds / 3)
+    if isinstance(model, CopyableModel):
+        measure_concurrency(found, model, rows, seconds / 3, config.load_workers)
 
 
 def _is_numeric(frame: pd.DataFrame) -> bool:

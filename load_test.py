@@ -29,6 +29,9 @@ MOST_BUSY = 0.98
 N_RESAMPLES = 5
 """Resamples of the highest rate; their extremes hold the median with 1 - 2 / 2**5 = 94 %."""
 
+N_INTERVAL = 39
+"""Resamples whose extremes are a 95 % interval."""
+
 N_HALVINGS = 10  # a thousandth of the capacity
 DEFAULT_LIMIT = 10.0
 """Limit of p99 in medians of a call where none is chosen."""
@@ -71,6 +74,35 @@ def open_loop(service_ms: FloatArray, rate: float, *, seed: int = 0) -> ArrivalP
         Of arrivals and draws.
     """
     return _respond(*_draws(service_ms, np.random.default_rng(seed)), rate)
+
+
+def with_intervals(
+    points: list[ArrivalPoint], service_ms: FloatArray, *, seed: int = 0
+) -> list[ArrivalPoint]:
+    """Return the points with an interval of p99 over resampled calls and new arrivals.
+
+    Parameters
+    ----------
+    points : list of ArrivalPoint
+    service_ms : ndarray of float, shape (n,)
+        The calls they rest on.
+    seed : int
+
+    Returns
+    -------
+    list of ArrivalPoint
+        The lowest and the highest of 39 resamples: another one falls between them with
+        probability 38 / 40 = 95 %.
+    """
+    rng = np.random.default_rng((seed, 1))
+    found: list[list[float]] = []
+    for _ in range(N_INTERVAL):
+        draws = _draws(rng.choice(service_ms, service_ms.size), rng)
+        found.append([_respond(*draws, point.rate).p99_ms for point in points])
+    return [
+        point.model_copy(update={"p99_low_ms": min(values), "p99_high_ms": max(values)})
+        for point, values in zip(points, zip(*found, strict=True), strict=True)
+    ]
 
 
 def _draws(service_ms: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -143,11 +175,10 @@ def describe_load(service_ms: FloatArray, batches: list[BatchPoint], config: Run
         ``load_rate``, ``load_p99_ms`` and ``seed`` are used.
     """
     mean, median = float(service_ms.mean()), float(np.median(service_ms))
-    found = LoadTest(
-        arrivals=[
-            open_loop(service_ms, 1000.0 * busy / mean, seed=config.seed) for busy in UTILISATIONS
-        ]
-    )
+    points = [
+        open_loop(service_ms, 1000.0 * busy / mean, seed=config.seed) for busy in UTILISATIONS
+    ]
+    found = LoadTest(arrivals=with_intervals(points, service_ms, seed=config.seed))
     found.p99_limit_ms = config.load_p99_ms or DEFAULT_LIMIT * median
     chosen = "chosen" if config.load_p99_ms else f"{DEFAULT_LIMIT:g} times the median call"
     found.p99_limit_source = chosen
@@ -167,7 +198,8 @@ def describe_load(service_ms: FloatArray, batches: list[BatchPoint], config: Run
 def _at_chosen_rate(found: LoadTest, service_ms: FloatArray, rate: float, seed: int) -> None:
     capacity = 1000.0 / float(service_ms.mean())
     if rate < MOST_BUSY * capacity:
-        found.chosen = open_loop(service_ms, rate, seed=seed)
+        point = open_loop(service_ms, rate, seed=seed)
+        found.chosen = with_intervals([point], service_ms, seed=seed)[0]
         return
     found.notes.append(
         f"{rate:,.4g} calls per second are more than one process can answer "

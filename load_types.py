@@ -1,4 +1,4 @@
-"""What a load test says: waiting at a rate of arrivals, the largest batch, memory over time.
+"""What a load test says: waiting at a rate of arrivals, processes at once, memory over time.
 
 Owns: the types only.
 """
@@ -17,10 +17,24 @@ class ArrivalPoint(TypedModel):
     utilisation: float = Field(description="Share of the time the model is busy")
     p50_ms: float
     p99_ms: float
+    p99_low_ms: float | None = Field(default=None, description="95 % interval of p99")
+    p99_high_ms: float | None = None
+
+
+class ConcurrencyPoint(TypedModel):
+    """Several processes of the model, each called again as soon as it has answered."""
+
+    processes: int
+    n_calls: int
+    calls_per_second: float = Field(description="Of all processes together")
+    efficiency: float = Field(description="Share of that many times the rate of one process")
+    p50: Estimate = Field(description="ms, as p95 and p99")
+    p95: Estimate
+    p99: Estimate
 
 
 class LoadTest(TypedModel):
-    """How the model stands load: computed from its measured calls, one call at a time."""
+    """How the model stands load: waiting is computed from its calls, the rest is measured."""
 
     arrivals: list[ArrivalPoint] = Field(default_factory=list)
     chosen: ArrivalPoint | None = Field(default=None, description="At the rate asked for")
@@ -39,4 +53,8 @@ class LoadTest(TypedModel):
     array_p50_ms: float | None = Field(default=None, description="One row as a bare array")
     growth_mb_per_1000_calls: float | None = None
     growth_calls: int = Field(default=0, description="Calls over which memory was watched")
+    concurrency: list[ConcurrencyPoint] = Field(default_factory=list)
+    cold_start_ms: float | None = Field(
+        default=None, description="From asking for a further process to its first answer, median"
+    )
     notes: list[str] = Field(default_factory=list)

@@ -217,6 +217,23 @@ class ModelHandle:
         """
         self._info = named_info(self.info, names)
 
+    def twin(self) -> Self:
+        """Load the same file once more, in another process; whoever asks closes it.
+
+        Raises
+        ------
+        ModelError
+            As ``load``.
+        """
+        other = type(self)(self._path, self.file_info, self._workers, self._limits, self._policy)
+        other.composition = self.composition
+        try:
+            other.load()
+        except ModelError:
+            other.close()
+            raise
+        return other
+
     def try_one_row(self) -> None:
         """Predict one made-up row, for files that load under a newer library and fail only then.
 

@@ -18,7 +18,7 @@ from quality_types import CalibrationTest, CostThreshold, GainPoint, ResidualTre
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-SHARES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5)
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 N_GROUPS = 10
 MIN_ROWS = 20
 MAX_TRENDS = 30
@@ -66,7 +66,7 @@ def gain_table(score: FloatArray, is_positive: BoolArray) -> list[GainPoint]:
     Returns
     -------
     list of GainPoint
-        At 1, 5, 10, 20, 30 and 50 % of the rows; empty without any positive.
+        At 1, 5, 10, 20 … 100 % of the rows; empty without any positive.
     """
     n_positive = int(is_positive.sum())
     if n_positive == 0:

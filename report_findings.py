@@ -31,9 +31,17 @@ def _performance(report: TestReport) -> Iterator[Findings]:
     if load is None:
         return
     points = load.arrivals + ([load.chosen] if load.chosen else [])
-    rows: list[list[Cell]] = [[p.rate, p.utilisation, p.p50_ms, p.p99_ms] for p in points]
-    columns = ("calls_per_second", "utilisation", "p50_ms", "p99_ms")
+    rows: list[list[Cell]] = [
+        [p.rate, p.utilisation, p.p50_ms, p.p99_ms, p.p99_low_ms, p.p99_high_ms] for p in points
+    ]
+    columns = ("calls_per_second", "utilisation", "p50_ms", "p99_ms", "p99_low_ms", "p99_high_ms")
     yield Findings("load", "Under load", columns, rows)
+    processes: list[list[Cell]] = [
+        [p.processes, p.calls_per_second, p.efficiency, p.p50.value, p.p95.value, p.p99.value]
+        for p in load.concurrency
+    ]
+    keys = ("processes", "calls_per_second", "efficiency", "p50_ms", "p95_ms", "p99_ms")
+    yield Findings("processes", "Processes at once", keys, processes)
 
 
 def _quality(report: TestReport) -> Iterator[Findings]:

@@ -13,7 +13,9 @@ import numpy as np
 
 import report_types as rt
 from base_types import Estimate, Histogram, Label, Status
+from load_types import ArrivalPoint, ConcurrencyPoint, LoadTest
 from model_types import ModelFeature, ModelFileInfo, ModelInfo, PipelineStep, Safety, Task
+from quality_types import GainPoint, QualityDetails, ResidualTrend
 from schema_utils import Feature, Kind, Schema
 
 SCRIPT_NAME = "<script>alert('x')</script>"
@@ -308,7 +310,42 @@ def _performance(names: list[str]) -> rt.PerformanceSection:
             )
         ],
         threads=1,
+        load=_load(),
         protocol="640 timed calls of one row after 20 warm-up calls, inside the model's process.",
+    )
+
+
+def _load() -> LoadTest:
+    return LoadTest(
+        arrivals=[
+            ArrivalPoint(
+                rate=700 * busy,
+                utilisation=busy,
+                p50_ms=1.4 / (1 - busy),
+                p99_ms=6.4 / (1 - busy),
+                p99_low_ms=5.5 / (1 - busy),
+                p99_high_ms=7.9 / (1 - busy),
+            )
+            for busy in (0.3, 0.5, 0.7, 0.8, 0.9)
+        ],
+        p99_limit_ms=14.2,
+        p99_limit_source="10 times the median call",
+        highest_rate=_estimate(385.0, 9.0, 640),
+        offline_batch=10_000,
+        offline_rows_per_second=71_942.4,
+        concurrency=[
+            ConcurrencyPoint(
+                processes=n,
+                n_calls=500 * n,
+                calls_per_second=700 * n**0.8,
+                efficiency=n**-0.2,
+                p50=_estimate(1.42 * n**0.2, 0.03),
+                p95=_estimate(2.31 * n**0.3, 0.12),
+                p99=_estimate(7.9 * n**0.4, 2.1),
+            )
+            for n in (1, 2, 4)
+        ],
+        cold_start_ms=310.5,
     )
 
 
@@ -320,7 +357,7 @@ def _quality(task: FactoryTask, classes: list[Label], names: list[str]) -> rt.Qu
         "slices": _slices(names, "accuracy" if classes else "mean_absolute_error"),
     }
     if task == "regression":
-        return _regression_quality(common)
+        return _regression_quality(common, names)
     return _classification_quality(common, [str(label) for label in classes])
 
 
@@ -418,10 +455,16 @@ def _classification_quality(common: dict[str, object], classes: list[str]) -> rt
             edges=np.linspace(0.5, 1, 11).tolist(),
             counts=[12, 18, 25, 31, 44, 62, 95, 140, 230, 343],
         ),
+        details=QualityDetails(
+            gain=[
+                GainPoint(share_flagged=s, recall=s**0.4, precision=0.9 * (1 - s / 2), lift=s**-0.6)
+                for s in (0.01, 0.1, 0.2, 0.5, 1.0)
+            ]
+        ),
     )
 
 
-def _regression_quality(common: dict[str, object]) -> rt.QualitySection:
+def _regression_quality(common: dict[str, object], names: list[str]) -> rt.QualitySection:
     true = np.linspace(0, 100, 400)
     predicted = true + 8 * np.sin(np.arange(400) * 12.9898)
     return rt.QualitySection(
@@ -436,6 +479,19 @@ def _regression_quality(common: dict[str, object]) -> rt.QualitySection:
         predicted_vs_actual=list(zip(true.tolist(), predicted.tolist(), strict=True)),
         prediction_distribution=_normal_histogram(50, 16),
         actual_distribution=_normal_histogram(50, 17),
+        details=QualityDetails(
+            residuals=[
+                ResidualTrend(
+                    against=name,
+                    correlation=0.3,
+                    p_value=0.001,
+                    p_adjusted=0.006,
+                    size_correlation=0.1,
+                    means=[(10.0 * k, 0.2 * k - 1) for k in range(10)],
+                )
+                for name in ["prediction", *names]
+            ]
+        ),
     )
 
 

@@ -67,6 +67,8 @@ ALL_KINDS = [
     *("precision_recall_curve", "calibration_curve", "threshold_curve", "prediction_distribution"),
     *("confidence_distribution", "behaviour_summary", "noise_robustness", "drift_heat_map"),
     *("harm_ranking", "scenario_mean_shift", "importance_0", "beeswarm_0", "dependence_0_1"),
+    *("load_response", "load_throughput", "load_latency", "gain_curve", "lift_curve"),
+    *("residuals_by_prediction", "residuals_by_column"),
     *("waterfall_0", "column_0", "overlay", "overview", "trend", "comparison"),
 ]
 

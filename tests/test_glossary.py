@@ -56,8 +56,16 @@ EXPLANATIONS = [
     *("linear", "tree", "enumerated", "sampled", "importance", "importance_share", "base_value"),
     *("direction", "additivity_gap", "relative_error", "background", "space", "shap_value"),
 ]
+LOAD = [
+    *("calls_per_second", "utilisation", "highest_rate", "offline_rows_per_second", "efficiency"),
+    *("cold_start_ms", "growth_mb_per_1000_calls", "gc_on_p50_ms", "frame_p50_ms"),
+]
+DETAILS = [
+    *("gain", "lift", "spiegelhalter", "cost_per_row", "residual_trend", "doubt", "reach"),
+]
 FAMILIES = ["p95_ms", "latency_p99", "harm_mean_shift", "importance_of_age", "flipped_by_noise_0.1"]
-SHOWN = [*METRICS, *SPEED, *DRIFT_TESTS, *SCENARIOS, *DRIFT_WORDS, *EXPLANATIONS, *FAMILIES]
+SHOWN = [*METRICS, *SPEED, *DRIFT_TESTS, *SCENARIOS, *DRIFT_WORDS, *EXPLANATIONS, *LOAD, *DETAILS]
+SHOWN += FAMILIES
 
 
 def test_examples_in_the_docstrings_hold() -> None:

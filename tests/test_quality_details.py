@@ -106,7 +106,7 @@ def test_the_section_carries_them() -> None:
     assert details is not None
     assert details.calibration_test is not None
     assert details.cost is not None
-    assert len(details.gain) == 6
+    assert len(details.gain) == 12
     info = ModelInfo(task=Task.REGRESSION, estimator="x")
     numbers = pd.Series(p + rng.normal(size=200))
     section = evaluate_quality(Predictions(p), info, frame, numbers, config=config, labels_from="y")

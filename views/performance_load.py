@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Estimate
+from figures_load import load_latency, load_response, load_throughput
 from formatting import duration_ms, escape_markdown, number, percent
+from glossary import explain
 from load_types import ArrivalPoint, LoadTest
-from report_types import Cell
-from views.common import show_notes, show_table, show_tile
+from report_types import Cell, PerformanceSection
+from views.common import show_chart, show_notes, show_table, show_tile, theme
 
 
-def show_load(load: LoadTest) -> None:
+def show_load(section: PerformanceSection, load: LoadTest) -> None:
     """Show rates, waiting and what was watched over many calls."""
     st.subheader("Under load")
     st.caption(
@@ -19,7 +22,10 @@ def show_load(load: LoadTest) -> None:
     )
     _show_tiles(load)
     points = load.arrivals + ([load.chosen] if load.chosen else [])
+    show_chart(load_response(section, theme()), "perf.response")
     show_table([_line(p) for p in sorted(points, key=lambda p: p.rate)], "perf.load")
+    if load.concurrency:
+        _show_processes(section, load)
     show_notes(load.notes)
 
 
@@ -28,8 +34,44 @@ def _line(point: ArrivalPoint) -> dict[str, Cell]:
         "Calls per second": number(point.rate),
         "Busy": percent(point.utilisation),
         "Median response": duration_ms(point.p50_ms),
-        "p99 response": duration_ms(point.p99_ms),
+        "p99 response (95 % interval)": _with_range(point),
     }
+
+
+def _with_range(point: ArrivalPoint) -> str:
+    if point.p99_low_ms is None or point.p99_high_ms is None:
+        return duration_ms(point.p99_ms)
+    ends = f"{duration_ms(point.p99_low_ms)} – {duration_ms(point.p99_high_ms)}"
+    return f"{duration_ms(point.p99_ms)} ({ends})"
+
+
+def _show_processes(section: PerformanceSection, load: LoadTest) -> None:
+    st.subheader("Processes at once")
+    st.caption("Every process of the model is called again as soon as it has answered one row.")
+    left, right = st.columns(2)
+    with left:
+        show_chart(load_throughput(section, theme()), "perf.processes")
+    with right:
+        show_chart(load_latency(section, theme()), "perf.processes.latency")
+    rows: list[dict[str, Cell]] = [
+        {
+            "Processes": point.processes,
+            "Calls per second": number(point.calls_per_second, digits=3),
+            "Of the ideal": percent(point.efficiency),
+            "p50": _percentile(point.p50),
+            "p95": _percentile(point.p95),
+            "p99": _percentile(point.p99),
+            "Calls": point.n_calls,
+        }
+        for point in load.concurrency
+    ]
+    show_table(rows, "perf.processes.table")
+
+
+def _percentile(value: Estimate) -> str:
+    if value.low is None or value.high is None:
+        return duration_ms(value.value)
+    return f"{duration_ms(value.value)} ({duration_ms(value.low)} – {duration_ms(value.high)})"
 
 
 def _show_tiles(load: LoadTest) -> None:
@@ -42,24 +84,32 @@ def _show_tiles(load: LoadTest) -> None:
             "Highest rate",
             value,
             below,
-            f"Calls per second that keep p99 within the limit: {load.p99_limit_source}.",
+            f"{explain('highest_rate')} The limit: {load.p99_limit_source}.",
         )
         if load.offline_rows_per_second is not None:
             size = f"in batches of {number(load.offline_batch)}"
             shown = f"{number(load.offline_rows_per_second, digits=3)} rows/s"
-            show_tile("All at once", shown, size, "Throughput of the fastest batch size.")
+            show_tile("All at once", shown, size, explain("offline_rows_per_second"))
         _show_watched(load)
 
 
 def _show_watched(load: LoadTest) -> None:
+    if load.cold_start_ms is not None:
+        shown = duration_ms(load.cold_start_ms)
+        show_tile("Cold start", shown, "of a further process", explain("cold_start_ms"))
     if load.growth_mb_per_1000_calls is not None:
         grown = f"{number(load.growth_mb_per_1000_calls, digits=3)} MB"
-        show_tile("Growth of memory", grown, f"per 1,000 calls, over {load.growth_calls:,}")
+        below = f"per 1,000 calls, over {load.growth_calls:,}"
+        show_tile("Growth of memory", grown, below, explain("memory_growth"))
     if load.gc_on_p50_ms is not None and load.gc_off_p50_ms is not None:
         off = f"{duration_ms(load.gc_off_p50_ms)} without"
-        show_tile("Garbage collection", duration_ms(load.gc_on_p50_ms), off, "Median, one row.")
+        show_tile(
+            "Garbage collection", duration_ms(load.gc_on_p50_ms), off, explain("gc_on_p50_ms")
+        )
     if load.frame_p50_ms is not None and load.array_p50_ms is not None:
         bare = f"{duration_ms(load.array_p50_ms)} as a bare array"
-        show_tile("One row as DataFrame", duration_ms(load.frame_p50_ms), bare, "Median call.")
+        show_tile(
+            "One row as DataFrame", duration_ms(load.frame_p50_ms), bare, explain("frame_p50")
+        )
     if load.offline_batch is None:
         st.caption(escape_markdown("No batch could be timed."))

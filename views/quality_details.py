@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from formatting import escape_markdown, estimate, number, p_value, percent
-from glossary import title
+from glossary import explain, title
 from quality_types import (
     CalibrationTest,
     CostThreshold,
@@ -49,12 +49,13 @@ def _show_calibration(test: CalibrationTest) -> None:
     finding = "are off by more than chance" if off else "agree with what was observed"
     st.caption(
         f"Calibration test (Spiegelhalter): the probabilities {finding} "
-        f"(z = {number(test.z, digits=3)}, p = {p_value(test.p_value)}, {test.n:,} rows)."
+        f"(z = {number(test.z, digits=3)}, p = {p_value(test.p_value)}, {test.n:,} rows).",
+        help=explain("spiegelhalter"),
     )
 
 
 def _show_gain(points: list[GainPoint]) -> None:
-    st.subheader("Gain and lift")
+    st.subheader("Gain and lift", help=f"{explain('gain')}\n\n{explain('lift')}")
     show_table(
         [
             {
@@ -70,7 +71,7 @@ def _show_gain(points: list[GainPoint]) -> None:
 
 
 def _show_cost(cost: CostThreshold) -> None:
-    st.subheader("Cheapest threshold")
+    st.subheader("Cheapest threshold", help=explain("cost_per_row"))
     st.markdown(
         f"Flag from **{number(cost.threshold, digits=3)}** on: "
         f"{number(cost.cost_per_row)} per row; "
@@ -85,7 +86,7 @@ def _show_cost(cost: CostThreshold) -> None:
 
 
 def _show_residuals(trends: list[ResidualTrend]) -> None:
-    st.subheader("Residuals against prediction and columns")
+    st.subheader("Residuals against prediction and columns", help=explain("residual_trend"))
     clear = [trend.against for trend in trends if trend.p_adjusted < SURE]
     if clear:
         names = escape_markdown(", ".join(clear[:5]))

@@ -7,6 +7,7 @@ import streamlit as st
 from csv_download import safe_csv
 from errors import MonitorError
 from formatting import count, escape_markdown, number, percent
+from glossary import explain
 from reach_types import Reach
 from report_types import Cell, TestReport
 from views.common import download, open_store, section_missing, show_notes, show_table
@@ -60,7 +61,10 @@ def _show_reach(reach: Reach) -> None:
         noise = percent((reach.leaves_by_noise or 0) / reach.n_leaves)
         parts.append(f"{share} of the leaves (uniform noise: {noise})")
     if parts:
-        st.caption(f"{count(reach.n_rows, 'made-up row')} reach {' and '.join(parts)}.")
+        st.caption(
+            f"{count(reach.n_rows, 'made-up row')} reach {' and '.join(parts)}.",
+            help=explain("reach"),
+        )
 
 
 def _show_columns(report: TestReport, rows: list[dict[str, Cell]]) -> None:

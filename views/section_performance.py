@@ -26,7 +26,7 @@ def show(report: TestReport) -> None:
         show_chart(batch_cost(section, theme()), "perf.cost")
     _show_batches(section)
     if section.load is not None:
-        show_load(section.load)
+        show_load(section, section.load)
     _show_failures(section)
     st.caption(escape_markdown(section.protocol))
     show_notes(section.notes)
