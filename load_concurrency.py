@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -42,7 +42,7 @@ class CopyableModel(Protocol):
         """Time calls; see ``model_types.Model``."""
         ...
 
-    def twin(self) -> Self:
+    def twin(self) -> CopyableModel:
         """Load the same file in another process."""
         ...
 
