@@ -151,7 +151,9 @@ def test_forms_of_input_and_collection_are_told_apart(
         time.sleep(0.006 if hasattr(rows, "columns") else 0.002)
         return np.zeros(len(rows))
 
-    load = measured(workers, tmp_path, act, latency_seconds=0.05, load_seconds=1.0).load
+    load = measured(
+        workers, tmp_path, act, latency_seconds=0.05, load_seconds=1.5, load_workers=1
+    ).load
     assert load is not None
     assert load.frame_p50_ms == pytest.approx(6, rel=0.15)
     assert load.array_p50_ms == pytest.approx(2, rel=0.15)
