@@ -220,10 +220,15 @@ def _outlook(file: ModelFileInfo, found: Diagnosis, installed: Installed) -> Out
         return Outlook.CANNOT
     if found.walls:
         return Outlook.BREAKS
-    made, here = file.written_with.get("scikit-learn"), installed.versions.get("scikit-learn")
-    if made and here and minor(made) != minor(here):
-        return Outlook.MAY_DIFFER
+    for library, same in (("scikit-learn", minor), ("xgboost", _major)):
+        made, here = file.written_with.get(library), installed.versions.get(library)
+        if file.container in PICKLES and made and here and same(made) != same(here):
+            return Outlook.MAY_DIFFER
     return Outlook.LOADS
+
+
+def _major(version: str) -> int:
+    return minor(version)[0]
 
 
 def _plan(file: ModelFileInfo, found: Diagnosis, installed: Installed) -> tuple[str, str | None]:
@@ -238,7 +243,8 @@ def _plan(file: ModelFileInfo, found: Diagnosis, installed: Installed) -> tuple[
     where = "" if spec is None else f"Python {spec.pythons[0]}, {spec.title}"
     if found.outlook is Outlook.MAY_DIFFER:
         plan = (
-            f"It will be loaded with scikit-learn {here}; predictions may differ from those then."
+            f"It will be loaded with the libraries installed here (scikit-learn {here}); "
+            "predictions may differ from those at training."
         )
         if spec is None or not installed.may_build:
             return plan, None
