@@ -51,6 +51,8 @@ EMPTY = "The file is empty (0 bytes). The upload or the export went wrong; try a
 ONNX_START = re.compile(rb"\x08[\x01-\x1e][\x12\x1a\x22\x28\x32\x3a\x42]")
 """The version of the intermediate representation, then the next field of a ``ModelProto``."""
 ZIP = b"PK\x03\x04"
+PROGRAMS = ("torchscript", "torch-export")
+"""Formats that carry a program for an interpreter of their own."""
 TORCH_EXPORTS = (b"serialized_exported_program.json", b"/models/model.json")
 TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 TORCH = (
@@ -58,11 +60,6 @@ TORCH = (
     "author's code. Save the model as TorchScript, torch.jit.script(model).save('model.pt'), or "
     "export it to ONNX, and upload that file."
 )
-PREDICTS_ELSEWHERE = (
-    "Upload a scikit-learn, XGBoost, LightGBM, CatBoost, ONNX or TorchScript model."
-)
-
-
 ARCHIVE = "This is a zip archive. Unpack it and upload the model file inside."
 ARCHIVES = (
     (b"data.pkl", TORCH),

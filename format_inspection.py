@@ -60,7 +60,7 @@ def inspect_format(info: ModelFileInfo, file: BinaryIO, head: bytes) -> ModelFil
     info.estimator = ESTIMATORS.get(info.container)
     if info.container == "onnx":
         _inspect_onnx(info, file)
-    elif info.container.startswith("torch"):
+    elif info.container in file_kinds.PROGRAMS:
         info.safety, info.reasons = Safety.UNKNOWN, [OWN_PROGRAM]
     else:
         _inspect_booster(info, file, head)

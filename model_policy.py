@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from access_types import Approval
+from file_kinds import PROGRAMS
 from model_types import ModelFileInfo, Safety
 
 STRICTEST_FIRST = ("strict", "standard", "custom")
@@ -56,6 +57,25 @@ def decide(server: str, asked: str | None, file: ModelFileInfo, approval: Approv
     return Grant(policy)
 
 
+def needs_full_isolation(file: ModelFileInfo, policy: str, *, approved: bool) -> str | None:
+    """Return why a file may only be loaded under full isolation, or None.
+
+    Parameters
+    ----------
+    policy : {"strict", "standard", "custom"}
+        Under which it is loaded.
+    approved : bool
+        Whether the operator approved exactly this file, which stands in for full isolation.
+    """
+    if approved:
+        return None
+    if file.container in PROGRAMS:
+        return "it carries a program of its own, and that needs full isolation"
+    if policy == "custom":
+        return "the policy custom lets a file run code, and that needs full isolation"
+    return None
+
+
 def refusal(file: ModelFileInfo, policy: str, told: str) -> str:
     """Return what to tell of a file that the policy refuses: every name at once, and what to do.
 
@@ -69,6 +89,12 @@ def refusal(file: ModelFileInfo, policy: str, told: str) -> str:
             f"{file.name} was not loaded: it is a pickle, and the policy strict takes only formats "
             "without code. Save the model with skops, as ONNX or in its library's own format, or "
             "test it without asking for strict."
+        )
+    if policy == "strict" and file.container in PROGRAMS:
+        return (
+            f"{file.name} was not loaded: it carries a program of its own, and the policy strict "
+            "takes only formats without code. Export it to ONNX, or test it without asking for "
+            "strict."
         )
     shown = ", ".join(file.blocked[:MAX_NAMES])
     more = len(file.blocked) - MAX_NAMES

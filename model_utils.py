@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
@@ -20,10 +21,12 @@ from pydantic import ValidationError
 
 import isolation
 import load_failures
+import model_policy
 from base_types import Label
 from composition_types import Composition, FoundBundle
 from date_forms import TimeForm, as_model_takes
 from errors import ModelError, ModelLoadError, ModelProtocolError, ModelRaisedError
+from file_kinds import PROGRAMS
 from isolation import IsolationReport
 from model_types import (
     Lowered,
@@ -94,8 +97,10 @@ def open_model(
     """
     limits = limits or Limits()
     held = isolation.self_test(workers)
-    unvouched = "standard" if approved else policy
-    _refuse_weak_isolation(file_info.name, unvouched, limits.isolation, held)
+    needs = model_policy.needs_full_isolation(file_info, policy, approved=approved)
+    _refuse_weak_isolation(file_info.name, needs, limits.isolation, held)
+    if file_info.container in PROGRAMS:
+        limits = replace(limits, imports=("torch",))
     handle = ModelHandle(path, file_info, workers, limits, policy)
     handle.composition = composition
     try:
@@ -374,10 +379,12 @@ class ModelHandle:
         return self._worker  # type: ignore[return-value]
 
 
-def _refuse_weak_isolation(name: str, policy: str, required: str, held: IsolationReport) -> None:
+def _refuse_weak_isolation(
+    name: str, needs_full: str | None, required: str, held: IsolationReport
+) -> None:
     """Raise unless the model is held as firmly as the policy and the operator demand."""
-    if policy == "custom" and not held.reaches("full"):
-        why = "the policy custom lets a file run code, and that needs full isolation"
+    if needs_full is not None and not held.reaches("full"):
+        why = needs_full
     elif not held.reaches(required):
         why = f"{required} isolation is required"
     else:

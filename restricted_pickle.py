@@ -99,6 +99,8 @@ def load(file: BinaryIO, *, policy: str = "standard", max_bytes: int = 2 * GIBIB
     if container == "parts":
         return _load_parts(file, policy, max_bytes)
     if container not in (None, "pickle"):
+        if policy == "strict" and container in file_kinds.PROGRAMS:
+            raise RefusedError([], ["it carries a program for PyTorch's own interpreter"])
         trusted = _skops_names(file, policy, max_bytes) if container == "skops" else []
         return worker_formats.read_model(_whole(file, max_bytes), container, trusted)
     if policy == "custom":

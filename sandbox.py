@@ -77,6 +77,8 @@ class Limits:
         Weakest isolation under which a model may be loaded; see ``isolation.self_test``.
     cpu_seconds : int
         Time on processors over all threads and calls, seconds.
+    imports : tuple of str
+        Libraries imported before the process is confined, of ``worker_parent.LATE``.
     """
 
     memory_mb: int = 2048
@@ -84,6 +86,7 @@ class Limits:
     call_seconds: float = 60.0
     isolation: str = "none"
     cpu_seconds: int = 2400
+    imports: tuple[str, ...] = ()
 
 
 class Workers(Protocol):
@@ -180,7 +183,7 @@ class WorkerParent:
             self.start()
             control = self._control
             rules = asdict(confinement.Rules(limits.memory_mb, limits.cpu_seconds))
-            asked = {**rules, "program": program}
+            asked = {**rules, "program": program, "imports": list(limits.imports)}
             worker = None
             if control is not None:
                 worker = _ask_for_worker(control, model_path, limits, asked)

@@ -14,6 +14,7 @@ from typing import Any
 
 import model_boosters
 import worker_onnx
+import worker_torch
 
 Fitted = Any
 """A model of any library."""
@@ -61,6 +62,8 @@ def read_model(data: bytes, container: str, trusted: list[str]) -> Fitted:
     if container == "skops":
         skops_io = importlib.import_module(module)
         return skops_io.load(io.BytesIO(data), trusted=trusted)
+    if module == "torch":
+        return worker_torch.TorchModel(data, container)
     return model_boosters.read_booster(data, container)
 
 

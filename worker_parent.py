@@ -69,6 +69,9 @@ PRELOADED = (
 )
 """Modules imported before the first fork; those that are not installed are left out."""
 
+LATE = ("torch",)
+"""Libraries that a worker imports by itself, before it is confined, when its file needs them."""
+
 CODECS = ("latin1", "cp437", "raw_unicode_escape", "utf_16", "utf_32", "idna")
 """Text codecs that old pickles need; a confined worker may be unable to find them."""
 
@@ -172,6 +175,7 @@ class _Parent:
             rules = confinement.Rules(options["memory_mb"], options["cpu_seconds"])
             if options["program"] is not None:
                 become(Program(*options["program"]), rules, self._layers, self._pid)
+            _import_late(options["imports"])
             confinement.confine(rules, self._layers, self._pid)
             worker = sys.modules["model_worker"]
             worker.serve(worker.FileChannel(DATA_FD), MODEL_FD)
@@ -223,6 +227,13 @@ def _preload() -> None:
         codecs.lookup(name)
     sys.modules["joblib"].cpu_count(only_physical_cores=True)  # reads files a worker may not
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
+def _import_late(names: list[str]) -> None:
+    """Import libraries that few models need and that cannot be imported once confined."""
+    for name in names:
+        if name in LATE and importlib.util.find_spec(name) is not None:
+            importlib.import_module(name)
 
 
 def _arrange_descriptors(data_fd: int, model_fd: int, error_fd: int) -> None:

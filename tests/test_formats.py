@@ -230,7 +230,9 @@ def test_other_picklers_of_library_classes_load(
         expect_same_answers(model, story, EXACT)
 
 
-def whole_run(data: bytes, story: Story, workers: WorkerParent, folder: Path) -> TestReport:
+def whole_run(
+    data: bytes, story: Story, workers: WorkerParent, folder: Path, policy: Any = "strict"
+) -> TestReport:
     """Run the whole pipeline over a file and a sample of its data."""
     path, sample = folder / "upload", folder / "sample.csv"
     path.write_bytes(data)
@@ -251,7 +253,7 @@ def whole_run(data: bytes, story: Story, workers: WorkerParent, folder: Path) ->
         model_path=path,
         sample_path=sample,
         workers=workers,
-        settings=Settings(model_policy="strict"),
+        settings=Settings(model_policy=policy),
         save_data=lambda data, _name: hashlib.sha256(data).hexdigest(),
     )
 
