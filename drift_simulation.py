@@ -10,28 +10,32 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from base_types import Histogram, Status
 from drift import compare_predictions, judge_columns
+from drift_alarms import (
+    Drifted,
+    add_power,
+    drift_all,
+    noticed_by,
+    setting_of,
+    touched_features,
+)
 from drift_comparison import Thresholds
 from drift_halves import Halves, split_halves
 from drift_impact import (
     Answers,
     harm_of,
-    labels_of,
-    numbers_of,
     predict_many,
     prediction_change,
     quality,
     take,
 )
 from drift_ranking import rank_features
-from drift_scenarios import MAX_COLUMNS, SCENARIOS, Scenario, Setting, apply_scenario
+from drift_scenarios import MAX_COLUMNS, SCENARIOS, Scenario, Setting
 from errors import ModelError
-from model_types import Model, Predictions, Task
+from model_types import Model, Predictions
 from report_types import (
     DriftSection,
     DriftVerdict,
@@ -74,7 +78,7 @@ def simulate_drift(
     y_true : Series, optional
         True labels of the rows, in order; they stay here.
     config : RunConfig
-        ``drift_severities`` and ``seed``.
+        ``drift_severities``, ``drift_repetitions`` and ``seed``.
     progress : callable, optional
         Called with (fraction, message).
 
@@ -90,47 +94,32 @@ def simulate_drift(
     data = split_halves(frame, schema, predictions, y_true, (model.info, config.seed))
     tell(0.0, "ranking features by the harm of their drift")
     ranking = rank_features(model, data)
-    groups = _groups(data)
     leading = next((row.feature for row in ranking if data.kinds[row.feature].is_numeric), None)
-    setting = Setting(data.current_frame, data.kinds, groups, leading)
+    setting = setting_of(data, leading)
     severities = sorted(severity for severity in config.drift_severities if severity > 0)
-    drifted = _drift_all(data, setting, severities)
+    drifted = drift_all(data, setting, severities)
     tell(0.3, "asking the model about drifted rows")
     answers = _ask_all(model, data, drifted)
     scenarios = []
     for i, scenario in enumerate(SCENARIOS):
         tell(0.4 + 0.6 * i / len(SCENARIOS), f"testing {scenario.title.lower()}")
         scenarios.append(_examine(scenario, data, setting, drifted, answers))
-    return _section(data, scenarios, ranking)
+    section = _section(data, scenarios, ranking)
+    if config.drift_repetitions:
 
+        def split(repetition: int) -> Halves:
+            about = (model.info, config.seed + repetition)
+            return split_halves(frame, schema, predictions, y_true, about)
 
-def _groups(data: Halves) -> NDArray[Any]:
-    """Class of each current row: true where all are known, else predicted; numbers in halves."""
-    truth = data.truth
-    rows = data.current
-    if data.info.task is Task.REGRESSION:
-        labelled = truth is not None and truth.known[rows].all()
-        values = truth.values if truth and labelled else numbers_of(data.predictions.y_pred)
-        return np.where(values[rows] > np.nanmedian(values[rows]), "upper half", "lower half")
-    if truth is not None and truth.known[rows].all():
-        return truth.values[rows]
-    return labels_of(data.predictions.y_pred[rows])
-
-
-# --- drifting and asking -----------------------------------------------------------------------
-
-Drifted = dict[tuple[str, float], pd.DataFrame]
-
-
-def _drift_all(data: Halves, setting: Setting, severities: list[float]) -> Drifted:
-    return {
-        (scenario.id, severity): apply_scenario(
-            scenario, setting.frame, severity, data.rng(1, i, j), setting
+        add_power(scenarios, split, leading, config.drift_repetitions, tell)
+        section.notes.append(
+            f"The power of the tests is counted over {config.drift_repetitions} fresh random "
+            "halves of the rows and fresh drift; the model was not asked again."
         )
-        for i, scenario in enumerate(SCENARIOS)
-        if scenario.columns(setting)
-        for j, severity in enumerate(severities)
-    }
+    return section
+
+
+# --- asking --------------------------------------------------------------------------------
 
 
 def _ask_all(model: Model, data: Halves, drifted: Drifted) -> Answers:
@@ -194,14 +183,12 @@ def _point(
     outcome: tuple[pd.DataFrame, Predictions | ModelError],
 ) -> SeverityPoint:
     frame, answer = outcome
-    compared = {**data.untouched, **{name: data.compare(name, frame) for name in columns}}
-    judged = judge_columns(compared, data.kinds, Thresholds())
-    features = [feature for feature in judged if feature.feature in columns]
+    features = touched_features(data, frame, columns)
     point = SeverityPoint(
         severity=severity,
         parameters={scenario.parameter: round(scenario.amount(severity), 6)},
         features=features,
-        tests_noticed=_noticed(features),
+        tests_noticed=noticed_by(features),
         n_columns_flagged=sum(f.verdict is DriftVerdict.DRIFT for f in features),
     )
     if isinstance(answer, ModelError):
@@ -239,17 +226,6 @@ def _harm(scenario: Scenario, data: Halves, answer: Predictions | ModelError) ->
     if isinstance(answer, ModelError) or scenario.thins:
         return None
     return harm_of(take(data.predictions, data.model_rows), answer, data.info)
-
-
-def _noticed(features: list[FeatureDrift]) -> dict[str, bool]:
-    """Return by test whether it noticed any touched column; "default" is the product's verdict."""
-    noticed = {"default": any(feature.verdict is DriftVerdict.DRIFT for feature in features)}
-    for feature in features:
-        for test in feature.tests:
-            own_verdict = test.name in ("value_distribution", "category_shares", "word_shares")
-            if test.drift_detected is not None and not own_verdict:
-                noticed[test.name] = noticed.get(test.name, False) or test.drift_detected
-    return noticed
 
 
 def _first_noticed(points: list[SeverityPoint]) -> dict[str, float | None]:

@@ -1,6 +1,7 @@
 """The result of comparing two tables as flat files and rows.
 
-Owns: the order of columns by severity, and the CSV of a ``DriftReport``.
+Owns: the order of columns by severity, the CSV of a ``DriftReport``, and the severity from which a
+test has power.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import csv
 from io import StringIO
 
 from formatting import csv_safe
-from report_types import Cell, DriftReport, DriftTest, DriftVerdict, FeatureDrift
+from report_types import Cell, DriftReport, DriftTest, DriftVerdict, FeatureDrift, ScenarioResult
 
 _RANK = {
     DriftVerdict.DRIFT: 0,
@@ -101,3 +102,22 @@ def _line(drift: FeatureDrift, test: DriftTest | None) -> list[Cell]:
         test.drift_detected,
         test.method,
     ]
+
+
+def first_with_power(scenario: ScenarioResult, test: str, power: float = 0.8) -> float | None:
+    """Return the severity from which on a test notices at least this often; None if never.
+
+    Examples
+    --------
+    >>> from report_types import SeverityPoint
+    >>> points = [SeverityPoint(severity=s, power={"psi": p}) for s, p in ((0.5, 0.3), (1.0, 0.9))]
+    >>> drawn = ScenarioResult(id="a", title="", description="", unit="", points=points)
+    >>> first_with_power(drawn, "psi")
+    1.0
+    """
+    first = None
+    for point in reversed(scenario.points):
+        if point.power.get(test, 0.0) < power:
+            break
+        first = point.severity
+    return first

@@ -37,6 +37,7 @@ from figures_performance import (
     latency_histogram,
     noise_robustness,
 )
+from figures_power import power_chart
 from figures_quality import (
     calibration_curve,
     confidence_distribution,
@@ -172,6 +173,7 @@ def _drift(report: TestReport, theme: Theme) -> _Named:
     yield "harm_ranking", harm_ranking(report.drift.ranking, theme)
     for scenario in report.drift.scenarios:
         yield f"scenario_{scenario.id}", scenario_chart(scenario, theme)
+        yield f"power_{scenario.id}", power_chart(scenario, theme)
 
 
 def _explanations(report: TestReport, theme: Theme) -> _Named:

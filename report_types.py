@@ -136,6 +136,9 @@ class RunConfig(TypedModel):
     drift_severities: list[float] = Field(
         default_factory=lambda: [0.25, 0.5, 1.0, 2.0], description="Multiples of a scenario's unit"
     )
+    drift_repetitions: int = Field(
+        default=0, ge=0, le=1000, description="Fresh draws to count how often each test notices"
+    )
     explain_seconds: float = Field(default=3.0, gt=0, le=300)
     time_limit_seconds: float = Field(default=600.0, gt=0, le=7200)
     positive_class: str | None = Field(default=None, description="Binary: the class that counts")
@@ -497,6 +500,9 @@ class SeverityPoint(TypedModel):
     parameters: dict[str, Cell] = Field(default_factory=dict)
     features: list[FeatureDrift] = Field(default_factory=list, description="Touched columns only")
     tests_noticed: dict[str, bool] = Field(default_factory=dict, description="By test name")
+    power: dict[str, float] = Field(
+        default_factory=dict, description="By test: share of the repetitions in which it noticed"
+    )
     n_columns_flagged: int = 0
     harm: float | None = Field(
         default=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from figures_drift import drift_heat_map, feature_overlay, harm_ranking, scenario_chart
+from figures_power import power_chart, power_words
 from formatting import escape_markdown, number, p_value, percent, signed
 from glossary import title
 from report_types import Cell, DriftSection, FeatureDrift, ScenarioResult, TestReport
@@ -71,6 +72,10 @@ def _show_steps(section: DriftSection, scenario: ScenarioResult) -> None:
         f"{escape_markdown(scenario.unit)}."
     )
     show_chart(scenario_chart(scenario, theme()), f"drift.chart.{scenario.id}")
+    power = power_chart(scenario, theme())
+    if power is not None:
+        show_chart(power, f"drift.power.{scenario.id}")
+        st.caption(escape_markdown(power_words(scenario).capitalize()))
     _show_points(section, scenario)
     last = scenario.points[-1] if scenario.points else None
     if last is None or not last.features:

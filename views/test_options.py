@@ -13,6 +13,7 @@ from report_types import RunConfig, TestReport
 from schema_utils import Schema
 from verdict import THRESHOLDS
 from views.draft import Draft
+from views.test_drift import drift_options
 
 DEFAULTS = RunConfig()
 BY_NAME = "(guess by name)"
@@ -22,9 +23,8 @@ UNITS = {"share": "(share)"}
 def advanced_options(draft: Draft, preview: TestReport, schema: Schema | None) -> dict[str, Any]:
     """Ask for the further options of a run; return those that differ from the defaults."""
     with st.expander("More options", icon=":material/tune:"):
-        load, quality, expected, limits = st.tabs(
-            ["Speed under load", "Costs and groups", "Expectations", "Limits of the verdict"]
-        )
+        names = ("Speed under load", "Costs and groups", "Expectations", "Drift", "Limits")
+        load, quality, expected, drift, limits = st.tabs(names)
         chosen: dict[str, Any] = {}
         with load:
             chosen |= _load()
@@ -32,6 +32,8 @@ def advanced_options(draft: Draft, preview: TestReport, schema: Schema | None) -
             chosen |= _quality(draft, preview)
         with expected:
             chosen |= _expectations(f"{draft.model_sha256}.{draft.sample_sha256}", schema)
+        with drift:
+            chosen |= drift_options()
         with limits:
             chosen["thresholds"] = _thresholds()
     given = {name: value for name, value in chosen.items() if value != getattr(DEFAULTS, name)}

@@ -1,0 +1,124 @@
+"""Which tests notice a drift made on purpose, once or over many repetitions.
+
+Owns: how the halves of a simulation are drifted and compared (``drift_all``, ``touched_features``,
+``noticed_by``), and ``add_power``. No model is asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from drift import judge_columns
+from drift_comparison import Thresholds
+from drift_halves import Halves
+from drift_impact import labels_of, numbers_of
+from drift_scenarios import SCENARIOS, Setting, apply_scenario
+from model_types import Task
+from report_types import DriftVerdict, FeatureDrift, ScenarioResult
+
+Drifted = dict[tuple[str, float], pd.DataFrame]
+Progress = Callable[[float, str], None]
+
+_OWN_QUESTIONS = ("value_distribution", "category_shares", "word_shares")
+
+
+def groups_of(data: Halves) -> NDArray[Any]:
+    """Class of each current row: true where all are known, else predicted; numbers in halves."""
+    truth = data.truth
+    rows = data.current
+    if data.info.task is Task.REGRESSION:
+        labelled = truth is not None and truth.known[rows].all()
+        values = truth.values if truth and labelled else numbers_of(data.predictions.y_pred)
+        return np.where(values[rows] > np.nanmedian(values[rows]), "upper half", "lower half")
+    if truth is not None and truth.known[rows].all():
+        return truth.values[rows]
+    return labels_of(data.predictions.y_pred[rows])
+
+
+def setting_of(data: Halves, leading: str | None) -> Setting:
+    """Return the untouched current half as scenarios measure by it."""
+    return Setting(data.current_frame, data.kinds, groups_of(data), leading)
+
+
+def drift_all(data: Halves, setting: Setting, severities: Sequence[float]) -> Drifted:
+    """Return the current half, drifted by every scenario that applies, at every severity."""
+    return {
+        (scenario.id, severity): apply_scenario(
+            scenario, setting.frame, severity, data.rng(1, i, j), setting
+        )
+        for i, scenario in enumerate(SCENARIOS)
+        if scenario.columns(setting)
+        for j, severity in enumerate(severities)
+    }
+
+
+def touched_features(data: Halves, frame: pd.DataFrame, columns: list[str]) -> list[FeatureDrift]:
+    """Compare the columns a scenario touched; p-values are corrected over all of the table."""
+    compared = {**data.untouched, **{name: data.compare(name, frame) for name in columns}}
+    judged = judge_columns(compared, data.kinds, Thresholds())
+    return [feature for feature in judged if feature.feature in columns]
+
+
+def noticed_by(features: list[FeatureDrift]) -> dict[str, bool]:
+    """Return by test whether it noticed any touched column; "default" is the product's verdict."""
+    noticed = {"default": any(feature.verdict is DriftVerdict.DRIFT for feature in features)}
+    for feature in features:
+        for test in feature.tests:
+            if test.drift_detected is not None and test.name not in _OWN_QUESTIONS:
+                noticed[test.name] = noticed.get(test.name, False) or test.drift_detected
+    return noticed
+
+
+# --- over repetitions --------------------------------------------------------------------------
+
+
+def add_power(
+    results: list[ScenarioResult],
+    split: Callable[[int], Halves],
+    leading: str | None,
+    repetitions: int,
+    tell: Progress,
+) -> None:
+    """Write into every point how often each test notices, over fresh halves and fresh drift.
+
+    Parameters
+    ----------
+    results : list of ScenarioResult
+        All scenarios with their points; each point gets ``power``.
+    split : callable
+        Given the number of a repetition, from 1 on, returns the rows split afresh at random.
+    leading : str or None
+        The column that drift of a single column hits.
+    repetitions : int
+        At least 1; the standard error of a share p is ``sqrt(p (1 - p) / repetitions)``.
+    tell : callable
+        Called with (fraction, message).
+    """
+    counts: dict[tuple[str, float], Counter[str]] = {}
+    for repetition in range(1, repetitions + 1):
+        tell((repetition - 1) / repetitions, f"repetition {repetition} of {repetitions}")
+        _count_once(results, split(repetition), leading, counts)
+    for result in results:
+        for point in result.points:
+            hits = counts.get((result.id, point.severity), Counter())
+            point.power = {name: hits[name] / repetitions for name in hits}
+
+
+def _count_once(
+    results: list[ScenarioResult],
+    data: Halves,
+    leading: str | None,
+    counts: dict[tuple[str, float], Counter[str]],
+) -> None:
+    setting = setting_of(data, leading)
+    severities = sorted({point.severity for result in results for point in result.points})
+    columns = {scenario.id: scenario.columns(setting) for scenario in SCENARIOS}
+    for key, frame in drift_all(data, setting, severities).items():
+        noticed = noticed_by(touched_features(data, frame, columns[key[0]]))
+        counts.setdefault(key, Counter()).update({n: int(seen) for n, seen in noticed.items()})
