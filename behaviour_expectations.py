@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from behaviour_cases import Bench, ColumnCase, Judged, column_frames, judge_column_case, spread
 from behaviour_probe import Answer, NotAskedError, Prober, quote
@@ -31,7 +32,7 @@ FAR = 3.0
 
 SURE = 0.9
 DOUBT = 0.05
-"""Confidence outside must be lower by this much, or below ``SURE``, to count as doubt."""
+"""Confidence outside must surely be lower by this much, and below ``SURE``, to count as doubt."""
 
 Scores = NDArray[np.float64]
 
@@ -276,7 +277,7 @@ _TYPO = ColumnCase(
 
 def _doubt(bench: Bench) -> list[BehaviourCase]:
     """Ask for rows far outside the data, where a model should say that it does not know."""
-    inside = _confidence(bench.ordinary)
+    inside = _confidences(bench.ordinary)
     numeric = bench.numeric()
     if inside is None or not numeric:
         return []
@@ -288,24 +289,44 @@ def _doubt(bench: Bench) -> list[BehaviourCase]:
         "Doubt outside the data",
         f"{len(bench.frame)} rows {FAR:g} ranges outside in every numeric column",
     )
-    confidence = _confidence(answer)
-    if confidence is None:
+    confidences = _confidences(answer)
+    if confidences is None:
         why = "It refuses such rows."
         return [_case(told, quote(answer), Judged(BehaviourVerdict.CLEAR_ERROR, why))]
-    back = f"mean confidence {number(confidence, digits=2)}, inside {number(inside, digits=2)}"
-    if confidence < min(SURE, inside - DOUBT):
-        why = "It is less sure where it knows nothing."
+    mean = float(confidences.mean())
+    back = f"mean confidence {_with_range(confidences)}, inside {_with_range(inside)}"
+    less, least, most = _mean_range(inside - confidences)  # each row against itself, moved outside
+    if mean < SURE and least > DOUBT:
+        why = (
+            f"It is less sure where it knows nothing, by {number(less, digits=2)} "
+            f"({number(least, digits=2)} to {number(most, digits=2)})."
+        )
         return [_case(told, back, Judged(BehaviourVerdict.HANDLED, why))]
-    why = "It is as sure as ever where it knows nothing: check ranges before asking it."
+    why = "It is about as sure where it knows nothing: check ranges before asking it."
     return [_case(told, back, Judged(BehaviourVerdict.SILENT, why))]
 
 
-def _confidence(answer: Answer) -> float | None:
-    """Return the mean probability of the predicted class; None without probabilities."""
+def _confidences(answer: Answer) -> Scores | None:
+    """Return the probability of the predicted class per row; None without probabilities."""
     if answer.predictions is None or answer.predictions.y_proba is None:
         return None
     proba = answer.predictions.y_proba
-    return float(np.mean(proba.max(axis=1))) if proba.ndim == 2 else None
+    return np.asarray(proba.max(axis=1), dtype=np.float64) if proba.ndim == 2 else None
+
+
+def _mean_range(values: Scores) -> tuple[float, float, float]:
+    """Return the mean with its 95 % interval (Student)."""
+    mean = float(values.mean())
+    if values.size < 2:
+        return mean, mean, mean
+    half = float(stdtrit(values.size - 1, 0.975) * values.std(ddof=1) / np.sqrt(values.size))
+    return mean, mean - half, mean + half
+
+
+def _with_range(values: Scores) -> str:
+    mean, low, high = _mean_range(values)
+    ends = f"{number(max(0.0, low), digits=2)} to {number(min(1.0, high), digits=2)}"
+    return f"{number(mean, digits=2)} ({ends})"
 
 
 def _beyond(bench: Bench, name: str, sign: NDArray[np.int64]) -> NDArray[np.generic]:

@@ -80,12 +80,15 @@ def tell_splits(facts: Facts, origin: Origin | None, splits: NDArray[Any], sourc
     if origin is None or not len(splits):
         return
     source = f"{source} split points"
+    span = splits[-1] - splits[0]
     halves = origin.scale == 1 and origin.offset == 0 and bool(np.all(splits * 2 % 1 == 0))
     if halves and (len(splits) >= MIN_INTEGER_SPLITS or list(splits) == [0.5]):
         facts.tell(origin, source, kind="integer")
-        facts.tell_range(origin, source, np.floor(splits[0]), np.ceil(splits[-1]))
+        # beyond the outermost splits too, or one side of them is hardly ever drawn
+        low, high = splits[0] - MARGIN * span, splits[-1] + MARGIN * span
+        low = low if splits[0] < 0 else max(0.0, low)  # counts do not fall below zero
+        facts.tell_range(origin, source, np.floor(low), np.ceil(high))
         return
-    span = splits[-1] - splits[0]
     margin = MARGIN * (span if span > 0 else max(abs(splits[0]), 1.0) * 5)
     low, high = _at_least_two_deviations(
         facts, origin, float(splits[0] - margin), float(splits[-1] + margin)

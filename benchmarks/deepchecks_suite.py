@@ -23,10 +23,14 @@ def main() -> None:
     model = RandomForestClassifier(100, random_state=0)
     model.fit(train.drop(columns=target), train[target])
     parts = [Dataset(rows, label=target, cat_features=[]) for rows in (train, test)]
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     result = full_suite().run(train_dataset=parts[0], test_dataset=parts[1], model=model)
-    seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "failed": len(result.get_not_passed_checks())}))
+    told = {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu,
+        "failed": len(result.get_not_passed_checks()),
+    }
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

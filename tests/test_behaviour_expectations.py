@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.gaussian_process import GaussianProcessClassifier
@@ -87,6 +88,20 @@ def test_doubt_tells_models_apart() -> None:
     y = ROWS["a"] + RNG.normal(size=120) * 0.3 > 0
     assert cases(GaussianProcessClassifier().fit(ROWS, y))["doubt"].verdict is HANDLED
     assert cases(LogisticRegression().fit(ROWS, y))["doubt"].verdict is SILENT
+
+
+def test_doubt_is_told_with_the_intervals_of_students() -> None:
+    """Inside, outside and the loss are those of scipy's t intervals, row against the same row."""
+    y = ROWS["a"] + RNG.normal(size=120) * 0.3 > 0
+    model = GaussianProcessClassifier().fit(ROWS, y)
+    case = cases(model)["doubt"]
+    inside = model.predict_proba(ROWS.head(100)).max(axis=1)
+    outside = np.full(100, 0.5)
+    low, high = ttest_1samp(inside, 0).confidence_interval(0.95)
+    assert f"inside {inside.mean():.2g} ({low:.2g} to {high:.2g})" in case.came_back
+    assert "mean confidence 0.5 (0.5 to 0.5)" in case.came_back
+    low, high = ttest_1samp(inside - outside, 0).confidence_interval(0.95)
+    assert f"by {np.mean(inside - outside):.2g} ({low:.2g} to {high:.2g})" in case.why
 
 
 @pytest.mark.parametrize(
