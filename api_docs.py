@@ -33,7 +33,8 @@ RUN_TESTS_BODY: dict[str, Any] = {
                         "model": {
                             "type": "string",
                             "format": "binary",
-                            "description": "The model's file: .pkl, .joblib, XGBoost, LightGBM",
+                            "description": "The model's file, told by its bytes: pickle, joblib, "
+                            "skops, ONNX, XGBoost, LightGBM, CatBoost, TorchScript",
                         },
                         "extra": {
                             "type": "array",

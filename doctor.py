@@ -25,6 +25,12 @@ from settings import Settings, load_settings, oidc_is_configured
 from storage import Store
 
 OLDEST_PYTHON = (3, 11)
+OPTIONAL = {
+    "catboost": "CatBoost (.cbm)",
+    "torch": "TorchScript and torch.export (.pt, .pt2)",
+    "backports.zstd": "pickles compressed with zstd (.zst)",
+}
+"""Packages that are not required, and the files they are for."""
 REQUIREMENTS = Path(__file__).resolve().parent / "requirements.txt"
 
 
@@ -40,6 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Yield all findings, the quick ones first."""
     yield _python()
     yield from libraries(REQUIREMENTS.read_text(encoding="utf-8"))
+    yield from optional_libraries()
     yield from _store(settings)
     yield from _kernel()
     with WorkerParent() as workers:
@@ -68,6 +75,15 @@ def libraries(requirements: str) -> Iterator[Finding]:
             yield Finding("warn", "libraries", f"{name} is {found}, tested with {wanted}")
             wrong.append(name)
     yield Finding("ok", "libraries", f"{len(pins) - len(wrong)} of {len(pins)} as tested")
+
+
+def optional_libraries() -> Iterator[Finding]:
+    """Yield which further model formats can be read here, and what would add the others."""
+    for package, formats in OPTIONAL.items():
+        try:
+            yield Finding("ok", "formats", f"{formats}: {package} {version(package)}")
+        except PackageNotFoundError:
+            yield Finding("ok", "formats", f"{formats}: not read here; pip install {package}")
 
 
 def _store(settings: Settings) -> Iterator[Finding]:

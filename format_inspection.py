@@ -80,7 +80,6 @@ def _inspect_onnx(info: ModelFileInfo, file: BinaryIO) -> None:
     if trouble is not None:
         raise UnsupportedFileError(trouble)
     info.reasons = [ONLY_ARITHMETIC]
-    info.estimator = "onnx.ModelProto"
     if re.fullmatch(r"[\w.-]{1,40}", model.producer):
         info.written_with = {model.producer: model.producer_version or "unknown"}
     opsets = ", ".join(f"{domain} {version}" for domain, version in model.opsets.items())

@@ -29,6 +29,16 @@ def test_a_sound_installation_is_ready(
     assert "can be written" in printed
 
 
+def test_missing_optional_libraries_are_told_with_their_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A format whose library is not there is no fault; what would add it is said."""
+    monkeypatch.setattr(doctor, "OPTIONAL", {"no-such-package": "Files of nobody"})
+    (finding,) = doctor.optional_libraries()
+    assert finding.level == "ok"
+    assert finding.found == "Files of nobody: not read here; pip install no-such-package"
+
+
 def test_wrong_settings_are_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

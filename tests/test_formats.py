@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import worker_formats
 from base_types import Status
+from model_diagnosis import Installed, diagnose
 from model_file import inspect_file
-from model_types import Safety, Task
+from model_types import ModelFileInfo, Safety, Task
 from model_utils import ModelHandle, open_model
 from pipeline import run_tests
 from report_types import RunConfig, RunRequest, TestReport
@@ -228,6 +231,22 @@ def test_other_picklers_of_library_classes_load(
     with opened(library.dumps(story.model), tmp_path, workers) as model:
         assert model.file_info.safety is Safety.TRUSTED
         expect_same_answers(model, story, EXACT)
+
+
+@pytest.mark.parametrize("container", worker_formats.LIBRARIES)
+def test_a_missing_library_is_named_with_its_command(
+    container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a format's library the answer is the command that installs it, everywhere."""
+    module, package = worker_formats.LIBRARIES[container]
+    monkeypatch.setitem(sys.modules, module.partition(".")[0], None)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(worker_formats.MissingLibraryError, match=f"pip install {package}$"):
+        worker_formats.read_model(b"", container, [])
+    file = ModelFileInfo(name="m", size_bytes=1, sha256="0", container=container)
+    found = diagnose(file, Installed(versions={}, has_module=lambda _name: False))
+    assert [one.module for one in found.missing] == [module.partition(".")[0]]
+    assert "pip install" in (found.next_step or "")
 
 
 def whole_run(

@@ -45,7 +45,7 @@ OPTIONAL_STAGES = [
     Stage.DRIFT,
     Stage.EXPLAIN,
 ]
-MODEL_TYPES = "pkl, pickle, joblib, sav"
+MODEL_TYPES = "pkl, joblib, sav, skops, onnx, json, ubj, txt, cbm, pt"
 
 
 def show() -> None:
@@ -149,7 +149,7 @@ def _show_file(file: ModelFileInfo) -> None:
         facts += [f"holds {escape_markdown(file.estimator)}"] if file.estimator else []
         facts += [f"written with {name} {version}" for name, version in file.written_with.items()]
         st.caption(" · ".join(facts) + f" · SHA-256 {file.sha256[:12]}…")
-        for reason in file.reasons:
+        for reason in [*file.reasons, *file.notes]:
             st.caption(escape_markdown(reason))
         if file.imports:
             with st.expander(f"{len(file.imports)} names the file would import"):
