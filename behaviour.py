@@ -33,6 +33,7 @@ from behaviour_tables import (
     missing_column,
     numbers_as_text,
 )
+from behaviour_text import text_and_date_cases
 from intervals import share_estimate
 from model_types import Model, Predictions
 from report_types import BehaviourCase, BehaviourSection, BehaviourVerdict, NoisePoint
@@ -131,7 +132,7 @@ def _all_cases(
     yield _alone(bench)
     report(0.2, "Adding noise")
     yield _together(bench, section, rng)
-    value_work = value_cases(bench)
+    value_work = [*value_cases(bench), *text_and_date_cases(bench)]
     for number, (case, columns) in enumerate(value_work):
         report(0.4 + 0.4 * number / len(value_work), f"Trying: {case.title.lower()}")
         yield run_column_case(bench, case, columns)

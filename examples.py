@@ -1,4 +1,4 @@
-"""Built-in examples: models trained here, on data that scikit-learn ships.
+"""Built-in examples: models trained here, on data that scikit-learn ships or made up.
 
 Owns: the list of examples, how each is trained, and the folder that holds them. The models are
 trained once per installed scikit-learn in a process of their own (``python -m examples``), so that
@@ -86,6 +86,20 @@ EXAMPLES: tuple[Example, ...] = (
         "Isolation forest, outlier detection, 13 measurements",
         None,
         "No labels and no accuracy: what it flags, how steadily, and why.",
+    ),
+    Example(
+        "spam_words",
+        "Spam messages",
+        "Logistic regression on the words of a text, yes/no",
+        "label",
+        "Raw text goes in; the explanations say which words speak for spam.",
+    ),
+    Example(
+        "house_prices",
+        "House prices",
+        "Boosted trees in a pipeline, with the date of the sale",
+        "price",
+        "Dates, yes/no, names and numbers side by side; the market shows in the date.",
     ),
     Example(
         "flawed_tree",
@@ -268,6 +282,43 @@ def _wine() -> tuple[Any, pd.DataFrame]:
     ]
 
 
+def _spam() -> tuple[Any, pd.DataFrame]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from example_tables import messages
+
+    table = messages()
+    train, test = _halves(table, stratify=table["label"])
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression(C=10))
+    model.fit(table.loc[train, "message"], table.loc[train, "label"])
+    return model, table.loc[test]
+
+
+def _houses() -> tuple[Any, pd.DataFrame]:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import GradientBoostingRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    from example_tables import houses
+
+    table = houses()
+    inputs = table.drop(columns="price")
+    columns = ColumnTransformer(
+        [
+            ("numbers", "passthrough", ["living_area", "rooms", "garden"]),
+            ("names", OneHotEncoder(handle_unknown="ignore"), ["district"]),
+            ("dates", StandardScaler(), ["sold_on"]),
+        ]
+    )
+    train, test = _halves(inputs)
+    boosting = GradientBoostingRegressor(n_estimators=150, random_state=0)
+    model = make_pipeline(columns, boosting).fit(inputs.loc[train], table.loc[train, "price"])
+    return model, table.loc[test]
+
+
 def _halves(inputs: pd.DataFrame, stratify: pd.Series[Any] | None = None) -> tuple[Any, Any]:
     from sklearn.model_selection import train_test_split
 
@@ -282,6 +333,8 @@ _TRAINERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "clinic_pipeline": _clinic,
     "digits_network": _digits,
     "wine_outliers": _wine,
+    "spam_words": _spam,
+    "house_prices": _houses,
     "flawed_tree": _flawed,
 }
 

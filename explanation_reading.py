@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,31 @@ def _distance(answer: Cell, actual: Cell) -> float:
     if numbers and answer is not None:
         return abs(float(answer) - float(actual))
     return float(str(answer) != str(actual))
+
+
+def times_of(cells: Sequence[Cell]) -> list[float] | None:
+    """Return dates as seconds since 1970 (missing as NaN); None unless all texts are dates.
+
+    Examples
+    --------
+    >>> times_of(["1970-01-02", None])
+    [86400.0, nan]
+    """
+    found = []
+    for cell in cells:
+        if cell is not None and not (isinstance(cell, str) and cell[4:5] == cell[7:8] == "-"):
+            return None
+        try:
+            moment = None if cell is None else datetime.fromisoformat(cell)
+        except ValueError:
+            return None
+        found.append(math.nan if moment is None else _seconds(moment))
+    return found if any(cell is not None for cell in cells) else None
+
+
+def _seconds(moment: datetime) -> float:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.timestamp()
 
 
 def rows_by_value(section: ExplanationSection, column: str) -> list[int]:

@@ -15,6 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from explanation_reading import times_of
 from figure_style import (
     MAX_POINTS,
     PALETTES,
@@ -215,9 +216,10 @@ def _numeric(cell: Cell) -> float:
 
 def _value_ranks(cells: Sequence[Cell]) -> NDArray[np.float64] | None:
     """Return the rank of each value in 0..1, None for text; missing values are in the middle."""
-    if any(isinstance(cell, str) for cell in cells):
+    times = times_of(cells)
+    if times is None and any(isinstance(cell, str) for cell in cells):
         return None
-    numbers = np.array([_numeric(cell) for cell in cells])
+    numbers = np.array(times if times is not None else [_numeric(cell) for cell in cells])
     known = np.unique(numbers[np.isfinite(numbers)])
     if known.size < 2:
         return np.full(numbers.size, 0.5)
@@ -280,7 +282,11 @@ def dependence(
         _with_space("Contribution", section.space),
         height=340,
     )
-    if any(isinstance(cell, str | bool) for cell in cells):
+    times = times_of(cells)
+    if times is not None:
+        positions = np.array(times) * 1000  # as plotly counts
+        figure.update_xaxes(type="date")
+    elif any(isinstance(cell, str | bool) for cell in cells):
         positions = _category_positions(figure, cells, contributions)
     else:
         positions = np.array([_numeric(cell) for cell in cells])
@@ -441,7 +447,7 @@ def _steps(
 
 
 def _named_value(name: str, cells: dict[str, Cell]) -> str:
-    return f"{plain_text(name, 20)} = {plain_text(_cell_words(cells.get(name)), 9)}"
+    return f"{plain_text(name, 20)} = {plain_text(_cell_words(cells.get(name)), 10)}"
 
 
 def _waterfall_range(base: float, steps: Sequence[float]) -> list[float]:

@@ -54,8 +54,9 @@ def input_columns(estimator: Fitted) -> dict[str, Any]:
         described: dict[str, Any] = told(estimator)
         return described
     first = first_stage(estimator)
-    if class_names_of(first) & TEXT_VECTORIZERS:
-        return _text_input(first)
+    reader = _text_reader(first)
+    if reader is not None:
+        return _text_input(reader)
     if "DictVectorizer" in class_names_of(first):
         return _record_input(first)
     names, count = raw_names(estimator)
@@ -200,7 +201,7 @@ def _column_transformer(stage: Fitted, origins: Columns, facts: Facts) -> Column
     for name, part, columns in stage.transformers_:
         chosen = column_positions(columns, facts.names, len(origins))
         picked = [origins[i] if i < len(origins) else None for i in chosen]
-        if class_names_of(part) & TEXT_VECTORIZERS or _starts_with_text(part):
+        if _starts_with_text(part):
             _tell_text(facts, picked, part)
             continue
         out = follow(part, picked, facts)
@@ -259,7 +260,7 @@ def _bundle_part(stage: Fitted, origins: Columns, facts: Facts) -> Columns | Non
         return follow(stage.part, origins, facts)
     places = {name: i for i, name in enumerate(stage.names)}
     picked = [origins[places[name]] for name in stage.columns]
-    if _starts_with_text(stage.part) or class_names_of(stage.part) & TEXT_VECTORIZERS:
+    if _starts_with_text(stage.part):
         _tell_text(facts, picked, stage.part)
         out = None
     else:
@@ -420,6 +421,17 @@ def _through(origin: Origin | None, scale: float, offset: float) -> Origin | Non
 # ---------------------------------------------------------------- text, records, features
 
 
+def _text_reader(stage: Fitted) -> Fitted | None:
+    """Return the vectoriser that reads a text: the stage itself, or the first part of a union."""
+    if class_names_of(stage) & TEXT_VECTORIZERS:
+        return stage
+    if "FeatureUnion" not in class_names_of(stage):
+        return None
+    readers = [_text_reader(first_stage(part)) for _, part in stage.transformer_list]
+    words = [reader for reader in readers if getattr(reader, "analyzer", "") == "word"]
+    return (words or readers)[0] if readers and None not in readers else None
+
+
 def _text_input(vectorizer: Fitted) -> dict[str, Any]:
     """Return the input of a model that reads one text per row."""
     facts = Facts(["text"])
@@ -457,34 +469,44 @@ def _record_input(vectorizer: Fitted) -> dict[str, Any]:
 
 
 def _starts_with_text(part: Fitted) -> bool:
-    """Whether a part of a column transformer is a pipeline that begins with a vectoriser."""
-    return is_pipeline(part) and bool(class_names_of(first_stage(part)) & TEXT_VECTORIZERS)
+    """Whether a part of a column transformer begins with a vectoriser, or a union of some."""
+    return not isinstance(part, str) and _text_reader(first_stage(part)) is not None
 
 
 def _tell_text(facts: Facts, origins: Columns, part: Fitted) -> None:
     """Note that a column is text, with the most common words where the vectoriser knows them."""
-    vectorizer = first_stage(part)
-    words = _common_words(vectorizer)
+    vectorizer = _text_reader(first_stage(part))
+    words, shares = _common_words(vectorizer)
+    told = {"categories": words, "frequencies": shares} if words else {}
     for origin in origins:
-        facts.tell(origin, type(vectorizer).__name__, kind="text", categories=words or None)
+        facts.tell(origin, type(vectorizer).__name__, kind="text", **told)
 
 
-def _common_words(vectorizer: Fitted) -> list[str]:
-    """Return words of a vocabulary: the most frequent if there are weights, else evenly spread."""
+def _common_words(vectorizer: Fitted) -> tuple[list[str], list[float] | None]:
+    """Return words of a vocabulary and their shares.
+
+    With weights, the most frequent words: ``idf = ln((1 + n) / (1 + df)) + 1`` (scikit-learn's
+    smooth form) tells the share of texts that hold a word, up to a factor. Without, words evenly
+    spread.
+    """
+    if getattr(vectorizer, "analyzer", "word") != "word":
+        return [], None  # pieces of words are no words
     vocabulary = read(vectorizer, "vocabulary_") or {}
     words = sorted(vocabulary, key=lambda word: int(vocabulary[word]))
     weights = read(vectorizer, "idf_")
     if weights is not None and len(weights) == len(words):
         order = np.argsort(np.asarray(weights), kind="stable")[:MAX_CATEGORIES]
-        return [str(words[i]) for i in order]
+        likely = np.exp(-(np.asarray(weights, dtype=float)[order] - np.min(weights)))
+        return [str(words[i]) for i in order], np.round(likely / likely.sum(), 6).tolist()
     step = max(len(words) // MAX_CATEGORIES, 1)
-    return [str(word) for word in words[::step][:MAX_CATEGORIES]]
+    return [str(word) for word in words[::step][:MAX_CATEGORIES]], None
 
 
 def _feature(name: str, column: dict[str, Any]) -> dict[str, Any]:
     """Return one ``ModelFeature``; a column with an encoder keeps no numeric range."""
+    kept = ("kind", "categories", "frequencies", "source")
     if column.get("kind") in ("categorical", "text"):
-        column = {k: v for k, v in column.items() if k in ("kind", "categories", "source")}
+        column = {k: v for k, v in column.items() if k in kept}
     return {"name": name, **column}
 
 

@@ -79,7 +79,8 @@ class ModelFeature(TypedModel):
 
     name: str
     kind: Literal["float", "integer", "categorical", "boolean", "datetime", "text"] = "float"
-    categories: list[Label] | None = None
+    categories: list[Label] | None = Field(default=None, description="Of text: its common words")
+    frequencies: list[float] | None = Field(default=None, description="Shares of these words")
     minimum: float | None = None
     maximum: float | None = None
     mean: float | None = None

@@ -228,6 +228,8 @@ class ColumnSummary(TypedModel):
     minimum: float | None = None
     median: float | None = None
     maximum: float | None = None
+    first: str | None = Field(default=None, description="Of dates: the earliest")
+    last: str | None = Field(default=None, description="Of dates: the latest")
     histogram: Histogram = Field(default_factory=Histogram)
 
 

@@ -286,13 +286,16 @@ def _label(value: Any, kind: Kind) -> Label:  # noqa: ANN401 - a cell of any tab
 
 
 def _describe_words(texts: pd.Series) -> dict[str, Any]:
-    """Return the most frequent words of prose."""
-    counts = Counter(word for text in texts.head(2000) for word in _WORD.findall(text[:2000]))
+    """Return the most frequent words of prose and how many words the texts have."""
+    found = [_WORD.findall(text[:2000]) for text in texts.head(2000)]
+    counts = Counter(word for words in found for word in words)
     if not counts:
         return {}
+    lengths = np.quantile([len(words) for words in found], np.linspace(0, 1, N_QUANTILES))
     words, numbers = zip(*counts.most_common(MAX_CATEGORIES), strict=True)
     notes = ["Text: synthetic rows are made of its most frequent words."]
-    return _with_frequencies(list(words), np.array(numbers, dtype=np.float64)) | {"notes": notes}
+    told = _with_frequencies(list(words), np.array(numbers, dtype=np.float64))
+    return told | {"notes": notes, "quantiles": np.maximum.accumulate(lengths).tolist()}
 
 
 # --- correlation -----------------------------------------------------------------------------

@@ -84,6 +84,7 @@ def _from_model(told: ModelFeature) -> Feature:
         "minimum": told.minimum,
         "maximum": told.maximum,
         "categories": told.categories or None,
+        "frequencies": told.frequencies or None,
     }
     kind = Kind(told.kind)
     form = _time_form(told)
@@ -226,15 +227,27 @@ def _merge_feature(name: str, tellers: Sequence[tuple[str, Feature]]) -> Feature
     """Merge one input from those who know it, highest first."""
     merged: dict[str, object] = {}
     notes: list[str] = []
-    names = any(layer == "model" and feature.kind is Kind.CATEGORICAL for layer, feature in tellers)
-    if names:  # the model knows these dates as names, so that is what they are
-        tellers = [(layer, each) for layer, each in tellers if each.kind is not Kind.DATETIME]
+    tellers = _without_misreadings(tellers)
     for _, feature in tellers:
         notes += [note for note in feature.notes if note not in notes]
         merged = _fill(merged, _told(feature))
     source = tellers[0][0] if tellers else "default"
     fields = {**merged, "name": name, "source": source, "notes": notes}
     return _without_conflicts(Feature.model_validate(fields))
+
+
+def _without_misreadings(tellers: Sequence[tuple[str, Feature]]) -> list[tuple[str, Feature]]:
+    """Leave out what a sample looks like where the model knows better.
+
+    Dates that a model's encoder knows as names are names; what its vectoriser reads is text, also
+    where the texts are short and come twice.
+    """
+    known = next((each.kind for layer, each in tellers if layer == "model"), None)
+    wrong = {Kind.CATEGORICAL: {Kind.DATETIME}, Kind.TEXT: set(Kind) - {Kind.TEXT}}
+    misread = wrong.get(known, set()) if known is not None else set()
+    return [
+        (layer, each) for layer, each in tellers if layer != "sample" or each.kind not in misread
+    ]
 
 
 def _told(feature: Feature) -> dict[str, object]:
@@ -262,7 +275,9 @@ def _without_conflicts(feature: Feature) -> Feature:
     if numeric:
         drop |= {"categories": None, "frequencies": None}
     else:
-        drop |= {"minimum": None, "maximum": None, "quantiles": None, "outlier_rate": 0.0}
+        drop |= {"minimum": None, "maximum": None, "outlier_rate": 0.0}
+    if not (numeric or feature.kind is Kind.TEXT):
+        drop |= {"quantiles": None}
     if feature.kind is not Kind.DATETIME:
         drop |= {"time_form": None}
     if feature.kind is Kind.BOOLEAN and not set(feature.categories or ()) <= {True, False}:

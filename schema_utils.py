@@ -67,7 +67,9 @@ class Feature(TypedModel):
     distribution: Distribution | None = None
     parameters: dict[str, float] = Field(default_factory=dict)
     quantiles: list[float] | None = Field(
-        default=None, description="Empirical: equally spaced quantiles, first = min, last = max"
+        default=None,
+        description="Empirical: equally spaced quantiles, first = min, last = max; of text: of the "
+        "number of words",
     )
     missing_rate: float = Field(default=0.0, ge=0.0, le=1.0)
     outlier_rate: float = Field(default=0.0, ge=0.0, le=1.0)

@@ -251,9 +251,12 @@ def _codes(n_labels: int, frequencies: list[float] | None, uniform: Floats) -> N
 
 
 def _texts(feature: Feature, uniform: Floats, seed: int) -> list[str]:
-    """Draw texts of 3 to 12 words from the feature's words, or from ``WORDS``."""
+    """Draw texts of the feature's words, or of ``WORDS``, as long as the sample's or 3 to 12."""
     words = [str(word) for word in feature.categories] if feature.categories else WORDS
     lengths = 3 + np.floor(uniform * 10).astype(int)
+    if feature.quantiles:
+        shares = np.linspace(0.0, 1.0, len(feature.quantiles))
+        lengths = np.round(np.interp(uniform, shares, feature.quantiles)).astype(int)
     draws = stream(seed, feature.name, _OUTLIERS).random(int(lengths.sum()))
     codes = _codes(len(words), feature.frequencies, draws)
     drawn = np.array(words, dtype=object)[codes].tolist()

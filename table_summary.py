@@ -21,6 +21,8 @@ PREVIEW_ROWS = 20
 """Rows of the preview kept in the report; more would store a user's data twice."""
 HISTOGRAM_BINS = 20
 TOP_CATEGORIES = 12
+MANY_YEARS, MANY_MONTHS = 1_100, 62
+"""Days from which on dates are counted by year, by month."""
 
 
 def summarise_table(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary]:
@@ -52,6 +54,8 @@ def as_cell(value: Any) -> Cell:  # noqa: ANN401 - any value a table can hold
         return int(value)
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat().removesuffix("T00:00:00")
     return str(value)[:200]
 
 
@@ -67,6 +71,8 @@ def _summarise(column: pd.Series[Any], kind: str) -> ColumnSummary:
         present.dtype
     ):
         return _with_moments(summary, present.to_numpy(dtype=np.float64))
+    if pd.api.types.is_datetime64_any_dtype(present.dtype):
+        return _with_dates(summary, present)
     summary.histogram = _frequent_values(present)
     summary.histogram.n_missing = summary.n_missing
     return summary
@@ -81,6 +87,20 @@ def _frequent_values(present: pd.Series[Any]) -> Histogram:
         labels.append(f"{len(rest)} others")
         values.append(int(rest.sum()))
     return Histogram(labels=labels, counts=values)
+
+
+def _with_dates(summary: ColumnSummary, present: pd.Series[Any]) -> ColumnSummary:
+    """Add the first and the last date, and how many there are per year, month or day."""
+    if not len(present):
+        return summary
+    first, last = present.min(), present.max()
+    days = (last - first).days
+    form = "%Y" if days > MANY_YEARS else "%Y-%m" if days > MANY_MONTHS else "%Y-%m-%d"
+    counts = present.dt.strftime(form).value_counts().sort_index()
+    summary.first, summary.last = str(as_cell(first)), str(as_cell(last))
+    labels, values = [str(label) for label in counts.index], [int(count) for count in counts]
+    summary.histogram = Histogram(labels=labels, counts=values, n_missing=summary.n_missing)
+    return summary
 
 
 def _with_moments(

@@ -108,3 +108,14 @@ class LocalModel:
             answer = [table[:, labels.index(1)] for table, labels in columns]
             return np.column_stack(answer).astype(float)
         return np.asarray(answer, dtype=float)
+
+
+class RefusingModel(LocalModel):
+    """A local model whose exceptions arrive as those of a worker do."""
+
+    def predict(self, frame: pd.DataFrame, *, proba: bool = True) -> Predictions:
+        """Predict every row."""
+        try:
+            return super().predict(frame, proba=proba)
+        except (ValueError, TypeError) as error:
+            raise ModelRaisedError(type(error).__name__, str(error)) from error

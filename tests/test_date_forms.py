@@ -26,7 +26,7 @@ from sandbox import WorkerParent
 from schema_inference import schema_from_sample
 from schema_merge import merge_schemas
 from schema_utils import Feature, Kind, Schema, time_forms
-from tests.local_model import LocalModel
+from tests.local_model import LocalModel, RefusingModel
 
 DAYS = st.datetimes(datetime(1981, 1, 1), datetime(2099, 1, 1)).map(
     lambda moment: moment.replace(microsecond=0)
@@ -174,29 +174,17 @@ def test_yes_and_no_become_true_and_false_where_the_model_wants_numbers() -> Non
     sample = table.assign(open=np.where(table["open"], "yes", "no"))
     info = LocalModel(model).info
     schema = merge_schemas(None, None, schema_from_sample(sample), info).schema
-    taken = take_rows(_Refusing(model), sample, schema)
+    taken = take_rows(RefusingModel(model), sample, schema)
     assert taken.note == "Yes and no are read as true and false in 'open'."
     assert taken.frame["open"].tolist() == table["open"].tolist()
     assert taken.schema.inputs[0].kind is Kind.BOOLEAN
     assert taken.schema.inputs[0].frequencies == [0.5, 0.5]
 
 
-class _Refusing(LocalModel):
-    """A local model whose exceptions are those of a worker."""
-
-    def predict(self, frame: pd.DataFrame, *, proba: bool = True) -> Any:
-        from errors import ModelRaisedError
-
-        try:
-            return super().predict(frame, proba=proba)
-        except ValueError as error:
-            raise ModelRaisedError(type(error).__name__, str(error)) from error
-
-
 def test_number_words_are_refused_in_one_sentence() -> None:
     """A sample with words where numbers belong is refused with the cause and the next step."""
     table = pd.DataFrame({"years": [1.0, 2.0, 3.0], "score": [7.0, 8.0, 9.0]})
-    model = _Refusing(LinearRegression().fit(table, [1, 2, 3]))
+    model = RefusingModel(LinearRegression().fit(table, [1, 2, 3]))
     sample = table.assign(years=["one", "two", "three"])
     schema = merge_schemas(None, None, schema_from_sample(sample), model.info).schema
     refusal = str(take_rows(model, sample, schema).refusal)

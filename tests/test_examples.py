@@ -9,6 +9,10 @@ import pandas as pd
 import pytest
 
 from examples import EXAMPLES, Example, example_by_id, examples_folder, is_ready, start_training
+from sample_forms import take_rows
+from schema_inference import schema_from_sample
+from schema_merge import merge_schemas
+from tests.local_model import LocalModel
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +35,11 @@ def test_the_sample_fits_the_model(data_dir: Path, example: Example) -> None:
     folder = examples_folder(data_dir)
     model = pickle.loads((folder / f"{example.id}.pkl").read_bytes())
     sample = pd.read_csv(folder / f"{example.id}.csv")
-    inputs = sample.drop(columns=[example.target] if example.target else [])
-    assert len(model.predict(inputs)) == len(sample)
+    held = LocalModel(model)
+    known = schema_from_sample(sample, target=example.target)
+    schema = merge_schemas(None, None, known, held.info).schema
+    taken = take_rows(None, sample[[each.name for each in schema.inputs]], schema)
+    assert len(held.predict(taken.frame).y_pred) == len(sample)
 
 
 def test_the_flawed_example_is_worthless(data_dir: Path) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from explanation_reading import (
     answer_words,
+    cell_words,
     row_orderings,
     row_sentences,
     rows_by_value,
@@ -99,16 +100,14 @@ def show_reasons(section: ExplanationSection, output: OutputExplanation, index: 
 def _answer_sentence(section: ExplanationSection, output: OutputExplanation, index: int) -> str:
     said = ""
     if section.answers:
-        said = f"The model says **{escape_markdown(section.answers[index])}**"
+        said = f"The model says **{escape_markdown(cell_words(section.answers[index]))}**"
         if section.actual and section.actual[index] is not None:
-            said += f"; true is **{escape_markdown(section.actual[index])}**"
+            said += f"; true is **{escape_markdown(cell_words(section.actual[index]))}**"
         said += ". "
     answer = escape_markdown(answer_words(section, output, output.predictions[index]))
     base = escape_markdown(answer_words(section, output, output.base_value))
-    return (
-        f"{said}The {section.space} of {escape_markdown(output.output)} is **{answer}**; "
-        f"an ordinary row has {base}."
-    )
+    of = "" if output.output == section.space else f" of {escape_markdown(output.output)}"
+    return f"{said}The {section.space}{of} is **{answer}**; an ordinary row has {base}."
 
 
 def _show_cells(section: ExplanationSection, output: OutputExplanation, index: int) -> None:

@@ -36,7 +36,8 @@ def show() -> None:
 def _show_examples() -> None:
     st.subheader("Try an example")
     st.caption(
-        "Trained on this machine with data that scikit-learn ships. One click runs the whole test."
+        "Trained on this machine, with data that scikit-learn ships or that is made up. "
+        "One click runs the whole test."
     )
     ready = examples.is_ready(settings().data_dir)
     if not ready:

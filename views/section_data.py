@@ -32,10 +32,10 @@ def show(report: TestReport) -> None:
             "Type": column.kind,
             "Missing": column.n_missing,
             "Distinct": column.n_unique,
-            "Minimum": number(column.minimum),
+            "Minimum": column.first or number(column.minimum),
             "Median": number(column.median),
             "Mean": number(column.mean),
-            "Maximum": number(column.maximum),
+            "Maximum": column.last or number(column.maximum),
             "Std": number(column.std),
         }
         for column in section.columns
