@@ -131,8 +131,6 @@ class ModelSession:
             self._cleanup,
         )
         model = reopen_model(source, report, _limits(source))
-        if report.model.info is not None and report.model.info.class_codes is not None:
-            model.name_classes(report.model.info.classes or [])
         model.time_forms = time_forms(schema)
         return _Opened(_KnownModel(model), schema, table, _background(table, report), report)
 

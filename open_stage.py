@@ -157,7 +157,7 @@ def reopen_model(source: ModelSource, report: TestReport, limits: Limits) -> Mod
             message = "The environment in which this model ran was removed; run the test again"
             raise NotFoundError(message)
         source.hold(prepared)
-    return source.open(section.file, prepared, limits)
+    return _named_as_before(source.open(section.file, prepared, limits), section)
 
 
 def open_other(source: ModelSource, section: ModelSection) -> ModelHandle:
@@ -170,7 +170,14 @@ def open_other(source: ModelSource, section: ModelSection) -> ModelHandle:
     """
     if section.file is None:
         raise ModelError(section.reason or "The file could not be read.")
-    return source.open(section.file, None)
+    return _named_as_before(source.open(section.file, None), section)
+
+
+def _named_as_before(model: ModelHandle, section: ModelSection) -> ModelHandle:
+    """Show the class names that the run showed."""
+    if section.info is not None and section.info.class_codes is not None:
+        model.name_classes(section.info.classes or [])
+    return model
 
 
 def _open_where_it_works(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from composition_types import FoundBundle
 from diagnosis_types import VersionComparison
 from formatting import (
     byte_size,
@@ -159,6 +160,24 @@ def _data(report: TestReport) -> Iterator[Fact]:
     yield Fact("Schema from", ", ".join(report.schema_.sources))
 
 
+def chain_text(found: FoundBundle) -> str:
+    """Return in which order the parts of a bundle are applied, in one line.
+
+    Examples
+    --------
+    >>> from composition_types import Composition, Part
+    >>> said = Composition(model="clf", parts=[Part(path="le", columns=["city"])], labels="names")
+    >>> chain_text(FoundBundle(kind="dict", composition=said))
+    'le (city) → clf → names'
+    """
+    said = found.composition
+    steps = [
+        part.path if part.columns is None else f"{part.path} ({', '.join(part.columns[:4])})"
+        for part in said.parts
+    ]
+    return " → ".join([*steps, said.model, *([said.labels] if said.labels else [])])
+
+
 def versions_sentence(versions: VersionComparison) -> str:
     """Return how far the answers of two sets of versions agree.
 
@@ -187,6 +206,8 @@ def _model(report: TestReport) -> Iterator[Fact]:
             yield Fact("Unpacked", byte_size(file.decompressed_bytes))
         yield Fact("Safety", file.safety.value, "safety", " ".join(file.reasons[:3]))
         yield Fact("Written with", _versions(file.written_with))
+    if report.model.bundle is not None:
+        yield Fact("Put together", chain_text(report.model.bundle))
     if report.model.diagnosis is not None:
         yield Fact("Before loading", report.model.diagnosis.plan)
     if report.model.environment is not None:
