@@ -53,8 +53,10 @@ def _missing(module: str) -> str:
 
     Examples
     --------
-    >>> _missing("imblearn.pipeline")
+    >>> _missing("imblearn")
     'imblearn is not installed here. Install it (pip install imbalanced-learn) and try again.'
+    >>> _missing("sklearn.ensemble._gb_losses")
+    'it needs sklearn.ensemble._gb_losses, which the scikit-learn installed here does not have.'
     """
     root = module.partition(".")[0]
     package = package_of(root)
@@ -63,4 +65,6 @@ def _missing(module: str) -> str:
             f"its module {module} is not here and belongs to no known library. Save the model with "
             "classes of libraries only."
         )
+    if module != root:  # Python names the part that is missing: the library itself is there
+        return f"it needs {module}, which the {package} installed here does not have."
     return f"{root} is not installed here. Install it (pip install {package}) and try again."

@@ -6,6 +6,7 @@ in a file and the versions recorded in it, before anything is loaded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import renamed_modules
@@ -17,12 +18,14 @@ TREES_CHANGED = (1, 3)
 LIKELY_BROKEN_BEFORE = (1, 0)
 """Files older than this load at times, and most fail at the first prediction."""
 
-_GONE = {
-    "sklearn.compose._column_transformer._RemainderColsList": (1, 8),
-    "sklearn.ensemble._gb_losses": (1, 4),
-    "sklearn.ensemble._hist_gradient_boosting.loss": (1, 1),
-    "xgboost.compat.XGBoostLabelEncoder": (1, 6),
-}
+_GONE = (
+    (r"sklearn\.compose\._column_transformer\._RemainderColsList", (1, 8)),
+    (r"sklearn\.ensemble\._gb_losses\.\w+", (1, 4)),
+    (r"sklearn\.ensemble\._hist_gradient_boosting\.loss\.\w+", (1, 1)),
+    (r"sklearn\._loss\._loss\.__pyx_unpickle_\w+", (1, 4)),
+    (r"sklearn\.metrics\._dist_metrics\.[A-Za-z]+Distance", (1, 3)),
+    (r"xgboost\.compat\.XGBoostLabelEncoder", (1, 6)),
+)
 """Private names and the first version of their library that no longer has them."""
 
 _CHANGED_INSIDE = {
@@ -79,12 +82,12 @@ def _renamed(imports: Sequence[str], here: str) -> list[str]:
 
 def _gone(imports: Sequence[str], installed: Mapping[str, str]) -> list[str]:
     walls = []
-    for name, since in _GONE.items():
-        library = package_of(name) or ""
-        here = installed.get(library)
-        used = any(each == name or each.startswith(f"{name}.") for each in imports)
-        if used and here is not None and minor(here) >= since:
-            walls.append(f"It needs {name}, which {library} {here} no longer has.")
+    for pattern, since in _GONE:
+        for name in filter(re.compile(pattern).fullmatch, imports):
+            library = package_of(name) or ""
+            here = installed.get(library)
+            if here is not None and minor(here) >= since:
+                walls.append(f"It needs {name}, which {library} {here} no longer has.")
     return walls
 
 
