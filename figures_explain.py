@@ -461,19 +461,21 @@ def _waterfall_range(base: float, steps: Sequence[float]) -> list[float]:
 def _mark_ends(figure: go.Figure, base: float, prediction: float, theme: Theme) -> None:
     """Write base and answer above the plot, one above the other, so that close ones stay apart."""
     colours = PALETTES[theme]
-    for value, other, label, height in (
-        (base, prediction, "base", 0),
-        (prediction, base, "answer", 16),
-    ):
-        figure.add_vline(x=value, line=soft_line(colours.muted, width=1))
-        figure.add_annotation(
-            x=value,
-            y=1,
-            yref="paper",
-            yshift=height,
-            text=f"{label} <b>{number(value)}</b>",
-            showarrow=False,
-            yanchor="bottom",
-            xanchor="right" if value > other else "left",
-            font={"size": 11, "color": colours.text},
-        )
+    line = {"type": "line", "y0": 0, "y1": 1, "yref": "paper"}
+    line["line"] = soft_line(colours.muted, width=1)
+    words = {"y": 1, "yref": "paper", "showarrow": False, "yanchor": "bottom"}
+    words["font"] = {"size": 11, "color": colours.text}
+    ends = ((base, prediction, "base", 0), (prediction, base, "answer", 16))
+    figure.update_layout(  # in one step: single additions take half of the time of a chart
+        shapes=[line | {"x0": value, "x1": value} for value, *_ in ends],
+        annotations=[
+            words
+            | {
+                "x": value,
+                "yshift": height,
+                "text": f"{label} <b>{number(value)}</b>",
+                "xanchor": "right" if value > other else "left",
+            }
+            for value, other, label, height in ends
+        ],
+    )

@@ -6,6 +6,7 @@ Owns: the controls and what is shown of the answer. The model is asked in its ow
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -31,8 +32,8 @@ def show_what_if(report: TestReport, output: OutputExplanation, index: int) -> N
     changes = _controls(report, output, index)
     question = Question(
         run_id=report.run_id,
-        rows=[{}, changes],
-        base_rows=[section.row_numbers[index]] * 2,
+        rows=[changes],
+        base_rows=[section.row_numbers[index]],
         seconds=1.0,
         space="probability" if section.space == "probability" else "auto",
     )
@@ -41,7 +42,8 @@ def show_what_if(report: TestReport, output: OutputExplanation, index: int) -> N
     except MonitorError as error:
         st.error(escape_markdown(error), icon=":material/cancel:")
         return
-    _show_answer(answers, output.output, changes)
+    old = section.answers[index] if section.answers else None
+    _show_answer(answers, output.output, _Before(old, output.predictions[index], bool(changes)))
 
 
 def _controls(report: TestReport, output: OutputExplanation, index: int) -> dict[str, Cell]:
@@ -53,25 +55,46 @@ def _controls(report: TestReport, output: OutputExplanation, index: int) -> dict
     cells = section.rows[index]
     stem = f"whatif.{report.run_id}.{section.row_numbers[index]}"
     version = st.session_state.setdefault(f"{stem}.version", 0)
-    values: dict[str, Cell] = {}
-
-    def draw(shown: list[str]) -> None:
-        columns = st.columns(4)
-        for at, name in enumerate(shown):
-            with columns[at % 4]:
-                feature = features.get(name, Feature(name=name))
-                seen = [row.get(name) for row in section.rows]
-                key = f"{stem}.{version}.{name}"
-                values[name] = _control(feature, cells.get(name), seen, key)
-
-    draw(names[:SHOWN_CONTROLS])
-    if names[SHOWN_CONTROLS:]:
-        with st.expander(f"{len(names) - SHOWN_CONTROLS} more columns"):
-            draw(names[SHOWN_CONTROLS:])
+    form = _Form(f"{stem}.{version}", features, cells, section.rows)
+    values = form.draw(names[:SHOWN_CONTROLS]) | _more_controls(form, names[SHOWN_CONTROLS:])
     if st.button("Back to the row", icon=":material/undo:", key="whatif.reset"):
         st.session_state[f"{stem}.version"] = version + 1
         st.rerun(scope="fragment")
     return {name: value for name, value in values.items() if value != cells.get(name)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What controls are made of: the keys' stem, the columns, the row and all explained rows."""
+
+    stem: str
+    features: dict[str, Feature]
+    cells: dict[str, Cell]
+    rows: list[dict[str, Cell]]
+
+    def draw(self, names: list[str]) -> dict[str, Cell]:
+        """Draw a control per column and return the values."""
+        columns = st.columns(4)
+        values: dict[str, Cell] = {}
+        for at, name in enumerate(names):
+            feature = self.features.get(name, Feature(name=name))
+            seen = [row.get(name) for row in self.rows]
+            with columns[at % 4]:
+                key = f"{self.stem}.{name}"
+                values[name] = _control(feature, self.cells.get(name), seen, key)
+        return values
+
+
+def _more_controls(form: _Form, names: list[str]) -> dict[str, Cell]:
+    """Draw the other controls only while they are seen: dozens of them slow every answer down."""
+    if not names:
+        return {}
+    chosen: dict[str, Cell] = st.session_state.setdefault(f"{form.stem}.more", {})
+    more = st.expander(f"{len(names)} more columns", key="whatif.more", on_change="rerun")
+    if more.open:
+        with more:
+            chosen.update(form.draw(names))
+    return chosen
 
 
 def _control(feature: Feature, cell: Cell, seen: list[Cell], key: str) -> Cell:
@@ -89,9 +112,10 @@ def _control(feature: Feature, cell: Cell, seen: list[Cell], key: str) -> Cell:
             index=options.index(cell),
             format_func=lambda value: "missing" if value is None else str(value),
             key=key,
+            persist_state="page",
         )
         return chosen
-    text = st.text_input(label, "" if cell is None else str(cell), key=key)
+    text = st.text_input(label, "" if cell is None else str(cell), key=key, persist_state="page")
     return text or None
 
 
@@ -102,56 +126,78 @@ def _number_control(feature: Feature, cell: Cell, seen: list[Cell], key: str) ->
     numbers = [float(c) for c in seen if c is not None and not isinstance(c, str)]
     low, high = min(numbers, default=0.0), max(numbers, default=0.0)
     if value is None or low == high:
-        entered: float | None = st.number_input(label, value=value, placeholder="missing", key=key)
+        entered: float | None = st.number_input(
+            label, value=value, placeholder="missing", key=key, persist_state="page"
+        )
         return entered
     if feature.kind is Kind.INTEGER and value.is_integer():
-        return int(st.slider(label, math.floor(low), math.ceil(high), int(value), key=key))
+        return int(
+            st.slider(
+                label, math.floor(low), math.ceil(high), int(value), key=key, persist_state="page"
+            )
+        )
     digits = max(0, 3 - math.floor(math.log10(high - low)))
     step = 10.0 ** math.floor(math.log10((high - low) / STEPS))
-    moved: float = st.slider(label, low, high, value, step, f"%.{min(digits, 8)}f", key=key)
+    moved: float = st.slider(
+        label, low, high, value, step, f"%.{min(digits, 8)}f", key=key, persist_state="page"
+    )
     return cell if math.isclose(moved, value, abs_tol=step / 2) else moved
 
 
-def _show_answer(answers: RowAnswers, name: str, changes: dict[str, Cell]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The row as it was: the model's answer, the explained number, and whether it was changed."""
+
+    answer: Cell
+    value: float
+    is_changed: bool
+
+
+def _show_answer(answers: RowAnswers, name: str, before: _Before) -> None:
     section = answers.explanation
     output = next((o for o in section.outputs if o.output == name), section.outputs[0])
-    before, after = output.predictions
     left, right = st.columns([2, 3])
     with left:
-        _show_numbers(answers, section, output)
-        if not changes:
-            st.caption("Move a control to see what changes.")
-        else:
+        _show_numbers(answers, output, before)
+        if before.is_changed:
             _say_changes(section, output)
+        else:
+            st.caption("Move a control to see what changes.")
     with right:
-        chart = waterfall(section, output, 1, theme())
+        chart = waterfall(section, output, 0, theme())
         if chart is not None:
-            chart.figure.update_layout(title_text="Why the changed row gets its answer")
+            chart.figure.layout.title.text = "Why the changed row gets its answer"
         show_chart(chart, "whatif.waterfall")
+    moved = output.predictions[0] - before.value if before.is_changed else 0.0
     st.caption(
-        f"Moved by {number(after - before)} in {section.space}. A model knows only what went "
+        f"Moved by {number(moved)} in {section.space}. A model knows only what went "
         "together in its data: an unusual mixture of values may get an unusual answer."
     )
 
 
-def _show_numbers(
-    answers: RowAnswers, section: ExplanationSection, output: OutputExplanation
-) -> None:
-    before, after = answers.predictions
-    shown = [number(v) if isinstance(v, float) else str(v) for v in (before, after)]
+def _show_numbers(answers: RowAnswers, output: OutputExplanation, before: _Before) -> None:
+    now, old = _words(answers.predictions[0]), _words(before.answer)
+    told = f"Before the change: {escape_markdown(old)}" if old else None
     first, second = st.columns(2)
-    first.metric("Answer", shown[1], help=f"Before the change: {escape_markdown(shown[0])}")
-    second.metric(*_main_number(section, output), delta_color="off")
+    first.metric("Answer", now, help=told)
+    values = (before.value if before.is_changed else output.predictions[0], output.predictions[0])
+    second.metric(*_main_number(answers.explanation, output, values), delta_color="off")
+
+
+def _words(answer: Cell | list[Cell]) -> str:
+    if answer is None:
+        return ""
+    return number(answer) if isinstance(answer, float) else str(answer)
 
 
 def _main_number(
-    section: ExplanationSection, output: OutputExplanation
+    section: ExplanationSection, output: OutputExplanation, values: tuple[float, float]
 ) -> tuple[str, str, str | None]:
     """Return name, new value and change of the explained number; a probability if possible."""
-    old, new = output.predictions
+    old, new = values
     space = section.space
     if space == "log-odds" and len(section.outputs) == 1:
-        old, new = (0.5 * (1 + math.tanh(value / 2)) for value in (old, new))
+        old, new = (0.5 * (1 + math.tanh(value / 2)) for value in values)
         space = "probability"
     name = f"{space.capitalize()} of {escape_markdown(output.output)}"
     if space == "probability":
@@ -161,7 +207,7 @@ def _main_number(
 
 
 def _say_changes(section: ExplanationSection, output: OutputExplanation) -> None:
-    for value, name, cell in row_sentences(section, output, 1):
+    for value, name, cell in row_sentences(section, output, 0):
         st.markdown(
             f"- **{escape_markdown(value)}** because {escape_markdown(name)} is "
             f"*{escape_markdown(cell)}*"
