@@ -39,6 +39,7 @@ from model_types import (
     TimedCalls,
 )
 from sandbox import Limits, Worker, Workers
+from worker_parent import LATE
 from worker_protocol import Reply, clean_text
 
 MAX_RESTARTS = 20
@@ -99,8 +100,7 @@ def open_model(
     held = isolation.self_test(workers)
     needs = model_policy.needs_full_isolation(file_info, policy, approved=approved)
     _refuse_weak_isolation(file_info.name, needs, limits.isolation, held)
-    if file_info.container in PROGRAMS:
-        limits = replace(limits, imports=("torch",))
+    limits = replace(limits, imports=_late_imports(file_info))
     handle = ModelHandle(path, file_info, workers, limits, policy)
     handle.composition = composition
     try:
@@ -377,6 +377,14 @@ class ModelHandle:
         self._restarts += 1
         self.load()
         return self._worker  # type: ignore[return-value]
+
+
+def _late_imports(file: ModelFileInfo) -> tuple[str, ...]:
+    """Return the libraries that a file needs and that cannot be imported once confined."""
+    roots = {name.partition(".")[0] for name in file.imports}
+    if file.container in PROGRAMS:
+        roots.add("torch")
+    return tuple(name for name in LATE if name in roots)
 
 
 def _refuse_weak_isolation(

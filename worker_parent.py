@@ -69,7 +69,7 @@ PRELOADED = (
 )
 """Modules imported before the first fork; those that are not installed are left out."""
 
-LATE = ("torch",)
+LATE = ("torch", "dill")
 """Libraries that a worker imports by itself, before it is confined, when its file needs them."""
 
 CODECS = ("latin1", "cp437", "raw_unicode_escape", "utf_16", "utf_32", "idna")

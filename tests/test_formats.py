@@ -6,14 +6,19 @@ import hashlib
 import pickle
 import sys
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import worker_formats
 from base_types import Status
+from errors import ModelLoadError
 from model_diagnosis import Installed, diagnose
 from model_file import inspect_file
 from model_types import ModelFileInfo, Safety, Task
@@ -231,6 +236,23 @@ def test_other_picklers_of_library_classes_load(
     with opened(library.dumps(story.model), tmp_path, workers) as model:
         assert model.file_info.safety is Safety.TRUSTED
         expect_same_answers(model, story, EXACT)
+
+
+@pytest.mark.parametrize("writer", ["cloudpickle", "dill"])
+def test_functions_as_code_load_under_custom_only(
+    writer: str, workers: WorkerParent, tmp_path: Path
+) -> None:
+    """A lambda in a pipeline is refused by name, and runs confined where the operator allows."""
+    library = pytest.importorskip(writer)
+    code = (lambda rows: rows / 2).__code__
+    half = FunctionTransformer(FunctionType(code, {"__name__": "__main__"}))  # as of a notebook
+    rows = STORIES["margins"]().rows
+    model = make_pipeline(half, LinearRegression()).fit(rows.to_numpy(), rows["x0"])
+    data = library.dumps(model)
+    with pytest.raises(ModelLoadError, match=f"{writer}.*library classes only"):
+        opened(data, tmp_path, workers)
+    with opened(data, tmp_path, workers, policy="custom") as loaded:
+        expect_same_answers(loaded, Story(model, rows), EXACT)
 
 
 @pytest.mark.parametrize("container", worker_formats.LIBRARIES)
