@@ -74,13 +74,13 @@ def cpu_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def cpu_of_runs(folder: Path, n_runs: int) -> float:
-    """Return the processor time of a warm parent with some runs."""
+def cpu_per_run(folder: Path) -> float:
+    """Return the processor time of a run, its share of the warm parent's start included."""
     before = cpu_seconds()
     with WorkerParent() as workers:
-        for _ in range(n_runs):
+        for _ in range(REPEATS):
             run_once(workers, folder)
-    return cpu_seconds() - before
+    return (cpu_seconds() - before) / REPEATS
 
 
 def deepchecks_result(python: str, folder: Path) -> dict[str, float]:
@@ -101,8 +101,7 @@ def main() -> None:
         run_once(workers, folder)
         results = [run_once(workers, folder) for _ in range(REPEATS)]
         theirs = deepchecks_result(python, folder) if python else None
-        # two counts of runs, so that starting the parent falls out of the difference
-        cpu = (cpu_of_runs(folder, 1 + REPEATS) - cpu_of_runs(folder, 1)) / REPEATS
+        cpu = cpu_per_run(folder)
     report = results[-1][0]
     for item in report.stages:
         seconds = [r.seconds for run, _ in results for r in run.stages if r.stage is item.stage]
