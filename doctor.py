@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import landlock_rules
+import python_finder
 import syscall_rules
 from errors import InputError, MonitorError, StorageError
 from isolation import BASE_LAYERS, RUN_A_PROGRAM, IsolationReport, self_test
@@ -23,6 +24,7 @@ from isolation_probe import ATTEMPTS
 from sandbox import WorkerParent
 from settings import Settings, load_settings, oidc_is_configured
 from storage import Store
+from version_eras import ERAS, parse_version
 
 OLDEST_PYTHON = (3, 11)
 OPTIONAL = {
@@ -52,6 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     with WorkerParent() as workers:
         yield from isolation_findings(self_test(workers), settings)
     yield Finding("ok", "model policy", settings.model_policy)
+    yield from _environments(settings)
     yield from weakening(settings)
 
 
@@ -126,6 +129,19 @@ def _kernel() -> Iterator[Finding]:
     has_seccomp = syscall_rules.compile_program() is not None
     found = "there" if has_seccomp else "libseccomp is missing (apt-get install libseccomp2)"
     yield Finding("ok" if has_seccomp else "warn", "seccomp", found)
+
+
+def _environments(settings: Settings) -> Iterator[Finding]:
+    """Yield what environments of other versions could be built with."""
+    if not settings.environments:
+        return
+    if python_finder.uv_command() is None:
+        yield Finding("warn", "environments", "uv is missing: pip install uv")
+        return
+    minors = sorted({text for era in ERAS for text in era.pythons.split()}, key=parse_version)
+    found = [minor for minor in minors if python_finder.find_python(minor)]
+    level: Literal["ok", "warn"] = "ok" if found else "warn"
+    yield Finding(level, "environments", f"uv, and Python {', '.join(found) or 'of no kind'}")
 
 
 def isolation_findings(report: IsolationReport, settings: Settings) -> Iterator[Finding]:
