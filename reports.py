@@ -297,6 +297,10 @@ def _used_words(
 # --- Markdown --------------------------------------------------------------------------------
 
 
+VERSION_FACTS = ("Answered by", "Both versions")
+"""What a summary says of library versions."""
+
+
 def render_markdown(report: TestReport) -> str:
     """Return a summary for a pull request or a chat: verdict, numbers, checks, what was skipped."""
     return "\n".join(_markdown_lines(report)) + "\n"
@@ -324,6 +328,10 @@ def _markdown_lines(report: TestReport) -> Iterator[str]:
             shown = look(section.status)
             reason = escape_markdown(section.reason or "No reason was given.")
             yield f"- {shown.symbol} **{heading}**: {shown.word.lower()}. {reason}"
+    for fact in section_facts(report, "model"):
+        if fact.name in VERSION_FACTS:
+            note = f" ({escape_markdown(fact.note)})" if fact.note else ""
+            yield f"- **{fact.name}**: {escape_markdown(fact.value)}{note}"
     yield ""
     yield (
         f"Run `{plain_text(report.run_id).replace('`', '')}`, {timestamp(report.created_at)}, "

@@ -26,6 +26,7 @@ from model_utils import ModelHandle
 from open_stage import ModelSource, reopen_model
 from pipeline import run_tests
 from report_types import RunConfig, RunRequest, Stage, TestReport
+from reports import render_markdown
 from sandbox import EnvironmentWorkers, WorkerParent
 from settings import Settings
 
@@ -130,6 +131,8 @@ def test_predictions_equal_those_at_training(
     assert used is not None
     assert (used.kind, used.libraries["sklearn"]) == ("matching", sklearn)
     assert report.model.isolation == isolation.self_test(workers).summary
+
+    assert f"sklearn {sklearn}" in render_markdown(report)
 
     started = time.perf_counter()
     with open_again(report, workers, settings, tmp_path) as model:
