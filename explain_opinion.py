@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drift_scenarios import Setting, shift_mean
-from errors import ModelError
+from explain_drift import Drifted, add_drift
 from explain_effects import effect_curves
 from explain_outputs import choose_view
 from explain_permutation import permutation_importance, scorer_for
-from explainability import explain
 from explanation_reading import contribution_shares
 from model_types import Model
 from opinion_types import (
@@ -46,7 +44,6 @@ because the same run must give the same numbers on a slower day."""
 
 CURVES = 3
 CURVE_ROWS = 100
-SHIFTED_ROWS = 60
 SPEED_ROWS = (100, 500, 500, 500)
 SLOW_SECONDS = 0.5
 CORRELATED = 0.8
@@ -125,8 +122,8 @@ def second_opinion(
     _shuffle(model, evidence, opinion, shares, (speed * seconds, seed))
     if speed * seconds >= CURVES * CURVE_ROWS * 13:
         _draw_curves(model, evidence, opinion, shares, positive_class)
-    if section.method in ("linear", "tree"):
-        _drift(model, section, evidence, opinion, positive_class)
+    drifted = Drifted(evidence.rows, evidence.explained, evidence.background, evidence.kinds)
+    add_drift(model, section, drifted, opinion, positive_class)
     opinion.warnings = [*_disagreements(opinion, shares)]
     return opinion
 
@@ -261,45 +258,6 @@ def _cramers_v(first: pd.Series, second: pd.Series) -> float:
     return float(np.sqrt(chi2 / (counts.sum() * smaller)))
 
 
-# --- drifted rows ----------------------------------------------------------------------------
-
-
-def _drift(
-    model: Model,
-    section: ExplanationSection,
-    evidence: Evidence,
-    opinion: SecondOpinion,
-    positive_class: str | None,
-) -> None:
-    setting = Setting(evidence.rows, evidence.kinds)
-    rows = evidence.explained.iloc[:SHIFTED_ROWS]
-    if not setting.numeric:
-        return
-    shifted = shift_mean(rows, 1.0, np.random.default_rng(0), setting)
-    try:
-        drifted = explain(
-            model, shifted, evidence.background, seconds=1.0, positive_class=positive_class
-        )
-    except ModelError:  # on such rows the model may well fail; the drift section tells of it
-        return
-    if drifted.method != section.method:
-        return
-    explained = section.outputs[0]
-    chosen = drifted.output(explained.output)
-    after = chosen.to_frame()[section.columns].abs().mean().to_numpy()
-    before = np.abs(np.asarray(explained.values)[: len(chosen.values)]).mean(axis=0)
-    opinion.shift = "every numeric column moved up by one standard deviation"
-    opinion.shifted_importance = [
-        ShiftedImportance(
-            feature=section.columns[at],
-            reference=float(before[at] / (before.sum() or 1.0)),
-            shifted=float(after[at] / (after.sum() or 1.0)),
-        )
-        for at in np.argsort(-before, kind="stable")
-    ]
-    opinion.n_model_calls += drifted.evaluations
-
-
 # --- where they disagree ---------------------------------------------------------------------
 
 
@@ -396,7 +354,8 @@ def _about_curves(curves: list[EffectCurve]) -> Iterator[str]:
 def _about_drift(items: list[ShiftedImportance]) -> Iterator[str]:
     changed = sorted(items, key=lambda item: -abs(item.shifted - item.reference))
     for item in changed[:1]:
-        if abs(item.shifted - item.reference) >= CHANGED_SHARE:
+        beyond_doubt = abs(item.shifted - item.reference) > 2 * (item.error or 0.0)
+        if abs(item.shifted - item.reference) >= CHANGED_SHARE and beyond_doubt:
             yield (
                 f"When the data drifts by one standard deviation, {item.feature} makes "
                 f"{item.shifted:.0%} of the contributions instead of {item.reference:.0%}: "

@@ -48,6 +48,9 @@ class ShiftedImportance(TypedModel):
     feature: str
     reference: float
     shifted: float
+    error: float | None = Field(
+        default=None, description="Standard error of the difference by sampling; null when exact"
+    )
 
 
 class SecondOpinion(TypedModel):
@@ -63,6 +66,7 @@ class SecondOpinion(TypedModel):
     curves: list[EffectCurve] = Field(default_factory=list)
     correlated: list[CorrelatedColumns] = Field(default_factory=list)
     shift: str = Field(default="", description="How rows were drifted for shifted_importance")
+    shift_reason: str | None = Field(default=None, description="Why there are no drifted rows")
     shifted_importance: list[ShiftedImportance] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list, description="One plain sentence each")
     n_model_calls: int = Field(default=0, description="Rows sent to the model")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
+from sklearn.ensemble import GradientBoostingClassifier
 
+from explain_request import AskedSpace
 from explainability import explain
 from sandbox import WorkerParent
 from settings import Settings
@@ -18,7 +21,7 @@ from tests.fake_runner import fake_runner
 from tests.local_model import LocalModel
 from tests.session_runs import session_process, stored_run
 from tests.test_api_handler import problem_of, serving
-from tests.test_model_sessions import FOREST, PEOPLE, row
+from tests.test_model_sessions import BUYS, FOREST, PEOPLE, row
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,31 @@ def test_contributions_add_up(served: tuple[str, str]) -> None:
     assert sums == pytest.approx(output["values"], abs=1e-6)
 
 
+def test_probability_may_be_asked_for(tmp_path: Path, workers: WorkerParent) -> None:
+    """Boosting answers in log-odds, and in probability when told to; both as computed here."""
+    settings = Settings(data_dir=tmp_path)
+    store = Store.open(settings)
+    numbers = PEOPLE[["age", "income"]]
+    model = GradientBoostingClassifier(n_estimators=5, random_state=0).fit(numbers, BUYS)
+    run_id = stored_run(store, pickle.dumps(model), numbers)
+    with (
+        fake_runner(settings.data_dir, "finish"),
+        session_process(store, workers),
+        serving(settings) as address,
+    ):
+        spaces: dict[AskedSpace, str] = {"auto": "log-odds", "probability": "probability"}
+        for space, said in spaces.items():
+            body = {"run_id": run_id, "row_numbers": [2, 40], "space": space, "seconds": 20}
+            answer = requests.post(f"{address}/explain", json=body, timeout=60).json()
+            expected = explain(
+                LocalModel(model), numbers.iloc[[2, 40]], numbers.head(50), space=space, seconds=20
+            )
+            assert answer["space"] == said
+            values = [list(item.values()) for item in answer["outputs"][0]["contributions"]]
+            np.testing.assert_allclose(values, expected.values[:, :, 0], atol=1e-6)
+    store.close()
+
+
 def test_wrong_fields_are_named(served: tuple[str, str]) -> None:
     """Each wrong field is told with its row and what was expected."""
     wrong = row(1, age="old")
@@ -85,6 +113,7 @@ def test_wrong_fields_are_named(served: tuple[str, str]) -> None:
         ({"row_numbers": [0] * 201}, "/body/row_numbers"),
         ({"row_numbers": [0], "seconds": 1000}, "/body/seconds"),
         ({"row_numbers": [0], "colour": 1}, "/body/colour"),
+        ({"row_numbers": [0], "space": "score"}, "/body/space"),
         ({"row_numbers": [10_000]}, "/body/row_numbers/0"),
     ],
 )

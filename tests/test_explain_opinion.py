@@ -16,11 +16,13 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from errors import ModelRaisedError
 from explain_effects import effect_curves
 from explain_opinion import Evidence, correlated_columns, correlated_groups, second_opinion
 from explain_outputs import choose_view
 from explain_permutation import permutation_importance, scorer_for
 from explainability import explain_section
+from model_types import Lowered, Predictions
 from opinion_types import CorrelatedColumns, SecondOpinion
 from schema_utils import Kind
 from tests.local_model import LocalModel
@@ -165,6 +167,46 @@ def test_drifted_rows_change_the_importance() -> None:
     model = LocalModel(RandomForestRegressor(20, random_state=0).fit(rows, target))
     shifted = {item.feature: item for item in opinion_of(model, rows).shifted_importance}
     assert shifted["beyond"].shifted > shifted["beyond"].reference + 0.1
+
+
+class Opaque(LocalModel):
+    """A model without a copy."""
+
+    def lower(self) -> Lowered | None:
+        """Return nothing."""
+        return None
+
+
+@pytest.mark.parametrize("n_columns", [3, 10])
+def test_drift_is_seen_through_predictions_too(n_columns: int) -> None:
+    """Enumerated or sampled, the shares are those of the exact copy, within their error."""
+    rows = SICK.iloc[:, :n_columns]
+    estimator = RandomForestRegressor(10, max_depth=5, random_state=0).fit(rows, PROGRESS)
+    exact, asked = (opinion_of(kind(estimator), rows) for kind in (LocalModel, Opaque))
+    expected = {item.feature: item for item in exact.shifted_importance}
+    assert len(asked.shifted_importance) == n_columns
+    for item in asked.shifted_importance:
+        allowed = 0.03 + 4 * (item.error or 0.0)
+        assert abs(item.reference - expected[item.feature].reference) < allowed
+        assert abs(item.shifted - expected[item.feature].shifted) < allowed
+
+
+class Fragile(LocalModel):
+    """A model that fails on cells it has not seen."""
+
+    def predict(self, frame: pd.DataFrame, *, proba: bool = True) -> Predictions:
+        """Answer, unless a cell is out of range."""
+        if frame.to_numpy().max() > SICK.to_numpy().max():
+            kind = "ValueError"
+            raise ModelRaisedError(kind, "out of range")
+        return super().predict(frame, proba=proba)
+
+
+def test_a_failure_on_drifted_rows_is_told() -> None:
+    """The reason stands where the chart would be."""
+    opinion = opinion_of(Fragile(LinearRegression().fit(SICK, PROGRESS)), SICK)
+    assert opinion.shifted_importance == []
+    assert "out of range" in str(opinion.shift_reason)
 
 
 def test_without_labels_the_reason_is_told() -> None:

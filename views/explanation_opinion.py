@@ -28,6 +28,8 @@ def show_opinion(section: ExplanationSection) -> None:
         show_chart(shift_bars(opinion.shifted_importance, theme()), "explain.shift")
         if opinion.shift:
             st.caption(f"Drifted: {opinion.shift}.")
+        if opinion.shift_reason:
+            st.info(escape_markdown(opinion.shift_reason))
     _show_correlated(opinion)
 
 
