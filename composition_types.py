@@ -61,5 +61,8 @@ class FoundBundle(TypedModel):
     unused: list[Part] = Field(
         default_factory=list, description="Members that could be applied and are not"
     )
+    doubts: list[str] = Field(
+        default_factory=list, description="What nothing in the file says for certain"
+    )
     class_names: list[str] | None = Field(default=None, description="In the model's order")
     is_corrected: bool = Field(default=False, description="Put together by hand, not guessed")

@@ -22,6 +22,7 @@ from types import FrameType
 
 import process_guard
 import runner_lock
+from access_types import LOCAL
 from environment_store import EnvironmentStore
 from errors import InputError, StorageError
 from gate_stage import judge_gate
@@ -256,9 +257,18 @@ def pipeline_target(settings: Settings, workers: WorkerParent) -> JobTarget:
         )
         own = None if store.access.may_read_all(record.created_by) else record.created_by
         report.gate = judge_gate(report, request, store, created_by=own)
+        _remember_composition(store, record, report)
         return report
 
     return test
+
+
+def _remember_composition(store: Store, record: RunRecord, report: TestReport) -> None:
+    """Keep how the parts belong together, where it was sent and worked; the page keeps its own."""
+    said = record.request.composition
+    if said is not None and record.source != "dashboard" and report.model.info is not None:
+        actor = record.created_by or LOCAL
+        store.compositions.remember(record.request.model_sha256, said, actor=actor)
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ import bundle_roles as roles
 import model_boosters
 from model_facts import class_names_of, plain, read
 from worker_compose import BundleError, Plan, PlannedPart, compose, knows_others
-from worker_guess import ENCODING, Columns, Search, guesses, hypotheses
+from worker_guess import ENCODING, Columns, Search, doubtful, guesses, hypotheses
 from worker_members import Member, flatten, input_names, input_width
 
 MAX_ALTERNATIVES = 4
@@ -82,8 +82,15 @@ def open_bundle(loaded: Any, wanted: dict[str, Any] | None = None) -> Opened:
         "alternatives": [_as_data(members, one) for one in choices[1:]],
         "unused": _unused(members, best),
         "class_names": class_names_from(best.labels, best.plan.model),
+        "doubts": [] if wanted is not None else _doubts(best.plan),
     }
     return Opened(compose(best.plan), [_sentence(loaded, members, best)], found)
+
+
+def _doubts(plan: Plan) -> list[str]:
+    """Return a sentence on every part whose column was found by elimination."""
+    single = [part for part in plan.parts if class_names_of(part.value) & ENCODING]
+    return [told for told in map(doubtful, single) if told is not None]
 
 
 def _wrapped(member: Member) -> Member:

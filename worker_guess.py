@@ -26,7 +26,7 @@ from worker_compose import (
 )
 from worker_members import Member, input_names, input_width, output_names, takes_one_column
 
-MAX_TRIALS = 200
+MAX_TRIALS = 300
 """Most orders that are tried; real bundles have a handful of parts."""
 MAX_PERMUTED = 5
 NUMERIC = (roles.IMPUTER, roles.EXPANDER, roles.SCALER, roles.SELECTOR, roles.REDUCER)
@@ -56,11 +56,12 @@ def guesses(search: Search) -> Iterator[tuple[Plan, str | None]]:
     Plans with all parts come before plans that leave some out; with nothing that fits, nothing is
     yielded.
     """
-    n_parts = len(search.parts)
+    n_parts, left = len(search.parts), MAX_TRIALS
     for left_out in range(n_parts + 1):
         kept = itertools.combinations(search.parts, n_parts - left_out)
         tried = (one for parts in kept for one in _fitting(search, list(parts)))
-        found = list(itertools.islice(tried, MAX_TRIALS))
+        found = list(itertools.islice(tried, left))
+        left -= len(found)
         if any(plan is not None for _, plan, _ in found):
             fitting = [(cost, plan, path) for cost, plan, path in found if plan is not None]
             for _, plan, path in sorted(fitting, key=lambda one: one[0]):
@@ -258,6 +259,23 @@ class _Places:
             if len(found) == 1 or (found and is_it is _equal):
                 return found[0]
         return free[0] if free else None
+
+
+def doubtful(part: PlannedPart) -> str | None:
+    """Return a sentence where nothing but what was left says which column a part takes.
+
+    Examples
+    --------
+    >>> doubtful(PlannedPart("le_education", None, ["EdLevel"]))
+    'le_education is applied to EdLevel: no name of a column fits it better.'
+    """
+    wanted = "".join(roles.column_words(part.path))
+    if part.columns is None or len(part.columns) != 1 or not wanted:
+        return None
+    plain = re.sub(r"[^a-z0-9]+", "", part.columns[0].lower())
+    if _equal(wanted, plain) or _within(wanted, plain):
+        return None
+    return f"{part.path} is applied to {part.columns[0]}: no name of a column fits it better."
 
 
 def _equal(wanted: str, name: str) -> bool:

@@ -317,6 +317,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         type=Path,
         help="further file of the model: vectorizer, scaler, encoder; may be given several times",
     )
+    parser.add_argument(
+        "--composition", type=Path, help="JSON: how the parts of the file belong together"
+    )
     parser.add_argument("--sample", type=Path, help="CSV, Parquet or JSON with rows of its data")
     parser.add_argument("--target", help="column of the sample with the right answers")
     parser.add_argument("--policy", type=Path, help="what the run must keep, YAML or JSON")
@@ -367,6 +370,11 @@ def json_or_text(text: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
         return text
 
 
+def text_of(path: Path | None) -> str | None:
+    """Return what a file holds, None without one."""
+    return path.read_text(encoding="utf-8") if path else None
+
+
 def request_fields(options: argparse.Namespace) -> dict[str, str]:
     """Return the form fields beside the files."""
     changes = {
@@ -383,7 +391,8 @@ def request_fields(options: argparse.Namespace) -> dict[str, str]:
         "target": options.target,
         "baseline": options.baseline,
         "environment": options.environment,
-        "gate": options.policy.read_text(encoding="utf-8") if options.policy else None,
+        "gate": text_of(options.policy),
+        "composition": text_of(options.composition),
         "labels": json.dumps(dict(options.label)) if options.label else None,
         "options": json.dumps(given) if given else None,
     }

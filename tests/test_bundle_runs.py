@@ -178,6 +178,7 @@ def test_a_composition_and_class_names_over_http(api: str) -> None:
     report = post(api, held, composition=json.dumps(right), class_names=json.dumps(names))
     assert report["model"]["bundle"]["is_corrected"] is True
     assert report["model"]["info"]["classes"] == list(names.values())
+    assert post(api, held)["model"]["bundle"]["is_corrected"] is True, "it was not remembered"
     wrong = {"model": "model", "parts": [{"path": "scaler"}]}
     refused = post(api, held, composition=json.dumps(wrong))
     assert "takes 2 columns, but 4 reach it through the parts" in refused["model"]["reason"]

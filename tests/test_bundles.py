@@ -141,6 +141,12 @@ def test_a_part_that_fits_nowhere_is_left_aside_and_told() -> None:
     assert [part.path for part in found.unused] == ["scaler"]
 
 
+def test_what_nothing_says_for_certain_is_told() -> None:
+    """An encoder whose key names no column is told with the column it was given."""
+    doubts = found_in(case_of("two label encoders, named columns").held).doubts
+    assert doubts == ["le_education is applied to EdLevel: no name of a column fits it better."]
+
+
 def parts(*paths: str, **columns: list[str]) -> dict[str, Any]:
     """Return a composition by hand."""
     listed = [{"path": path, "columns": columns.get(path)} for path in paths]

@@ -31,6 +31,8 @@ def show_diagram(section: ModelSection) -> None:
     unused = ", ".join(part.path for part in found.unused)
     left = f" Left aside: {unused}." if unused else ""
     st.caption(escape_markdown(f"The file holds a {found.kind}. {origin}{left}"))
+    for doubt in found.doubts:
+        st.caption(f":material/help: {escape_markdown(doubt)}")
 
 
 def bundle_step(draft: Draft, preview: TestReport) -> None:
