@@ -20,14 +20,18 @@ import pandas as pd
 
 import table_reader
 from date_forms import with_times
+from drift_halves import Halves, split_halves
 from errors import BusyError, NotFoundError, RowsError
 from explain_request import draw_rows
 from explain_words import explain_texts
 from explainability import explain
-from model_sessions import Question, RowAnswers
-from model_types import Predictions, class_names
+from labels import match_labels
+from model_sessions import Answer, PlayQuestion, Question, RowAnswers
+from model_types import ModelInfo, Predictions, class_names
 from model_utils import ModelHandle
 from open_stage import ModelSource, reopen_model
+from playground_own import play_own
+from playground_types import OwnKnobs, OwnOutcome
 from report_types import Cell, TestReport
 from row_table import rows_to_frame
 from sandbox import Limits, WorkerParent
@@ -59,6 +63,7 @@ class ModelSession:
         self._store, self._run_id, self._workers = store, run_id, workers
         self._opened: _Opened | None = None
         self._cleanup = ExitStack()
+        self._halves: Halves | None = None
 
     def ask(self, question: Question) -> RowAnswers:
         """Predict and explain rows.
@@ -107,8 +112,27 @@ class ModelSession:
             explanation=explanation,
         )
 
+    def play(self, knobs: OwnKnobs) -> OwnOutcome:
+        """Drift the run's rows and ask the model; raises as ``ask`` does."""
+        opened = self._opened = self._opened or self._open()
+        self._halves = self._halves or self._split(opened)
+        return play_own(opened.model, self._halves, knobs)
+
+    def _split(self, opened: _Opened) -> Halves:
+        """Take the rows apart as the run's drift simulation did, with their answers if known."""
+        artifact, target = opened.report.data.artifact, opened.report.data.target
+        answers = None
+        if artifact is not None and target is not None:
+            path = self._store.artifact_path(artifact)
+            frame = table_reader.read_table(path, "rows.csv").frame
+            answers = _named_answers(frame, target, opened.model.info)
+        predictions = opened.model.predict(opened.table)
+        about = (opened.model.info, opened.seed)
+        return split_halves(opened.table, opened.schema, predictions, answers, about)
+
     def close(self) -> None:
         """End the model's process."""
+        self._halves = None
         if self._opened is not None:
             self._opened.model.close()
             self._opened = None
@@ -146,6 +170,20 @@ class ModelSession:
 
 def _is_time(feature: Feature) -> bool:
     return feature.kind is Kind.DATETIME and feature.time_form != "text"
+
+
+def _named_answers(frame: pd.DataFrame, target: str, info: ModelInfo) -> pd.Series | None:
+    """Return the true answers under the names of the model's classes; None if they do not fit."""
+    if target not in frame:
+        return None
+    answers = frame[target]
+    if not info.classes:
+        return answers
+    matched = match_labels(answers, info.classes)
+    if matched.unknown:
+        return None
+    names = np.array([*info.classes, None], dtype=object)
+    return pd.Series(names[matched.codes])
 
 
 class _KnownModel:
@@ -284,8 +322,15 @@ class Sessions:
 
     def ask(self, question: Question) -> RowAnswers:
         """Answer from the session of the question's run; see ``ModelSession.ask``."""
+        return self._use(question.run_id, lambda session: session.ask(question))
+
+    def play(self, question: PlayQuestion) -> OwnOutcome:
+        """Play with the session of the question's run; see ``ModelSession.play``."""
+        return self._use(question.run_id, lambda session: session.play(question.knobs))
+
+    def _use(self, run_id: str, act: Callable[[ModelSession], Answer]) -> Answer:
         while True:
-            place, surplus = self._place_of(question.run_id)
+            place, surplus = self._place_of(run_id)
             for old in surplus:
                 _retire(old)
             if not place.lock.acquire(timeout=LOCK_SECONDS):
@@ -293,7 +338,7 @@ class Sessions:
                 raise BusyError(message)
             try:
                 if not place.retired:  # else closed while we waited for it
-                    return place.session.ask(question)
+                    return act(place.session)
             finally:
                 place.last_used = time.monotonic()
                 place.lock.release()

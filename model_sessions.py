@@ -1,8 +1,8 @@
 """Open models that answer at once: what the doors know of them, and how they ask.
 
-Owns: ``explain_rows``, the form of questions and answers, and where they are exchanged: a socket
-in the data directory that only this user can open. The models are in processes behind
-``session_server``, which the runner keeps; nothing numerical is imported here.
+Owns: ``explain_rows`` and ``play_with_run``, the form of questions and answers, and where they are
+exchanged: a socket in the data directory that only this user can open. The models are in processes
+behind ``session_server``, which the runner keeps; nothing numerical is imported here.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 import errors
 from base_types import TypedModel
 from errors import BusyError, ModelTimeoutError, MonitorError, RowsError, StorageError
+from playground_types import OwnKnobs, OwnOutcome
 from report_types import Cell, ExplanationSection
 from settings import Settings
 
@@ -34,6 +35,8 @@ WAIT_SECONDS = 120.0
 """Longest wait for an answer; opening a large model is part of it."""
 
 SOCKET_NAME = "models.sock"
+Answer = TypeVar("Answer", bound=TypedModel)
+
 _LENGTH = struct.Struct(">I")
 _ERRORS = {
     name: kind
@@ -66,6 +69,13 @@ class RowAnswers(TypedModel):
     explanation: ExplanationSection
 
 
+class PlayQuestion(TypedModel):
+    """Drift to try on the rows of one run, and its model to ask about them."""
+
+    run_id: str = Field(max_length=64)
+    knobs: OwnKnobs
+
+
 def explain_rows(settings: Settings, question: Question) -> RowAnswers:
     """Ask the model of a finished run about rows; takes the model's time, so use a thread.
 
@@ -80,12 +90,21 @@ def explain_rows(settings: Settings, question: Question) -> RowAnswers:
     BusyError
         The process that holds models is not there, or all places are taken.
     """
+    return _asked(settings, question, RowAnswers)
+
+
+def play_with_run(settings: Settings, question: PlayQuestion) -> OwnOutcome:
+    """Drift the rows of a finished run and ask its model; raises as ``explain_rows`` does."""
+    return _asked(settings, question, OwnOutcome)
+
+
+def _asked(settings: Settings, question: TypedModel, kind: type[Answer]) -> Answer:
     answer = _exchange(settings.data_dir, question.model_dump_json().encode())
     try:
         content = json.loads(answer)
         if "error" in content:
             raise _error_of(content["error"])
-        return RowAnswers.model_validate(content["answer"])
+        return kind.model_validate(content["answer"])
     except (ValueError, KeyError, ValidationError) as error:
         message = "The process that holds models gave an answer of another form; start anew"
         raise StorageError(message) from error

@@ -22,6 +22,7 @@ from drift import compare_predictions
 from drift_reference import ReferenceProfile, compare_with_profile, profile_frame
 from model_types import ModelInfo, Predictions, Task
 from playground_data import PROGRESSION_NOISE, Floats, World, softmax, world_by_id
+from playground_types import ALL_COLUMNS
 from report_types import DriftReport
 from schema_utils import Kind
 
@@ -35,8 +36,6 @@ FALL = 0.03
 
 WORSE_ERROR = 1.06
 """An error of numbers that has grown by this factor counts as fallen quality."""
-
-ALL_COLUMNS = "all columns"
 
 
 class Knobs(TypedModel):

@@ -17,17 +17,19 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 import model_sessions
 from errors import BusyError, InputError, MonitorError
 from model_session import ModelSession, Sessions
-from model_sessions import Question, describe_error
+from model_sessions import PlayQuestion, Question, describe_error
 from run_job import cut_loose
 from sandbox import WorkerParent
 from storage import Store
 
 log = logging.getLogger("sessions")
+
+_QUESTIONS: TypeAdapter[Question | PlayQuestion] = TypeAdapter(Question | PlayQuestion)
 
 AT_ONCE = 8
 """Questions worked on at the same time; further ones are told to come back."""
@@ -168,8 +170,12 @@ def _refuse(connection: socket.socket) -> None:
 
 def _answer(content: bytes, sessions: Sessions) -> bytes:
     try:
-        question = Question.model_validate_json(content)
-        answer = sessions.ask(question)
+        question = _QUESTIONS.validate_json(content)
+        answer = (
+            sessions.play(question)
+            if isinstance(question, PlayQuestion)
+            else sessions.ask(question)
+        )
     except ValidationError as error:
         return _error_bytes(InputError(f"The question cannot be read: {error}"))
     except MonitorError as error:

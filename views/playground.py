@@ -10,13 +10,17 @@ from pydantic import ValidationError
 from figures_drift import feature_overlay
 from formatting import escape_markdown, number, percent, signed
 from glossary import explain
-from playground import ALL_COLUMNS, Knobs, Outcome, noticed_share, play, reference_of
+from playground import Knobs, Outcome, noticed_share, play, reference_of
 from playground_data import WORLDS, world_by_id
 from playground_lessons import LESSONS, Lesson, lesson_by_id
-from report_types import DriftVerdict
-from views.common import badge, show_chart, show_tile, theme
+from playground_types import ALL_COLUMNS
+from report_types import DriftVerdict, RunStatus
+from run_types import RunFilter
+from views.common import badge, open_store, show_chart, show_tile, theme, when
 from views.drift_parts import show_distributions, show_tests
+from views.playground_own import show_own
 
+BUILT_IN = ""
 FREE = "free"
 FIRST_LESSON = "covariate"
 UNITS = (1.0, 1.8, 2.54, 10.0, 1000.0)
@@ -74,12 +78,41 @@ MEASUREMENT = (
 def show() -> None:
     """Lay out the page."""
     st.title("Drift playground")
+    run_id = _choose_model()
+    if run_id:
+        show_own(run_id)
+        return
     st.caption(
         "Reference: 5,000 rows as the model knows them. Current: rows that you change. The address "
         "holds every setting, so a link shows the same picture."
     )
     _restore()
     _play_area()
+
+
+def _choose_model() -> str:
+    """Return the run whose model is played with; empty for the built-in one."""
+    asked = st.query_params.get("run", "")
+    found, _total = open_store().list_runs(RunFilter(status=RunStatus.DONE), limit=50)
+    runs = {run.id: run for run in found}
+    if not runs:
+        return ""
+    chosen = st.selectbox(
+        "Model",
+        [BUILT_IN, *runs],
+        index=[BUILT_IN, *runs].index(asked) if asked in runs else 0,
+        format_func=lambda each: (
+            f"{runs[each].model_name} · {when(runs[each].created_at)}" if each else "built-in"
+        ),
+        key="play.run",
+        help="The built-in model of the data below, or that of a finished run with its rows.",
+        width=360,
+    )
+    if chosen != (asked if asked in runs else BUILT_IN):
+        st.query_params.from_dict({"run": chosen} if chosen else {})
+        st.session_state.pop("own.run", None)
+        st.session_state.pop("lesson", None)
+    return chosen or ""
 
 
 def _restore() -> None:
