@@ -1,7 +1,7 @@
 """The wire format of protobuf, as far as ONNX files need it.
 
-Owns: integers of variable length, sized parts, and ``OnnxError``. Standard library only, Python 3.7
-syntax.
+Owns: integers of variable length, sized parts, ``OnnxError`` and ``OnnxModelError``. Standard
+library only, Python 3.7 syntax.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ Buffer = Any
 
 class OnnxError(ValueError):
     """The bytes are no ONNX model, or one that asks for more than the reader grants."""
+
+
+class OnnxModelError(ValueError):
+    """The model cannot be run on tables, or not by this onnxruntime; the message says why."""
 
 
 def varint(data: Buffer, at: int, end: int) -> tuple[int, int]:

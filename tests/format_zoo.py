@@ -30,7 +30,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 
@@ -167,6 +167,14 @@ def margins() -> Story:
 
 
 @lru_cache
+def kernel() -> Story:
+    """A support vector machine, whose export gives its two scores the other way round."""
+    rows = _numbers(11, 150, 4)
+    labels = (rows["x0"] * rows["x1"] > 0).to_numpy().astype(int)
+    return Story(SVC().fit(rows.to_numpy(), labels), rows, labels)
+
+
+@lru_cache
 def boosted() -> Story:
     """A classifier of histogram boosting, whose parts are compiled classes."""
     rows = _numbers(9, 200, 4)
@@ -179,7 +187,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     story.__name__: story
     for story in (
         *(spam, churn, house, digits, outliers),
-        *(clusters, two_values, two_labels, margins, boosted),
+        *(clusters, two_values, two_labels, margins, kernel, boosted),
     )
 }
 

@@ -39,6 +39,7 @@ TASKS = {
     "two_values": Task.REGRESSION,
     "two_labels": Task.MULTILABEL,
     "margins": Task.BINARY,
+    "kernel": Task.BINARY,
     "boosted": Task.BINARY,
 }
 EXACT = 1e-12
