@@ -70,7 +70,7 @@ screenshots: $(VENV)/dev.stamp
 	cd "$(ROOT)" && sh tests/ensure_browser.sh && "$(PYTHON)" -m tests.screenshots
 
 bench: $(VENV)/dev.stamp
-	cd "$(ROOT)" && for script in benchmarks/benchmark_*.py; do echo "== $$script"; "$(PYTHON)" "$$script" || exit 1; done
+	cd "$(ROOT)" && sh tests/ensure_browser.sh && for script in benchmarks/benchmark_*.py; do echo "== $$script"; "$(PYTHON)" "$$script" || exit 1; done
 
 clean:
 	rm -rf "$(VENV)" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache"

@@ -99,7 +99,8 @@ RUN_TESTS_BODY: dict[str, Any] = {
                         "baseline": {
                             "type": "string",
                             "description": "What the gate compares with: a run id, branch:NAME or "
-                            "label:NAME=VALUE, the last run with that label that did not fail",
+                            "label:NAME=VALUE, the last run with that label that did not fail; for "
+                            "the model in production your own label, such as label:env=production",
                         },
                     },
                 },

@@ -328,7 +328,10 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         choices=("auto", "present", "matching", "compare"),
         help="library versions the model runs with: the server's, its own, or both",
     )
-    parser.add_argument("--baseline", help="branch, run id or label:NAME=VALUE to compare with")
+    parser.add_argument(
+        "--baseline",
+        help="branch, run id or label:NAME=VALUE (such as label:env=production) to compare with",
+    )
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", type=label)
     parser.add_argument("--rows", type=int, help="rows to test on")
     parser.add_argument("--seed", type=int, help="same seed, same numbers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from threading import BoundedSemaphore
 import pytest
 import requests
 from pydantic import SecretStr
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
 
 import validation_job
 from access_types import Action, Scope
@@ -21,7 +24,9 @@ from rate_limits import RateLimiter
 from settings import Settings
 from storage import Store
 from tests.fake_runner import fake_runner
+from tests.serving import free_port
 from tests.test_api_handler import early_answer, post, problem_of, serving
+from tests.test_restart import start_api
 
 
 @dataclass(frozen=True)
@@ -261,6 +266,54 @@ def test_full_places_are_told_before_the_upload(
         assert early_answer(address, 1000, "/drift").startswith("HTTP/1.1 503")
         with validation_job._places:
             assert early_answer(address, 1000, "/validate").startswith("HTTP/1.1 503")
+
+
+@pytest.mark.slow
+def test_a_baseline_of_somebody_else_stays_theirs(tmp_path: Path) -> None:
+    """Real runs: with the scope run alone, no number of another token's run is in the answer."""
+    store = Store.open(Settings(data_dir=tmp_path))
+    scopes = {"owner": [Scope.RUN], "stranger": [Scope.RUN], "reader": [Scope.RUN, Scope.READ]}
+    tokens = {
+        name: store.access.create_token(name, given, expires_at=None, actor="me")
+        for name, given in scopes.items()
+    }
+    store.close()
+    port = free_port()
+    server = start_api(tmp_path, port)
+    table = load_iris(as_frame=True).frame
+    model = LogisticRegression(max_iter=500).fit(table.iloc[:, :4], table["target"])
+    files = {
+        "model": ("iris.pkl", pickle.dumps(model)),
+        "sample": ("iris.csv", table.to_csv(index=False)),
+    }
+    rule = "{number: accuracy, worse_by_at_most: 0.5}"
+    gate = {"target": "target", "gate": f"{{version: 1, rules: [{rule}]}}"}
+
+    def gate_of(name: str, **more: str) -> dict[str, object]:
+        answer = requests.post(
+            f"http://127.0.0.1:{port}/run_tests",
+            files=files,
+            data=gate | {"labels": '{"branch": "main"}'} | more,
+            headers={"Authorization": f"Bearer {tokens[name]}"},
+            timeout=120,
+        ).json()
+        assert answer["status"] == "done", answer
+        return {**answer["gate"], "run_id": answer["run_id"]}
+
+    try:
+        first = str(gate_of("owner")["run_id"])
+        for name, baseline, found in (
+            ("stranger", first, None),
+            ("stranger", "branch:none", None),
+            ("owner", first, first),
+            ("reader", first, first),
+        ):
+            judged = gate_of(name, baseline=baseline)
+            assert judged["baseline_run_id"] == found
+            assert judged["verdict"] == ("skip" if found is None else "pass")
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 def test_bucket_fills_at_its_rate() -> None:

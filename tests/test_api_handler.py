@@ -125,6 +125,7 @@ def test_run_is_answered_with_its_summary(api: str) -> None:
         ("report.md", "text/markdown", b"#"),
         ("junit.xml", "application/xml", b"<?xml"),
         ("tables.zip", "application/zip", b"PK"),
+        ("charts.zip?kind=png", "application/zip", b"PK"),
     ],
 )
 def test_report_comes_in_every_form(api: str, name: str, media_type: str, beginning: bytes) -> None:

@@ -6,7 +6,8 @@ results and no SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,9 +16,11 @@ import streamlit as st
 import jobs
 from base_types import Section, Status
 from environment import PRODUCT_VERSION
+from errors import NotFoundError
 from figure_style import Chart, Theme
 from formatting import escape_markdown, look, moment
 from report_types import Cell
+from run_types import RunRecord
 from settings import Settings, get_settings
 from storage import Store
 
@@ -42,6 +45,17 @@ def use_page_style() -> None:
 def open_store() -> Store:
     """Open the store once for all sessions."""
     return Store.open(get_settings())
+
+
+def with_asked(runs: list[RunRecord], asked: Iterable[str]) -> list[RunRecord]:
+    """Return runs, with those behind them that an address names and that are not among them."""
+    known = {run.id for run in runs}
+    older = []
+    for run_id in asked:
+        if run_id not in known:
+            with contextlib.suppress(NotFoundError):  # deleted since the address was kept
+                older.append(open_store().get_run(run_id))
+    return runs + older
 
 
 def settings() -> Settings:

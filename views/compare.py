@@ -15,7 +15,7 @@ from formatting import escape_markdown, estimate
 from glossary import title
 from report_types import RunStatus, TestReport
 from run_types import RunRecord
-from views.common import open_store, show_chart, show_notes, theme, when
+from views.common import open_store, show_chart, show_notes, theme, when, with_asked
 from views.compare_rows import show_real_differences
 
 MOST_RUNS = 6
@@ -47,8 +47,10 @@ def show() -> None:
 
 def _choose_runs() -> list[RunRecord]:
     runs, _total = open_store().list_runs(limit=200)
+    named = [name for name in st.query_params.get("runs", "").split(",") if name][:MOST_RUNS]
+    runs = with_asked(runs, named)
     finished = {run.id: run for run in runs if run.status is RunStatus.DONE}
-    asked = [name for name in st.query_params.get("runs", "").split(",") if name in finished]
+    asked = [name for name in named if name in finished]
     if not asked:
         asked = list(finished)[:2][::-1]
     chosen = st.multiselect(

@@ -17,7 +17,7 @@ from policy_numbers import gate_numbers
 from policy_types import Policy
 from report_types import GateResult, RunStatus, TestReport
 from run_types import RunFilter, RunRecord
-from views.common import badge, open_store, show_notes, when
+from views.common import badge, open_store, settings, show_notes, when, with_asked
 from views.policy_lines import EDITOR, keep_policy, policy_text
 
 MOST_RUNS = 50
@@ -67,8 +67,9 @@ def _report(run_id: str) -> TestReport:
 
 
 def _choose_run(runs: list[RunRecord]) -> RunRecord:
-    by_id = {run.id: run for run in runs}
     asked = st.query_params.get("run", "")
+    runs = [run for run in with_asked(runs, [asked] * bool(asked)) if run.status is RunStatus.DONE]
+    by_id = {run.id: run for run in runs}
     ids = list(by_id)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
@@ -84,7 +85,8 @@ def _choose_run(runs: list[RunRecord]) -> RunRecord:
             key="gate.baseline",
             placeholder="branch:main, a run id, or empty",
             help="What rules about a change compare with: the last run with that label that did "
-            "not fail, or one run.",
+            "not fail, or one run. For the model in production give its run a label and name it "
+            "here, such as label:env=production; there is no registry of models yet.",
             width=300,
         )
     st.query_params["run"] = chosen
@@ -136,6 +138,7 @@ def _edit(report: TestReport) -> Policy | None:
     text = st.text_area(
         "Policy (YAML or JSON)", key=EDITOR, height=560, help="Ctrl+Enter applies your changes."
     )
+    st.caption(f"An editor completes and checks it with this first line: `{_editor_line()}`")
     keep_policy(text)
     try:
         return read_policy(text)
@@ -149,6 +152,12 @@ def _edit(report: TestReport) -> Policy | None:
                 icon=":material/cancel:",
             )
         return None
+
+
+def _editor_line() -> str:
+    api = settings()
+    schema = f"http://{api.api_host}:{api.api_port}/policy/schema"
+    return f"# yaml-language-server: $schema={schema}"
 
 
 def _show_effect(policy: Policy, record: RunRecord, report: TestReport) -> None:
