@@ -80,7 +80,7 @@ def test_probability_may_be_asked_for(tmp_path: Path, workers: WorkerParent) -> 
     ):
         spaces: dict[AskedSpace, str] = {"auto": "log-odds", "probability": "probability"}
         for space, said in spaces.items():
-            body = {"run_id": run_id, "row_numbers": [2, 40], "space": space, "seconds": 20}
+            body: Any = {"run_id": run_id, "row_numbers": [2, 40], "space": space, "seconds": 20}
             answer = requests.post(f"{address}/explain", json=body, timeout=60).json()
             expected = explain(
                 LocalModel(model), numbers.iloc[[2, 40]], numbers.head(50), space=space, seconds=20

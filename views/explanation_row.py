@@ -69,7 +69,7 @@ def _choose_row(section: ExplanationSection, output: OutputExplanation) -> int:
         "Row",
         rows,
         format_func=lambda row: _row_label(section, output, row, column),
-        key=f"explain.row.{how}.{column}.{output.output}",
+        key=f"explain.row.{how}.{column}.{output.output}.{section.space}",
     )
     return index
 

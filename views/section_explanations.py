@@ -41,6 +41,11 @@ def show(report: TestReport) -> None:
     with right:
         show_chart(beeswarm(section, output, theme()), "explain.swarm")
     _show_table(output)
+    if section.opinion is not None and section.opinion.warnings:
+        remarks = count(len(section.opinion.warnings), "remark")
+        st.caption(
+            f":material/balance: Other methods have {remarks}: see *A second opinion* below."
+        )
     _show_parts(report.model_copy(update={"explanations": section}), output)
     show_notes(section.notes)
 
