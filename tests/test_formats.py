@@ -85,7 +85,13 @@ def test_an_onnx_export_answers_like_its_model(
         expect_same_answers(model, story, FLOAT32)
 
 
-@pytest.mark.parametrize("name", ["churn", "digits", "two_labels", "boosted", "outliers"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("churn", "boosted"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("spam", "digits", "outliers")),
+    ],
+)
 def test_a_skops_file_answers_like_its_model(
     name: str, workers: WorkerParent, tmp_path: Path
 ) -> None:

@@ -337,7 +337,7 @@ def test_changed_bytes_are_told_and_nothing_else(
     data = SEEDS[form]()
     folder = tmp_path_factory.mktemp("mutated")
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(changed=mutations(data))
     def check(changed: bytes) -> None:
         started = time.process_time()
@@ -348,7 +348,7 @@ def test_changed_bytes_are_told_and_nothing_else(
     check()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(changed=mutations(REFUSED_ONNX["evil.Run"]))
 def test_a_changed_graph_is_read_or_refused(changed: bytes) -> None:
     """The reader raises one error alone, and what it gives can be asked for classes."""
