@@ -50,8 +50,7 @@ def load_response(section: PerformanceSection, theme: Theme = "light") -> Chart 
         threshold_line(
             figure, load.p99_limit_ms, f"limit of p99: {duration_ms(load.p99_limit_ms)}", theme
         )
-    figure.update_yaxes(type="log", tickformat=",~g", dtick="D2")
-    figure.update_xaxes(rangemode="tozero")
+    figure.update_layout(xaxis_rangemode="tozero", yaxis_rangemode="tozero")
     add_key(
         figure,
         theme,

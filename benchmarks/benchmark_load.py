@@ -93,6 +93,11 @@ def main() -> None:
             load = measured(workers, leaker(n_bytes), **options).load
             grown = load.growth_mb_per_1000_calls if load else None
             line(f"keeps {n_bytes:,} bytes: MB per 1,000 calls", 1000 * n_bytes / 2**20, grown)
+        options = {"latency_seconds": 0.05, "load_seconds": 6.0, "load_workers": 4}
+        load = measured(workers, sleeper(0.05), **options).load
+        for point in load.concurrency if load else []:
+            what = f"sleeps 50 ms, {point.processes} at once: calls per second"
+            line(what, 20.0 * point.processes, point.calls_per_second)
         for share in (0.01, 0.1):
             section = measured(workers, failing_below(share), latency_seconds=0.05)
             line(f"fails on {share:.0%} of the rows", share, section.error_rate.value)
