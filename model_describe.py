@@ -30,8 +30,10 @@ CUT = 120
 
 MAX_CLASSES = 10_000
 
-LIBRARIES = ("numpy", "pandas", "sklearn", "scipy", "joblib", "skops")
-LIBRARIES += ("xgboost", "lightgbm", "catboost", "onnxruntime", "torch")
+LIBRARIES = (
+    *("numpy", "pandas", "sklearn", "scipy", "joblib", "skops"),
+    *("xgboost", "lightgbm", "catboost", "onnxruntime", "torch"),
+)
 
 SINGLE_WRAPPERS = ("best_estimator_", "estimator_", "regressor_")
 """Attributes under which meta-estimators keep the one estimator they fitted."""

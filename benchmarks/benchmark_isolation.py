@@ -38,13 +38,13 @@ CONFINED = sandbox._bootstrap
 UNCONFINED = "import confinement; confinement.confine = lambda *_: None; import worker_parent"
 
 
-def unconfined(control_fd: int) -> str:
+def unconfined(control_fd: int, life_fd: int) -> str:
     """Return the program of a warm parent whose workers are not confined."""
-    return CONFINED(control_fd).replace("import worker_parent", UNCONFINED)
+    return CONFINED(control_fd, life_fd).replace("import worker_parent", UNCONFINED)
 
 
 @contextmanager
-def parent(program: Callable[[int], str]) -> Iterator[WorkerParent]:
+def parent(program: Callable[[int, int], str]) -> Iterator[WorkerParent]:
     """Start a warm parent that runs ``program``."""
     sandbox._bootstrap = program  # type: ignore[assignment]
     try:

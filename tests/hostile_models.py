@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
+import cloudpickle
 import numpy as np
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a worker cannot import the tests

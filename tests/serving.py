@@ -57,7 +57,7 @@ def wait_for(url: str, seconds: float = 120.0) -> None:
 
 
 @contextmanager
-def running_product(data_dir: Path, root: Path = ROOT, **extra: str) -> Iterator[Product]:
+def running_product(data_dir: Path, root: Path = ROOT, /, **extra: str) -> Iterator[Product]:
     """Run dashboard and API of ``root`` as ``make run`` does, and stop them as Ctrl-C does."""
     ports = {"MONITOR_DASHBOARD_PORT": str(free_port()), "MONITOR_API_PORT": str(free_port())}
     ports |= {name: extra.pop(name) for name in ports if name in extra}
