@@ -96,28 +96,31 @@ def _draw(source: go.Figure, colours: Palette) -> Figure:
     picture.set_facecolor(colours.surface)
     title: dict[str, Any] = {"ha": "left", "fontsize": 15 * POINTS, "color": colours.text}
     picture.suptitle(plain(layout.title.text), x=0.012, **title)
-    panels = _panels(picture, layout)
+    panels = _panels(picture, source)
+    first = next(iter(panels.values()))
     for name, axes in panels.items():
         traces = [trace for trace in source.data if (getattr(trace, "yaxis", None) or "y") == name]
         draw_marks(axes, traces, layout)
         _dress(axes, layout.xaxis, layout["yaxis" + name[1:]], colours)
     _finish_panels(list(panels.values()))
     for shape in layout.shapes:
-        axes = panels[(shape.yref or "y").partition(" ")[0].replace("paper", "y")]
+        axes = panels.get((shape.yref or "y").partition(" ")[0], first)
         at = _transform(axes, shape.xref, shape.yref)
         line = plain_line(shape.line)
         axes.plot([shape.x0, shape.x1], [shape.y0, shape.y1], transform=at, zorder=2.5, **line)
     for note in layout.annotations:
-        _write(panels["y"], note)
+        _write(first, note)
     picture.draw_without_rendering()
     picture.set_layout_engine("none")  # both kinds of file share one arrangement
     return picture
 
 
-def _panels(picture: Figure, layout: go.Layout) -> dict[str, Axes]:
+def _panels(picture: Figure, source: go.Figure) -> dict[str, Axes]:
     """Return the parts of a chart by the name of their axis, the upper one first."""
-    if "yaxis2" not in layout:
-        return {"y": picture.add_subplot()}
+    layout = source.layout
+    used = {getattr(trace, "yaxis", None) or "y" for trace in source.data} or {"y"}
+    if len(used) == 1:
+        return {used.pop(): picture.add_subplot()}
     heights = {"y": layout.yaxis.domain, "y2": layout.yaxis2.domain}
     names = sorted(heights, key=lambda name: -heights[name][0])
     shares = [heights[name][1] - heights[name][0] for name in names]
@@ -184,10 +187,11 @@ def _tick(axis: Axis, given: go.layout.XAxis) -> None:
         ".2f": FuncFormatter(lambda value, _: f"{value:.2f}"),
         ",~s": EngFormatter(sep=""),
     }
+    if given.type == "log":  # whose own numbers are formulas
+        written[None] = FuncFormatter(lambda value, _: f"{value:,.6g}")
+        axis.set_minor_formatter(NullFormatter())
     if given.tickformat in written:
         axis.set_major_formatter(written[given.tickformat])
-    if given.type == "log":
-        axis.set_minor_formatter(NullFormatter())
     if isinstance(places := axis.get_major_locator(), AutoDateLocator):
         axis.set_major_formatter(ConciseDateFormatter(places))  # type: ignore[no-untyped-call]
 

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
+from typing import NamedTuple
 
 import requests
 
@@ -58,6 +59,8 @@ class Outcome:
     memory_mib : list of float
         Resident memory of the API and the runner, one a second.
     seconds : float
+    cpu_seconds : float
+        Of all processes of the service.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -65,6 +68,7 @@ class Outcome:
     healthz_ms: list[float] = field(default_factory=list)
     memory_mib: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 @contextmanager
@@ -89,7 +93,7 @@ def press(url: str, pid: int, files: tuple[Path, Path], clients: int, seconds: f
         for number in range(clients)
     ]
     watcher = threading.Thread(target=_watch_memory, args=(pid, end, outcome))
-    started = time.monotonic()
+    started, cpu = time.monotonic(), cpu_seconds(pid)
     probe.start()
     for each in (watcher, *threads):
         each.start()
@@ -101,7 +105,7 @@ def press(url: str, pid: int, files: tuple[Path, Path], clients: int, seconds: f
     probe.join()
     for each in (*threads, watcher):
         each.join()
-    outcome.seconds = time.monotonic() - started
+    outcome.seconds, outcome.cpu_seconds = time.monotonic() - started, cpu_seconds(pid) - cpu
     return outcome
 
 
@@ -163,9 +167,27 @@ def _resident_mib(pid: str) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def loop_without_http(files: tuple[Path, Path], seconds: float) -> float:
-    """Return runs per second of plain loops, one per slot, over the same pipeline."""
-    counts: multiprocessing.Queue[float] = multiprocessing.Queue()
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and of all that it started, living or not."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):  # it ended just now
+        return 0.0
+    own = sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds(int(child)) for child in children)
+
+
+class LoopRate(NamedTuple):
+    """What plain loops achieve."""
+
+    runs_per_second: float
+    cpu_per_run: float
+
+
+def loop_without_http(files: tuple[Path, Path], seconds: float) -> LoopRate:
+    """Return what plain loops achieve, one per slot, over the same pipeline."""
+    counts: multiprocessing.Queue[LoopRate] = multiprocessing.Queue()
     loops = [
         multiprocessing.Process(target=_loop, args=(files, seconds, counts))
         for _ in range(default_slots())
@@ -175,16 +197,19 @@ def loop_without_http(files: tuple[Path, Path], seconds: float) -> float:
     rates = [counts.get() for _ in loops]
     for each in loops:
         each.join()
-    return sum(rates)
+    together = sum(rate.runs_per_second for rate in rates)
+    return LoopRate(together, statistics.mean(rate.cpu_per_run for rate in rates))
 
 
-def _loop(files: tuple[Path, Path], seconds: float, counts: multiprocessing.Queue[float]) -> None:
+def _loop(
+    files: tuple[Path, Path], seconds: float, counts: multiprocessing.Queue[LoopRate]
+) -> None:
     model, sample = files
     request = RunRequest(model_sha256="0" * 64, model_name=model.name, sample_name=sample.name)
     request.config.target = "species"
     with WorkerParent() as workers:
-        done, started = -1, time.monotonic()  # the first run pays for imports
-        while done < 0 or time.monotonic() - started < seconds:
+        done, started, cpu = -1, time.monotonic(), 0.0  # the first run pays for imports
+        while done < 1 or time.monotonic() - started < seconds:
             run_tests(
                 request,
                 run_id="loop",
@@ -195,16 +220,22 @@ def _loop(files: tuple[Path, Path], seconds: float, counts: multiprocessing.Queu
                 save_data=lambda data, _name: hashlib.sha256(data).hexdigest(),
             )
             done += 1
-            started = time.monotonic() if done == 0 else started
-        counts.put(done / (time.monotonic() - started))
+            if done == 0:
+                started, cpu = time.monotonic(), cpu_seconds(os.getpid())
+        spent = cpu_seconds(os.getpid()) - cpu
+        counts.put(LoopRate(done / (time.monotonic() - started), spent / done))
 
 
-def describe(outcome: Outcome, loops: list[float]) -> str:
+def describe(outcome: Outcome, loops: list[LoopRate]) -> str:
     """Return what was seen, in lines."""
     times = sorted(outcome.healthz_ms)
     fifth = max(1, len(outcome.memory_mib) // 5)
     early, late = outcome.memory_mib[fifth : 2 * fifth], outcome.memory_mib[-fifth:]
     rate = len(outcome.finished) / outcome.seconds
+    cpu, loop_cpu = (
+        outcome.cpu_seconds / max(1, len(outcome.finished)),
+        statistics.mean(each.cpu_per_run for each in loops),
+    )
     states = dict(Counter(outcome.finished.values()))
     return "\n".join(
         [
@@ -215,8 +246,10 @@ def describe(outcome: Outcome, loops: list[float]) -> str:
             f"memory         {statistics.median(early):.0f} MiB in the second fifth, "
             f"{statistics.median(late):.0f} MiB in the last",
             f"throughput     {rate:.3f} runs/s; plain loops "
-            f"{' and '.join(f'{each:.3f}' for each in loops)} runs/s",
-            f"ratio          {rate / statistics.mean(loops):.2f} of the loops",
+            f"{' and '.join(f'{each.runs_per_second:.3f}' for each in loops)} runs/s: ratio "
+            f"{rate / statistics.mean(each.runs_per_second for each in loops):.2f}",
+            f"processor      {cpu:.2f} s per run; plain loops {loop_cpu:.2f} s: the loops' share "
+            f"is {loop_cpu / cpu:.2f}",
             f"load average   {os.getloadavg()[0]:.1f}",
         ]
     )

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 import pytest
 from matplotlib.image import imread
 
+import figures
 from chart_picture import SHARPNESS, WIDTH, draw_pictures, plain
 from figure_style import Chart
 from report_bundle import zip_charts, zip_everything
@@ -81,6 +82,25 @@ def test_a_picture_refers_to_nothing_and_runs_nothing() -> None:
                 if name.endswith("href"):
                     assert value.startswith("#")
                 assert not name.startswith("on")
+
+
+def test_numbers_of_a_logarithmic_axis_are_plain() -> None:
+    """Powers of ten are written as numbers, not as the formula that draws them."""
+    figure = go.Figure(go.Scatter(x=[1, 2, 3], y=[10.0, 1000.0, 100000.0]))
+    figure.update_yaxes(type="log")
+    svg = draw_pictures(Chart(figure, ""), kinds=["svg"])["svg"].decode()
+    assert ">100,000<" in svg
+    assert "math" not in svg
+
+
+def test_a_scenario_without_harm_has_one_part() -> None:
+    """Where no answer can be compared, the picture shows the tests alone."""
+    scenario = make_report("binary").drift.scenarios[0]
+    for point in scenario.points:
+        point.prediction = None
+    chart = figures.scenario_chart(scenario)
+    assert chart is not None
+    assert "notices" in draw_pictures(chart, kinds=["svg"])["svg"].decode()
 
 
 def test_an_unknown_mark_is_an_error() -> None:
