@@ -135,7 +135,7 @@ def load_throughput(section: PerformanceSection, theme: Theme = "light") -> Char
         hovertemplate="<b>%{x} processes</b><br>%{customdata[0]} calls per second"
         "<br>%{customdata[1]} of the ideal<br>%{customdata[2]}<extra></extra>",
     )
-    figure.update_xaxes(tickmode="array", tickvals=processes)
+    _count_processes(figure, points)
     figure.update_yaxes(rangemode="tozero")
     add_key(
         figure,
@@ -174,12 +174,17 @@ def load_latency(section: PerformanceSection, theme: Theme = "light") -> Chart |
             customdata=[duration_ms(each.value) for each in estimates],
             hovertemplate=f"<b>%{{x}} processes</b><br>{name} %{{customdata}}<extra></extra>",
         )
-    figure.update_xaxes(tickmode="array", tickvals=[point.processes for point in points])
+    _count_processes(figure, points)
     figure.update_yaxes(rangemode="tozero")
     keys = [Key(LINE_SYMBOLS[i], colours[i], name) for i, name in enumerate(series)]
     add_key(figure, theme, *keys)
     ends = ", ".join(f"{name} {duration_ms(each[-1].value)}" for name, each in series.items())
     return Chart(figure, f"Duration of a call among {points[-1].processes} processes: {ends}.")
+
+
+def _count_processes(figure: go.Figure, points: Sequence[ConcurrencyPoint]) -> None:
+    counts = [point.processes for point in points]
+    figure.update_xaxes(tickmode="array", tickvals=counts, ticktext=[str(each) for each in counts])
 
 
 def _concurrency(section: PerformanceSection) -> list[ConcurrencyPoint] | None:
