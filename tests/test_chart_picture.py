@@ -21,7 +21,10 @@ from tests.report_factory import make_empty_report, make_report
 from tests.test_figures import ALL_KINDS, every_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
-PERFORMANCE = ("latency_histogram", "batch_throughput", "batch_cost")
+PERFORMANCE = (
+    *("latency_histogram", "batch_throughput", "batch_cost"),
+    *("load_response", "load_throughput", "load_latency"),
+)
 HEX = re.compile("#[0-9a-fA-F]{6}")
 
 
