@@ -26,6 +26,9 @@ from report_types import DriftVerdict, FeatureDrift, FeatureHarm
 MAX_RANKING_ROWS = 10_000
 """Rows over all features that the model is asked about."""
 
+MAX_RANKING_CELLS = 20_000_000
+"""Cells of all drifted tables together: of wide tables fewer features are drifted."""
+
 MIN_FEATURE_ROWS = 20
 CATEGORY_SHARE = 0.5
 HARMLESS = 0.01
@@ -49,7 +52,8 @@ def rank_features(model: Model, data: Halves) -> list[FeatureHarm]:
         the model refuses is left out.
     """
     setting = Setting(data.current_frame, data.kinds)
-    drifted = {name: column for name in data.kinds if (column := _drift_alone(name, data, setting))}
+    names = ranked_names(list(data.kinds))
+    drifted = {name: column for name in names if (column := _drift_alone(name, data, setting))}
     per_feature = MAX_RANKING_ROWS // max(1, len(drifted))
     rows = data.model_rows[: max(MIN_FEATURE_ROWS, per_feature)]
     base = data.frame.iloc[rows]
@@ -62,6 +66,20 @@ def rank_features(model: Model, data: Halves) -> list[FeatureHarm]:
         if not isinstance(answer, ModelError)
     ]
     return sorted(harms, key=lambda harm: -harm.harm)
+
+
+def ranked_names(names: list[str]) -> list[str]:
+    """Return the features to drift alone: all, or evenly spaced ones of a wide table.
+
+    Examples
+    --------
+    >>> len(ranked_names([f"x{i}" for i in range(300)])), len(ranked_names(["x"] * 20_000))
+    (300, 50)
+    """
+    limit = max(1, MAX_RANKING_CELLS // (MIN_FEATURE_ROWS * max(1, len(names))))
+    if len(names) <= limit:
+        return names
+    return [names[at] for at in np.linspace(0, len(names) - 1, limit).astype(int)]
 
 
 Drift = tuple["pd.Series[Any]", str]

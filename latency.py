@@ -50,6 +50,9 @@ because the fixed cost of a call outweighs the rows."""
 WARMUP_CALLS = 5
 """Single-row calls made and thrown away before timing."""
 
+MAX_BATCH_CELLS = 20_000_000
+"""Cells of one batch, 160 MB of numbers: the process of the model holds several copies."""
+
 MAX_BATCHES = 256
 """Different batches to rotate through: enough to defeat caches, few enough to prepare quickly."""
 
@@ -190,6 +193,8 @@ def _time_blocks(
     sizes = sorted({1, *config.batch_sizes})
     budget = config.latency_seconds
     series = [_Series(n, budget * (SINGLE_ROW_SHARE if n == 1 else BATCH_SHARE)) for n in sizes]
+    for part in series[1:]:
+        part.skipped = _too_large(part.batch_size, frame.shape[1])
     for block in range(N_BLOCKS):
         for position, part in enumerate(series):
             done = (block + position / len(series)) / N_BLOCKS
@@ -200,6 +205,16 @@ def _time_blocks(
             if not part.is_done:
                 part.calls.append(_time_slot(model, frame, part))
     return series
+
+
+def _too_large(batch_size: int, n_columns: int) -> str | None:
+    """Say that a batch of a wide table would fill the memory of the model's process."""
+    if batch_size * n_columns <= MAX_BATCH_CELLS:
+        return None
+    return (
+        f"Batches of {batch_size:,} rows were left out: with {n_columns:,} columns they have "
+        f"more than {MAX_BATCH_CELLS:,} cells."
+    )
 
 
 def _too_slow(part: _Series, smaller: _Series | None, limit_seconds: float) -> str | None:

@@ -374,6 +374,9 @@ def _fill_data_section(run: _Run) -> None:
     section.n_sample_rows = None if run.sample is None else len(run.sample)
     table = _with_answers(run)
     section.columns = table_summary.summarise_table(table, run.known_schema)
+    if len(section.columns) < table.shape[1]:
+        told = f"{len(section.columns)} of {table.shape[1]:,} columns are summarised."
+        section.warnings.append(told)
     section.preview = table_summary.preview_rows(table)
     section.artifact = run.save_data(table.to_csv(index=False).encode(), "tested-rows.csv")
 

@@ -19,6 +19,7 @@ from schema_utils import Schema
 
 PREVIEW_ROWS = 20
 """Rows of the preview kept in the report; more would store a user's data twice."""
+MAX_COLUMNS = 500
 HISTOGRAM_BINS = 20
 TOP_CATEGORIES = 12
 MANY_YEARS, MANY_MONTHS = 1_100, 62
@@ -29,10 +30,14 @@ def summarise_table(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary]:
     """Summarise each column of ``frame`` (n rows), in order.
 
     Numbers get moments and a histogram of 20 equal bins; other columns their most frequent values.
-    Missing values are counted, never binned.
+    Missing values are counted, never binned. Of more than 500 columns the first 499 and the last
+    one, where a target stands, are summarised.
     """
     kinds = {feature.name: feature.kind.value for feature in schema.features}
-    return [_summarise(frame[name], kinds.get(name, "text")) for name in frame.columns]
+    names = list(frame.columns)
+    if len(names) > MAX_COLUMNS:
+        names = [*names[: MAX_COLUMNS - 1], names[-1]]
+    return [_summarise(frame[name], kinds.get(name, "text")) for name in names]
 
 
 def preview_rows(frame: pd.DataFrame, n_rows: int = PREVIEW_ROWS) -> list[dict[str, Cell]]:

@@ -1,0 +1,51 @@
+"""Tables of thousands of columns stay within memory and time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from drift_ranking import MAX_RANKING_CELLS, MIN_FEATURE_ROWS, ranked_names
+from frame_codec import decode_frame, encode_frame
+from latency import measure_performance
+from report_types import RunConfig
+from schema_utils import Schema
+from table_summary import summarise_table
+from tests.local_model import LocalModel
+
+
+def test_a_wide_table_of_numbers_crosses() -> None:
+    """Columns of floats arrive as they were, missing and infinite cells too."""
+    cells = np.random.default_rng(0).normal(size=(7, 3000))
+    cells[2, 5], cells[3, 8] = np.nan, np.inf
+    frame = pd.DataFrame(cells, columns=[f"x{i}" for i in range(3000)])
+    header, buffers = encode_frame(frame)
+    payload = np.frombuffer(b"".join(buffers), dtype=np.uint8)
+    pd.testing.assert_frame_equal(decode_frame(header, payload), frame)
+
+
+@pytest.mark.parametrize("width", [30, 3_000, 30_000])
+def test_drifted_tables_have_a_bounded_size(width: int) -> None:
+    """However wide the table, all drifted tables together stay under the limit."""
+    names = ranked_names([f"x{i}" for i in range(width)])
+    assert names
+    assert len(names) * width * MIN_FEATURE_ROWS <= MAX_RANKING_CELLS
+
+
+def test_batches_that_fill_the_memory_are_left_out() -> None:
+    """Of a table of 6,000 columns no batch of 10,000 rows is made, and a note says so."""
+    frame = pd.DataFrame(np.zeros((5, 6000)))
+    model = LocalModel(LinearRegression().fit(frame, np.zeros(5)))
+    config = RunConfig(latency_seconds=0.02, batch_sizes=[1, 10, 10_000])
+    section = measure_performance(model, frame, config)
+    assert [batch.batch_size for batch in section.batches] == [1, 10]
+    assert any("6,000 columns" in note for note in section.notes)
+
+
+def test_a_wide_table_is_summarised_in_part() -> None:
+    """Of 800 columns 500 are summarised, the last one among them."""
+    frame = pd.DataFrame(np.zeros((2, 800)), columns=[f"x{i}" for i in range(800)])
+    names = [column.name for column in summarise_table(frame, Schema())]
+    assert (len(names), names[0], names[-1]) == (500, "x0", "x799")
