@@ -7,6 +7,7 @@ what will be done) and ``matching_spec`` (the libraries of its time). Pure: it j
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,13 @@ OLDEST_EXACT = (0, 20)
 
 CPU_XGBOOST = (2, 1, 1)
 """Since this version there is a package of XGBoost without libraries for graphics processors."""
+
+IMPLIED = (
+    (r"numpy\._core\b", "numpy", "2.0", "2.1"),
+    (r"numpy\.random\._pickle\b", "numpy", "1.17", "1.20"),
+    (r"scipy\.sparse\._(csr|csc|coo|bsr|dia|dok|lil)\b", "scipy", "1.8", "1.9"),
+)
+"""Names that came with a version: pattern, library, that version, and a bound that allows it."""
 
 MAX_CUSTOM = 20
 
@@ -133,13 +141,10 @@ def _requirements(
     file: ModelFileInfo, era: Era, roots: Iterable[str], sklearn: str | None
 ) -> list[str]:
     series = f"scikit-learn=={'.'.join(map(str, era.sklearn))}.*"
-    numpy = f"numpy<{_bounded_numpy(file, era)}"
-    if any(name.startswith("numpy._core") for name in file.imports):
-        numpy = f"numpy>=2,<{era.numpy}"
     wanted = [
         f"scikit-learn=={sklearn}" if sklearn and "dev" not in sklearn else series,
-        numpy,
-        f"scipy<{era.scipy}",
+        f"numpy{_range(file, 'numpy', _bounded_numpy(file, era))}",
+        f"scipy{_range(file, 'scipy', era.scipy)}",
         f"pandas<{era.pandas}",
         "joblib",
         "threadpoolctl",
@@ -149,6 +154,14 @@ def _requirements(
     bounds = {"lightgbm": era.lightgbm, "catboost": era.catboost, "imblearn": era.imblearn}
     wanted += [f"{package_of(root)}<{bounds[root]}" for root in bounds if root in roots]
     return wanted
+
+
+def _range(file: ModelFileInfo, library: str, bound: str) -> str:
+    """Return the range of a library: its time, and what names in the file ask for at least."""
+    for pattern, of, least, below in IMPLIED:
+        if of == library and any(map(re.compile(pattern).match, file.imports)):
+            return f">={least},<{max(bound, below, key=parse_version)}"
+    return f"<{bound}"
 
 
 def _bounded_numpy(file: ModelFileInfo, era: Era) -> str:

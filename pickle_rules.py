@@ -72,7 +72,7 @@ CALLABLES = {
     "numpy.ma.core": "_mareconstruct MaskedArray",
     "numpy.ma": "MaskedArray",
     "numpy.dtypes": "StringDType",
-    "numpy.random": "RandomState Generator",
+    "numpy.random": "RandomState Generator __RandomState_ctor",
     "numpy.random._pickle": "__randomstate_ctor __bit_generator_ctor __generator_ctor",
     "numpy.random.mtrand": "RandomState",
     "numpy.random._generator": "Generator",

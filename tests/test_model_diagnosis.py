@@ -168,6 +168,25 @@ def test_an_environment_is_of_its_time(
     assert all(Version(version) not in bounds[name] for name, version in refused.items())
 
 
+@pytest.mark.parametrize(
+    ("made", "name", "library", "needed"),
+    [
+        ("0.20.4", "numpy.random._pickle.__randomstate_ctor", "numpy", "1.17.0"),
+        ("1.0.2", "scipy.sparse._csr.csr_matrix", "scipy", "1.8.0"),
+        ("1.6.1", "numpy._core.multiarray._reconstruct", "numpy", "2.0.0"),
+    ],
+)
+def test_names_of_a_library_bound_its_version_from_below(
+    made: str, name: str, library: str, needed: str
+) -> None:
+    """A module that came with a version is only looked for in versions that have it."""
+    spec = matching_spec(file_of([name], written_with={"scikit-learn": made}))
+    assert spec is not None
+    bounds = dict(_split(text) for text in spec.requirements)
+    assert Version(needed) in bounds[library]
+    assert Version("1.1.0") not in bounds[library]
+
+
 def _split(requirement: str) -> tuple[str, SpecifierSet]:
     at = next((i for i, c in enumerate(requirement) if c in "<=>!"), len(requirement))
     return requirement[:at], SpecifierSet(requirement[at:])
