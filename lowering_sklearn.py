@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lowering_categories import add_sets, bits_of
+from model_width import count_columns
 
 PROBABILITY = [["proba", "identity", "probability"]]
 PREDICTION = [["pred", "identity", "prediction"]]
@@ -172,7 +173,7 @@ def lower_gradient_boosting(estimator: Any) -> Any:
         for output, tree in enumerate(stage)
     ]
     arrays = join_trees(parts)
-    zeros = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
+    zeros = np.zeros((1, count_columns(estimator)), dtype=np.float32)
     arrays["base"] = factor * np.asarray(estimator._raw_predict_init(zeros), np.float64).ravel()
     return {"kind": "trees", "rule": "le32", "forms": forms}, arrays
 
@@ -194,7 +195,7 @@ def lower_hist_gradient_boosting(estimator: Any) -> Any:
     parts = [_read_hist(tree, index % n_outputs) for index, tree in enumerate(trees)]
     arrays = join_trees(parts)
     arrays["base"] = np.asarray(estimator._baseline_prediction, np.float64).ravel()
-    told = add_sets(arrays, parts, int(estimator.n_features_in_))
+    told = add_sets(arrays, parts, count_columns(estimator))
     if told is None:
         return None
     forms, _ = _boosting_forms(estimator, n_outputs)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lowering_sklearn import PREDICTION, PROBABILITY, SIGMOID, SOFTMAX, join_trees, read_tree
+from model_width import count_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +142,7 @@ def lower_bagging(estimator: Any, lower: Lower) -> Any:
     members = _members(estimator.estimators_, lower, target)
     if members is None:
         return None
-    width = int(estimator.n_features_in_)
+    width = count_columns(estimator)
     columns = [np.asarray(features) for features in estimator.estimators_features_]
     moved = [
         (meta, _on_columns(arrays, features, width))
@@ -179,7 +180,7 @@ def lower_stacking(estimator: Any, lower: Lower) -> Any:
     rest = coef[:, len(members) :] if estimator.passthrough else None
     weights = [*coef[0, : len(members)], 1.0]
     if rest is None:
-        rest = np.zeros((1, int(estimator.n_features_in_)))
+        rest = np.zeros((1, count_columns(estimator)))
     members = [*members, ({"kind": "linear"}, {"coef": rest, "intercept": intercept})]
     return add(members, weights, SIGMOID if is_classifier else PREDICTION)
 

@@ -21,6 +21,7 @@ import numpy as np
 import model_boosters
 from model_facts import Facts, Origin, class_names_of, is_pipeline, plain, read
 from model_ranges import tell_learnt, tell_table
+from model_width import count_columns
 
 Fitted = Any
 """A fitted object of any library."""
@@ -98,7 +99,7 @@ def raw_names(estimator: Fitted) -> tuple[list[str] | None, int]:
             names = read(stage, "_df_columns")  # scikit-learn before 1.0
         if names is not None and len(names) and not type(names).__name__.startswith("_"):
             return [str(name) for name in names], len(names)
-        count = count or _count(stage)
+        count = count or count_columns(stage)
     return None, count
 
 
@@ -508,21 +509,6 @@ def _feature(name: str, column: dict[str, Any]) -> dict[str, Any]:
     if column.get("kind") in ("categorical", "text"):
         column = {k: v for k, v in column.items() if k in kept}
     return {"name": name, **column}
-
-
-def _count(stage: Fitted) -> int:
-    """Return the number of input columns a stage was fitted on, 0 where it does not tell."""
-    for name in ("n_features_in_", "n_features_", "_n_features"):
-        count = read(stage, name)
-        if isinstance(count, (int, np.integer)) and count > 0:
-            return int(count)
-    names = read(stage, "feature_names_")  # catboost's own format keeps no count
-    if isinstance(names, list):
-        return len(names)
-    coefficients = read(stage, "coef_")
-    if np.ndim(coefficients) in (1, 2):
-        return int(np.shape(coefficients)[-1])
-    return 0
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {

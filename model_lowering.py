@@ -198,10 +198,13 @@ def lower(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any
     """
     transformers, final = unwrap(estimator)
     name = type(final).__name__
-    if name in lowering_sums.READERS:
-        lowered = lowering_sums.READERS[name](final, lower)
-    else:
-        lowered = _readers().get(name, lowering_sklearn.lower_linear)(final)
+    try:
+        if name in lowering_sums.READERS:
+            lowered = lowering_sums.READERS[name](final, lower)
+        else:
+            lowered = _readers().get(name, lowering_sklearn.lower_linear)(final)
+    except AttributeError:  # another version of the library keeps it elsewhere: no form is known
+        return None
     if lowered is None:
         return None
     meta, arrays = lowered

@@ -38,6 +38,7 @@ from model_types import (
     Task,
     TimedCalls,
 )
+from module_packages import package_of
 from sandbox import Limits, Worker, Workers
 from worker_parent import LATE
 from worker_protocol import Reply, clean_text
@@ -560,7 +561,7 @@ def _version_sentence(error: ModelRaisedError, file_info: ModelFileInfo, info: M
     here = ", ".join(
         f"{library} {version}"
         for library, version in sorted(info.versions.items())
-        if not file_info.written_with or library in file_info.written_with
+        if not file_info.written_with or package_of(library) in file_info.written_with
     )
     return (
         f"{file_info.name} loads but cannot predict under {here}: {error}. It was made with "

@@ -121,6 +121,9 @@ REFERENCES = {
     "scipy.sparse._construct": "hstack vstack",
     "sklearn.utils.validation": "as_float_array check_array column_or_1d",
     "scipy._lib.array_api_compat.numpy._aliases": "asarray",
+    "sklearn.metrics._scorer": "_passthrough_scorer",
+    "sklearn.metrics.scorer": "_passthrough_scorer",
+    "builtins": "DeprecationWarning FutureWarning",  # searches before 0.22 keep them with results
     "sklearn.cluster._kmeans": "_kmeans_single_lloyd _kmeans_single_elkan",
     "xgboost.callback": "EarlyStopping EvaluationMonitor",
 }

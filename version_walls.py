@@ -24,11 +24,13 @@ _GONE = (
     (r"sklearn\.ensemble\._hist_gradient_boosting\.loss\.\w+", (1, 1)),
     (r"sklearn\._loss\._loss\.__pyx_unpickle_\w+", (1, 4)),
     (r"sklearn\.metrics\._dist_metrics\.[A-Za-z]+Distance", (1, 3)),
+    (r"sklearn\.metrics\._scorer\._passthrough_scorer", (1, 4)),
     (r"xgboost\.compat\.XGBoostLabelEncoder", (1, 6)),
 )
 """Private names and the first version of their library that no longer has them."""
 
 _CHANGED_INSIDE = {
+    "sklearn.calibration.CalibratedClassifierCV": (1, 2),
     "sklearn.impute._base.SimpleImputer": (1, 4),
     "sklearn.naive_bayes.GaussianNB": (1, 0),
     "sklearn.linear_model._base.LinearRegression": (0, 24),

@@ -71,6 +71,8 @@ def written(tmp_path: Path) -> Callable[[bytes], Path]:
         (["sklearn.feature_extraction.text.TfidfTransformer"], "0.24.1", "lacks what"),
         (["sklearn.svm._classes.SVC"], "0.22.1", "Few models"),
         (["sklearn.svm._classes.SVC"], "2.3.0", "newer"),
+        (["sklearn.calibration.CalibratedClassifierCV"], "1.0.2", "lacks what its prediction"),
+        (["sklearn.metrics._scorer._passthrough_scorer"], "1.0.2", "no longer has"),
         (["sklearn._loss._loss.__pyx_unpickle_CyHalfBinomialLoss"], "1.2.2", "no longer has"),
         (["sklearn.metrics._dist_metrics.EuclideanDistance"], "1.2.2", "no longer has"),
         (["sklearn.ensemble._gb_losses.BinomialDeviance"], "1.2.2", "no longer has"),
