@@ -40,6 +40,12 @@ if TYPE_CHECKING:
 
 LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)", "tensor(bool)")
 NUMBERS = ("tensor(float)", "tensor(double)", "tensor(float16)")
+CHANCES_NOTE = "The graph has no labels; its {} chances are of classes numbered from 0."
+CHANCE_NOTE = "The graph has no labels; its one chance per row is taken as P(class 1)."
+VALUES_NOTE = (
+    "The graph has no labels; its {} numbers per row are taken as predicted values. If they are "
+    "logits of classes, end the graph with a softmax."
+)
 CHANCES = frozenset(("Softmax", "Sigmoid"))
 
 
@@ -221,10 +227,14 @@ class OnnxModel:
             self.classes_ = np.arange(max(2, table.shape[1]))
             self.predict_proba = self._probabilities
             self.predict = self._most_likely
+            width = table.shape[1]
+            self._columns["notes"] = [CHANCES_NOTE.format(width) if width > 1 else CHANCE_NOTE]
             return
         self._estimator_type = "regressor"
         self.n_outputs_ = table.shape[1]
         self.predict = self._values
+        if table.shape[1] > 1:
+            self._columns["notes"] = [VALUES_NOTE.format(table.shape[1])]
 
     def _probe(self, names: list[str]) -> list[Any]:
         """Return the answers for a few made-up rows, which show what each output holds."""

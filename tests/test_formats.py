@@ -201,6 +201,9 @@ def test_a_network_that_ends_in_softmax_is_a_classifier(
     with opened(data, tmp_path, workers) as model:
         told = model.predict(rows)
         assert model.info.classes == [0, 1, 2]
+        assert model.info.notes == [
+            "The graph has no labels; its 3 chances are of classes numbered from 0."
+        ]
     raw = np.exp(rows.to_numpy() @ weights)
     assert told.y_proba is not None
     np.testing.assert_allclose(told.y_proba, raw / raw.sum(axis=1, keepdims=True), rtol=1e-5)
