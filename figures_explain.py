@@ -83,10 +83,14 @@ def importance_bars(
         customdata=[_importance_hover(item) for item in shown],
         hovertemplate="%{customdata}<extra></extra>",
     )
-    name_axis(figure.layout.yaxis, [item.feature for item in shown])
+    marks = [" ≈" if item.tied_with_next else "" for item in shown]
+    names = [f"{item.feature}{mark}" for item, mark in zip(shown, marks, strict=True)]
+    name_axis(figure.layout.yaxis, names)
     figure.update_layout(yaxis_range=[-0.6, len(shown) - 0.4], xaxis_rangemode="tozero")
-    if any(not item.clear for item in shown):
-        note(figure, "pale: not clearly above 0", theme)
+    told = ["≈ tied with the next"] if any(marks) else []
+    told += ["pale: not clearly above 0"] if any(not item.clear for item in shown) else []
+    if told:
+        note(figure, ", ".join(told), theme)
     top = ", ".join(
         f"{plain_text(item.feature, 40)} {percent(item.share)}" for item in shown[:-4:-1]
     )

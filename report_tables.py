@@ -407,6 +407,7 @@ def _explanations(report: TestReport) -> Iterator[Table]:
         Column("share", "share", "Share of importance"),
         Column("direction"),
         Column("clear", title="Clearly above 0"),
+        Column("tied_with_next", title="Tied with the next"),
     )
     rows = [
         [
@@ -418,6 +419,7 @@ def _explanations(report: TestReport) -> Iterator[Table]:
             item.share,
             item.direction,
             item.clear,
+            item.tied_with_next,
         ]
         for output in report.explanations.outputs
         for item in output.importance

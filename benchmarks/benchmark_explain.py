@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 import shap
 import xgboost
+from catboost import CatBoostClassifier
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -109,11 +110,13 @@ def contests() -> list[Contest]:
     """Return the models, cheap ones first."""
     boosted: dict[str, Any] = {"n_estimators": 200, "n_jobs": 1}
     forest = RandomForestClassifier(100, max_depth=8, random_state=0)
+    symmetric = {"iterations": 300, "depth": 6, "verbose": 0, "allow_writing_files": False}
     return [
         Contest("logistic regression", LogisticRegression(), by_formula),
         Contest("gradient boosting 100 x d3", GradientBoostingClassifier(), by_trees),
         Contest("xgboost 200 x d6", xgboost.XGBClassifier(**boosted), by_trees),
         Contest("lightgbm 200 x 31", lightgbm.LGBMClassifier(**boosted, verbose=-1), by_trees),
+        Contest("catboost 300 x d6", CatBoostClassifier(**symmetric), by_trees),
         Contest("histogram 200 x 31", HistGradientBoostingClassifier(max_iter=200), by_trees),
         Contest("forest 100 x d8", forest, by_trees),
         Contest("forest 100", RandomForestClassifier(100, random_state=0), by_trees),

@@ -254,6 +254,20 @@ def test_a_waterfall_of_no_row_is_none() -> None:
     assert figures.waterfall(section, section.outputs[0], 10_000) is None
 
 
+def test_bars_that_are_tied_are_marked() -> None:
+    """Only a column whose order with the next is not certain bears the mark, and it is told."""
+    section = make_report("binary", hostile=False).explanations
+    output = section.outputs[0].model_copy(deep=True)
+    for item in output.importance:
+        item.tied_with_next = item.rank == 2
+    chart = figures.importance_bars(section, output)
+    assert chart is not None
+    marked = [text for text in chart.figure.layout.yaxis.ticktext if "≈" in text]
+    second = next(item.feature for item in output.importance if item.rank == 2)
+    assert marked == [f"{second} ≈"]
+    assert any("tied with the next" in note.text for note in chart.figure.layout.annotations)
+
+
 def test_text_columns_are_grey_in_the_beeswarm() -> None:
     """Only numbers have a low and a high end."""
     section = make_report("binary", hostile=False).explanations
