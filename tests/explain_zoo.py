@@ -291,6 +291,16 @@ def native_kinds() -> list[Kind]:
     }
     return [
         *(Kind(name, model, "flag", TREE, "native") for name, model in of_flags.items()),
+        Kind(
+            "lightgbm, numbered categories",
+            lgb.LGBMClassifier(**lightgbm, max_cat_to_onehot=1),
+            "odd",
+            TREE,
+            "codes",
+            fit=lambda model, table, target: model.fit(
+                table, target, categorical_feature=["city", "floor"]
+            ),
+        ),
         Kind("histogram, categories of three", clone(histogram), "three", TREE, "native"),
     ]
 

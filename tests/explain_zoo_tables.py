@@ -35,7 +35,8 @@ class Kind:
     route : str
         Which must explain it.
     table : str
-        ``numeric``, ``positive``, ``gaps``, ``mixed``, ``native`` (categories) or ``words``.
+        ``numeric``, ``positive``, ``gaps``, ``mixed``, ``native`` (categories), ``words`` or
+        ``codes`` (categories, one of them as whole numbers).
     fit : callable, optional
         How to fit it, where ``model.fit(table, target)`` is not the way.
     """
@@ -69,6 +70,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "mixed": mixed,
         "native": native,
         "words": words,
+        "codes": native.drop(columns="size").assign(floor=rng.integers(0, 6, N_ROWS)),
     }
 
 
@@ -87,6 +89,7 @@ def targets(table: pd.DataFrame) -> dict[str, Any]:
         "threes": np.column_stack([np.digitize(number, [0, 1]), np.digitize(a, [0, 0.5])]),
         "numbers": np.column_stack([number, a * 3]),
         "none": None,
+        "odd": table["floor"] % 2 if "floor" in table else None,
         "xor": (table["city"] == "oslo") ^ (table["size"] == "m") if "city" in table else None,
     }
 
