@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import model_boosters
-from model_facts import Facts, Origin, class_names_of, is_pipeline, plain, read
-from model_ranges import tell_learnt, tell_table
+import model_transformers
+from model_facts import Facts, Origin, class_names_of, is_pipeline, read
+from model_ranges import tell_learnt
 from model_width import count_columns
 
 Fitted = Any
@@ -29,10 +30,7 @@ Fitted = Any
 if TYPE_CHECKING:
     Columns = list[Origin | None]  # where each column of a stage's input comes from
 
-MAX_CATEGORIES = 200
 MAX_COLUMNS = 20_000
-NORMAL_IQR = 1.349
-"""Interquartile range of a normal distribution in standard deviations."""
 
 TEXT_VECTORIZERS = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer"}
 
@@ -273,19 +271,6 @@ def _bundle_part(stage: Fitted, origins: Columns, facts: Facts) -> Columns | Non
     return [made[n] if n in made else origins[places[n]] for n in stage.names_out]
 
 
-def _column_order(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    return [origins[i] for i in stage.positions]
-
-
-def _label_encoder(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    """Note the classes of an encoder of one column."""
-    categories = [plain(value) for value in stage.classes_ if not _is_missing(value)]
-    source = "LabelEncoder" if "CategoryMap" not in class_names_of(stage) else "dict"
-    told = {"kind": "categorical", "categories": categories[:MAX_CATEGORIES]}
-    facts.tell(origins[0] if origins else None, source, **told)
-    return [None] if "LabelBinarizer" not in class_names_of(stage) else None
-
-
 def _union(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
     for _, part in stage.transformer_list:
         follow(part, origins, facts)
@@ -295,128 +280,12 @@ def _union(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
 # ---------------------------------------------------------------- what transformers know
 
 
-def _standard_scaler(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    mean, variance, scale = stage.mean_, stage.var_, stage.scale_
-    out: Columns = []
-    for i, origin in enumerate(origins):
-        std = None if variance is None else np.sqrt(variance[i])
-        facts.tell_moments(origin, "StandardScaler", None if mean is None else mean[i], std)
-        offset = mean[i] if mean is not None and stage.with_mean else 0.0
-        out.append(_through(origin, 1.0 if scale is None else scale[i], offset))
-    return out
-
-
-def _min_max_scaler(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    out: Columns = []
-    for i, origin in enumerate(origins):
-        facts.tell_range(origin, "MinMaxScaler", stage.data_min_[i], stage.data_max_[i])
-        out.append(_through(origin, 1 / stage.scale_[i], -stage.min_[i] / stage.scale_[i]))
-    return out
-
-
-def _max_abs_scaler(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    return [_through(origin, stage.scale_[i], 0.0) for i, origin in enumerate(origins)]
-
-
-def _robust_scaler(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    center, scale = stage.center_, stage.scale_
-    quartiles = tuple(stage.quantile_range) == (25.0, 75.0) and scale is not None
-    out: Columns = []
-    for i, origin in enumerate(origins):
-        middle = 0.0 if center is None else center[i]
-        if center is not None:
-            std = scale[i] / NORMAL_IQR if quartiles else None
-            facts.tell_moments(origin, "RobustScaler (median, quartiles)", middle, std)
-        out.append(_through(origin, 1.0 if scale is None else scale[i], middle))
-    return out
-
-
-def _discretizer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    for origin, edges in zip(origins, stage.bin_edges_):
-        facts.tell_range(origin, "KBinsDiscretizer", edges[0], edges[-1])
-    return None
-
-
-def _quantile_transformer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    for i, origin in enumerate(origins):
-        values = stage.quantiles_[:, i]
-        facts.tell_range(origin, "QuantileTransformer", values[0], values[-1])
-    return [None] * len(origins)
-
-
-def _splines(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    for origin, spline in zip(origins, stage.bsplines_):
-        low, high = spline.t[spline.k], spline.t[-spline.k - 1]
-        facts.tell_range(origin, "SplineTransformer", low, high)
-    return None
-
-
-def _imputer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    fill = np.asarray(stage.statistics_, dtype=object)
-    kept = [i for i, value in enumerate(fill) if not _is_missing(value)]
-    if stage.strategy == "mean":
-        for i in kept:
-            facts.tell_moments(origins[i], "SimpleImputer", fill[i], None)
-    if getattr(stage, "keep_empty_features", False):
-        kept = list(range(len(origins)))
-    out = [origins[i] for i in kept]
-    indicator = getattr(stage, "indicator_", None)
-    return out if indicator is None else out + [None] * len(indicator.features_)
-
-
-def _other_imputer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    rows = getattr(stage, "_fit_X", None)
-    if rows is not None and np.shape(rows)[1] == len(origins):
-        tell_table(np.asarray(rows, dtype=float), origins, facts, type(stage).__name__)
-    return list(origins) if not getattr(stage, "add_indicator", False) else None
-
-
-def _encoder(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    """Note the categories of an encoder; missing values are not a category of their own."""
-    for origin, values in zip(origins, stage.categories_):
-        if getattr(values, "dtype", None) is not None and values.dtype.kind == "M":
-            _tell_times(facts, origin, type(stage).__name__, values)
-            continue
-        categories = [plain(value) for value in values if not _is_missing(value)]
-        source = type(stage).__name__
-        facts.tell(origin, source, kind="categorical", categories=categories[:MAX_CATEGORIES])
-    return [None] * len(origins) if "OneHotEncoder" not in class_names_of(stage) else None
-
-
-def _tell_times(facts: Facts, origin: Origin | None, source: str, times: Fitted) -> None:
-    """Note that a column is one of times, with its range in seconds since 1970."""
-    facts.tell(origin, source, kind="datetime")
-    known = times[~np.isnat(times)].astype("datetime64[s]").astype(np.int64)
-    if len(known):
-        facts.tell(origin, source, minimum=float(known.min()), maximum=float(known.max()))
-
-
 def _selector(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
     """Follow the chosen columns; a selector with a predictor of its own (RFE) goes on with it."""
     chosen = [origin for origin, kept in zip(origins, stage.get_support()) if kept]
     if hasattr(stage, "predict"):
         follow(getattr(stage, "estimator_", None), chosen, facts)
     return chosen
-
-
-def _function(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
-    return origins if stage.func is None else None
-
-
-def _is_missing(value: Fitted) -> bool:
-    """Whether a value stands for missing: None or a NaN of any kind."""
-    return value is None or type(value).__name__ == "NAType" or bool(value != value)
-
-
-def _through(origin: Origin | None, scale: float, offset: float) -> Origin | None:
-    """Return the origin of a column after ``value = (before - offset) / scale``."""
-    if origin is None:
-        return None
-    return Origin(
-        origin.raw,
-        float(origin.scale * scale),
-        float(origin.scale * offset + origin.offset),
-    )
 
 
 # ---------------------------------------------------------------- text, records, features
@@ -458,7 +327,7 @@ def _record_input(vectorizer: Fitted) -> dict[str, Any]:
     facts = Facts(list(keys))
     for i, values in enumerate(keys.values()):
         kind = "categorical" if values else "float"
-        told = values[:MAX_CATEGORIES] or None
+        told = values[: model_transformers.MAX_CATEGORIES] or None
         facts.tell(Origin(i), "DictVectorizer", kind=kind, categories=told)
     return {
         "n_features": len(keys),
@@ -496,11 +365,11 @@ def _common_words(vectorizer: Fitted) -> tuple[list[str], list[float] | None]:
     words = sorted(vocabulary, key=lambda word: int(vocabulary[word]))
     weights = read(vectorizer, "idf_")
     if weights is not None and len(weights) == len(words):
-        order = np.argsort(np.asarray(weights), kind="stable")[:MAX_CATEGORIES]
+        order = np.argsort(np.asarray(weights), kind="stable")[: model_transformers.MAX_CATEGORIES]
         likely = np.exp(-(np.asarray(weights, dtype=float)[order] - np.min(weights)))
         return [str(words[i]) for i in order], np.round(likely / likely.sum(), 6).tolist()
-    step = max(len(words) // MAX_CATEGORIES, 1)
-    return [str(word) for word in words[::step][:MAX_CATEGORIES]], None
+    step = max(len(words) // model_transformers.MAX_CATEGORIES, 1)
+    return [str(word) for word in words[::step][: model_transformers.MAX_CATEGORIES]], None
 
 
 def _feature(name: str, column: dict[str, Any]) -> dict[str, Any]:
@@ -515,25 +384,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "Pipeline": _pipeline,
     "Bundle": _pipeline,
     "BundlePart": _bundle_part,
-    "ColumnOrder": _column_order,
     "ColumnTransformer": _column_transformer,
     "FeatureUnion": _union,
-    "StandardScaler": _standard_scaler,
-    "MinMaxScaler": _min_max_scaler,
-    "MaxAbsScaler": _max_abs_scaler,
-    "RobustScaler": _robust_scaler,
-    "KBinsDiscretizer": _discretizer,
-    "QuantileTransformer": _quantile_transformer,
-    "SplineTransformer": _splines,
-    "SimpleImputer": _imputer,
-    "KNNImputer": _other_imputer,
-    "IterativeImputer": _other_imputer,
-    "OneHotEncoder": _encoder,
-    "OrdinalEncoder": _encoder,
-    "TargetEncoder": _encoder,
-    "LabelEncoder": _label_encoder,
-    "LabelBinarizer": _label_encoder,
-    "CategoryMap": _label_encoder,
-    "FunctionTransformer": _function,
+    **model_transformers.HANDLERS,
 }
 """Stages by class name (also of a base class), in order of trial."""

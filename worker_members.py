@@ -203,7 +203,10 @@ def input_width(part: Value) -> int:
     count = raw_names(part)[1]
     if count:
         return count
-    for name in ("categories_", "mean_", "scale_", "center_", "statistics_", "data_max_", "idf_"):
+    categories = read(part, "categories_")
+    if isinstance(categories, list):
+        return len(categories)
+    for name in ("mean_", "scale_", "center_", "statistics_", "data_max_", "idf_"):
         value = read(part, name)
         if value is not None and np.ndim(value) <= 1 and not isinstance(value, (int, float)):
             return len(value)
