@@ -92,17 +92,24 @@ def with_intervals(
     -------
     list of ArrivalPoint
         The lowest and the highest of 39 resamples: another one falls between them with
-        probability 38 / 40 = 95 %.
+        probability 38 / 40 = 95 %. No upper end where a resample is too slow for the rate: its
+        queue would grow without end.
     """
     rng = np.random.default_rng((seed, 1))
     found: list[list[float]] = []
     for _ in range(N_INTERVAL):
         draws = _draws(rng.choice(service_ms, service_ms.size), rng)
-        found.append([_respond(*draws, point.rate).p99_ms for point in points])
+        answers = [_respond(*draws, point.rate) for point in points]
+        found.append([each.p99_ms if each.utilisation < MOST_BUSY else np.inf for each in answers])
+    ends = [(min(values), max(values)) for values in zip(*found, strict=True)]
     return [
-        point.model_copy(update={"p99_low_ms": min(values), "p99_high_ms": max(values)})
-        for point, values in zip(points, zip(*found, strict=True), strict=True)
+        point.model_copy(update={"p99_low_ms": _finite(low), "p99_high_ms": _finite(high)})
+        for point, (low, high) in zip(points, ends, strict=True)
     ]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _draws(service_ms: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:

@@ -18,7 +18,7 @@ class ArrivalPoint(TypedModel):
     p50_ms: float
     p99_ms: float
     p99_low_ms: float | None = Field(default=None, description="95 % interval of p99")
-    p99_high_ms: float | None = None
+    p99_high_ms: float | None = Field(default=None, description="None beside a low end: open")
 
 
 class ConcurrencyPoint(TypedModel):

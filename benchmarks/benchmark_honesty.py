@@ -28,7 +28,7 @@ Sample = Callable[[np.random.Generator, int], tuple[ModelInfo, pd.Series, Predic
 
 N_TRUTH = 2_000_000
 N_SAMPLES = 1000
-CONFIG = RunConfig(n_resamples=400)
+N_RESAMPLES = 600
 
 
 def two_classes(rng: np.random.Generator, n: int) -> tuple[ModelInfo, pd.Series, Predictions]:
@@ -63,7 +63,9 @@ def coverage(draw: Sample, n: int, n_samples: int = N_SAMPLES) -> dict[str, floa
     truth = {metric.name: metric.estimate.value for metric in everything}
     held: dict[str, list[bool]] = {name: [] for name in truth}
     for seed in range(1, n_samples + 1):
-        for metric in metrics_of(draw, np.random.default_rng(seed), n, CONFIG):
+        # each sample its own resamples: shared ones would err alike in all of them
+        config = RunConfig(n_resamples=N_RESAMPLES, seed=seed)
+        for metric in metrics_of(draw, np.random.default_rng(seed), n, config):
             low, high, true = metric.estimate.low, metric.estimate.high, truth[metric.name]
             if low is not None and high is not None and true is not None:
                 held[metric.name].append(low <= true <= high)

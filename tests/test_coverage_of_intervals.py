@@ -12,7 +12,6 @@ from model_types import ModelInfo, Predictions, Task
 from report_types import RunConfig
 
 N_ROWS, N_SAMPLES = 300, 300
-CONFIG = RunConfig(n_resamples=300)
 
 
 def classified(seed: int) -> tuple[ModelInfo, pd.Series, Predictions]:
@@ -67,7 +66,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(draw: object) -> None:
             info,
             pd.DataFrame(index=range(N_ROWS)),
             y_true,
-            config=CONFIG,
+            config=RunConfig(n_resamples=300, seed=seed),
             labels_from=None,
         )
         for metric in section.metrics:

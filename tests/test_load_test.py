@@ -236,6 +236,15 @@ def test_a_process_that_cannot_be_started_ends_the_series_with_its_reason() -> N
     assert (found.cold_start_ms, model.closed) == (None, 0)
 
 
+def test_few_uneven_calls_near_capacity_have_no_upper_end() -> None:
+    """Where a resample could not keep up with the rate, p99 is told as that much or more."""
+    service = np.r_[np.full(20, 1.0), 60.0]
+    rate = 0.9 * 1000 / service.mean()
+    point = with_intervals([open_loop(service, rate)], service)[0]
+    assert point.p99_low_ms is not None
+    assert point.p99_high_ms is None
+
+
 @pytest.mark.slow
 def test_the_interval_of_p99_holds_the_truth() -> None:
     """M/M/1 at 70 %, 2,000 calls: the 95 % interval holds the p99 of theory nearly always."""

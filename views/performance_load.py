@@ -39,8 +39,10 @@ def _line(point: ArrivalPoint) -> dict[str, Cell]:
 
 
 def _with_range(point: ArrivalPoint) -> str:
-    if point.p99_low_ms is None or point.p99_high_ms is None:
+    if point.p99_low_ms is None:
         return duration_ms(point.p99_ms)
+    if point.p99_high_ms is None:
+        return f"{duration_ms(point.p99_ms)} ({duration_ms(point.p99_low_ms)} or more)"
     ends = f"{duration_ms(point.p99_low_ms)} – {duration_ms(point.p99_high_ms)}"
     return f"{duration_ms(point.p99_ms)} ({ends})"
 

@@ -111,7 +111,7 @@ def _model_step(draft: Draft) -> None:
 
 def _take_model(draft: Draft, uploaded: Sequence[UploadedFile]) -> None:
     draft.file, draft.refusal, draft.composition = None, None, None
-    draft.environment = "auto"
+    draft.environment, draft.targets = "auto", []
     try:
         draft.file = store_model(uploaded)
         draft.model_sha256, draft.model_name = draft.file.sha256, draft.file.name
@@ -131,6 +131,7 @@ def _offer_examples(draft: Draft) -> None:
 def _take_example(draft: Draft, example: examples.Example) -> None:
     request = store_example(example)
     draft.model_sha256, draft.model_name = request.model_sha256, request.model_name
+    draft.forget_sample()
     draft.sample_sha256, draft.sample_name = request.sample_sha256, request.sample_name
     draft.target = request.config.target
     draft.file = inspect_file(open_store().artifact_path(request.model_sha256), request.model_name)
