@@ -182,6 +182,9 @@ def merge(reference: Floats, current: Floats) -> Merged:
 
 def _blocks(reference: Floats, current: Floats) -> Iterator[tuple[Floats, Floats]]:
     """Cut both samples at the same values, so that a block has at most ``BLOCK`` without ties."""
+    if len(reference) + len(current) <= BLOCK:
+        yield reference, current
+        return
     half = BLOCK / 2 / (len(reference) + len(current))
     steps_taken = [max(1, int(len(values) * half)) for values in (reference, current)]
     cuts = [x[s - 1 :: s] for x, s in zip((reference, current), steps_taken, strict=True)]

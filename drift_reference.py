@@ -34,6 +34,7 @@ from drift_profiles import (
     CategoryProfile,
     NumberProfile,
     Profile,
+    kind_of,
     profile_column,
     profile_lengths,
     texts_of,
@@ -253,9 +254,9 @@ def compare_with_profile(
 
 def _window_profile(frame: pd.DataFrame, kinds: dict[str, Kind]) -> ReferenceProfile:
     """Profile the columns of ``kinds`` by these kinds, the others by their dtypes."""
-    frame = frame.rename(columns=str)
-    all_kinds = {**column_kinds(frame, None), **kinds}
-    columns = {str(name): profile_column(frame[name], all_kinds[name]) for name in frame.columns}
+    parts = {str(name): column for name, column in frame.items()}
+    all_kinds = {**kinds, **{n: kind_of(part) for n, part in parts.items() if n not in kinds}}
+    columns = {name: profile_column(part, all_kinds[name]) for name, part in parts.items()}
     return ReferenceProfile(len(frame), all_kinds, columns)
 
 
