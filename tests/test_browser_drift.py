@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from report_types import DriftReport
-from tests.browsing import assert_no_error_box, settle, visit
+from tests.browsing import assert_no_error_box, current_run_id, settle, visit
 from tests.serving import Product
 
 pytestmark = pytest.mark.browser
@@ -78,6 +78,42 @@ def test_two_uploads_are_compared_and_downloaded(
         ("moved", "drift"),
     ]
     expect(page.locator(".st-key-drift-column input")).to_have_value(re.compile("moved"))
+
+
+def test_a_reference_is_kept_and_used_again(product: Product, page: Page, tmp_path: Path) -> None:
+    """The profile saved from a comparison takes the place of its table, with the same verdicts."""
+    visit(page, f"{product.dashboard}/drift")
+    page.locator(".st-key-drift-example button").click()
+    expect(page.get_by_text("2 of 6 columns have drifted")).to_be_visible(timeout=30_000)
+    settle(page)
+    with page.expect_download() as saved:
+        page.locator(".st-key-drift-html button").click()
+    assert "2 of 6 columns have drifted" in Path(saved.value.path()).read_text()
+    page.get_by_text("Keep the reference as a profile").click()
+    with page.expect_download() as saved:
+        page.locator(".st-key-drift-profile button").click()
+    saved.value.save_as(tmp_path / "kept.npz")
+    page.locator(".st-key-drift-reference-remove button").click()
+    page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(tmp_path / "kept.npz")
+    expect(page.get_by_text("kept.npz")).to_be_visible()
+    expect(page.get_by_text("2 of 6 columns have drifted")).to_be_visible(timeout=30_000)
+    assert_no_error_box(page)
+
+
+def test_the_model_of_a_run_is_played_with(product: Product, page: Page) -> None:
+    """Its rows are drifted by the knobs and its own answers change; the address keeps both."""
+    visit(page, product.dashboard)
+    page.locator(".st-key-over-run-clinic_pipeline button").click()
+    run_id = current_run_id(page)
+    expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=120_000)
+    visit(page, f"{product.dashboard}/playground?run={run_id}")
+    assert metric(page, "Columns flagged") == "0 of 6"
+    page.locator(".st-key-own-offset").get_by_role("slider").press("End")
+    page.wait_for_url(re.compile("offset=3.0"))
+    settle(page)
+    assert metric(page, "Columns flagged") == "5 of 6"
+    assert metric(page, "Answers changed") != "0%"
+    assert_no_error_box(page)
 
 
 def test_a_file_that_is_no_table_is_told(product: Product, page: Page, tmp_path: Path) -> None:
