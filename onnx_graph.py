@@ -35,7 +35,12 @@ MAX_TEXT = 400
 
 FLOAT_RUN = re.compile(rb"(?:\x3d[\x00-\xff]{4}){1,4096}")
 INT_RUN = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f]){1,4096}")
-"""Values of the fields ``floats`` and ``ints`` of an attribute, one tag each."""
+_SHORT = (b"\\x%02x[\\x00-\\xff]{%d}" % (size, size) for size in range(32))
+TEXT_RUN = re.compile(b"(?:\\x4a(?:%s)){1,4096}" % b"|".join(_SHORT))
+"""Values of the fields ``floats``, ``ints`` and ``strings`` (short ones) of an attribute, one tag
+each: a forest has millions of them."""
+RUNS = {0x3D: (FLOAT_RUN, -7), 0x40: (INT_RUN, -8), 0x4A: (TEXT_RUN, -9)}
+"""By the tag they begin with; what ``attribute_fields`` calls them."""
 
 KNOWN_DOMAINS = frozenset(("", "ai.onnx", "ai.onnx.ml", "com.microsoft"))
 """Whose operators plain onnxruntime has."""
@@ -282,10 +287,11 @@ class Reader:
         """Yield an attribute's fields; runs of numbers come as one place each."""
         at, end = span
         while at < end:
-            run = FLOAT_RUN.match(self.data, at, end) or INT_RUN.match(self.data, at, end)
+            pattern, name = RUNS.get(self.data[at], (None, 0))
+            run = pattern.match(self.data, at, end) if pattern else None
             if run is not None:
                 self.left -= 1
-                yield (-7 if run.re is FLOAT_RUN else -8), run.span()
+                yield name, run.span()
                 at = run.end()
                 continue
             for number, value in self.fields((at, end)):

@@ -56,6 +56,8 @@ def attribute(file: OnnxFile, node: Node, name: str) -> Any:  # noqa: ANN401 - o
             return values_of(file, reader.tensor(place_of(value)))
         if number == 9:
             texts.append(bytes(file.data[_slice(value)]))
+        elif number == -9:
+            texts += _short_texts(bytes(file.data[_slice(value)]))
         elif number in (-7, -8, 7, 8):
             arrays.append(_numbers(file.data, number, place_of(value)))
     return np.concatenate(arrays) if arrays else texts
@@ -138,6 +140,17 @@ def _numbers(data: Buffer, number: int, span: Span) -> NDArray[Any]:
     if number == -8:
         raw = _without_tags(raw)
     return np.array([signed(one) for one in integers(raw, (0, len(raw)))], np.int64)
+
+
+def _short_texts(raw: bytes) -> list[bytes]:
+    """Return the texts of a run: before each its tag and its length, one byte each."""
+    texts = []
+    at = 0
+    while at < len(raw):
+        end = at + 2 + raw[at + 1]
+        texts.append(raw[at + 2 : end])
+        at = end
+    return texts
 
 
 def _without_tags(raw: bytes) -> bytes:
