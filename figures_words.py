@@ -29,7 +29,7 @@ def word_bars(text: TextExplanation, theme: Theme = "light") -> Chart | None:
     colours = PALETTES[theme]
     figure = new_figure(
         theme,
-        f"Words of {text_on_chart(text.column, 20)}",
+        "Words, most important first",
         f"Mean contribution ({text.space})",
         "",
         height=120 + 26 * len(shown),

@@ -322,8 +322,9 @@ def _has_header(rows: list[list[str]]) -> bool:
 
 
 def _is_counting(fields: list[str]) -> bool:
-    """Whether a row, its first field aside, is 0, 1, 2, … or, if long, 1, 2, 3 and so on."""
+    """Whether a row, a name at its ends aside, is 0, 1, 2, … or, if long, 1, 2, 3 and so on."""
     digits = fields if fields[0].isdecimal() else fields[1:]
+    digits = digits[:-1] if digits and digits[-1][:1].isalpha() else digits
     if len(digits) < 3 or not all(field.isdecimal() and len(field) < 6 for field in digits):
         return False
     numbers = [int(field) for field in digits]

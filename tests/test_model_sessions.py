@@ -16,15 +16,19 @@ import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from errors import BusyError, ModelCrashedError, NotFoundError, RowsError
 from explainability import explain
 from model_session import ModelSession, Sessions
 from model_sessions import SOCKET_NAME, Question, explain_rows
+from report_types import SchemaSection
 from sandbox import WorkerParent
+from schema_inference import schema_from_sample
+from schema_merge import merge_schemas
 from settings import Settings
 from storage import Store
 from tests.hostile_models import on_big_input, regressor_that, segfault
@@ -220,3 +224,36 @@ def test_forest_answers_a_what_if_at_once(served: Settings, run_id: str) -> None
     started = time.perf_counter()
     explain_rows(served, question)
     assert time.perf_counter() - started < 1.0  # 0.3 s on a quiet machine
+
+
+def test_texts_are_explained_by_word_and_dates_as_they_were_trained(
+    store: Store, workers: WorkerParent
+) -> None:
+    """Asked about a typed row of text and date, a session answers like the model itself."""
+    on = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(120), unit="D")
+    words = np.where(
+        np.arange(120) % 2, "free prize call now please", "see you at lunch today then"
+    )
+    notes = [
+        f"{text} {name}"
+        for text, name in zip(words, RNG.choice(list("abcdefgh"), 120), strict=True)
+    ]
+    table = pd.DataFrame({"note": notes, "sold_on": on})
+    steps = make_column_transformer((TfidfVectorizer(), "note"), (StandardScaler(), ["sold_on"]))
+    model = make_pipeline(steps, LogisticRegression()).fit(table, np.arange(120) % 2)
+    info = LocalModel(model).info
+    merged = merge_schemas(None, None, schema_from_sample(table.astype({"note": "str"})), info)
+    run = stored_run(
+        store, pickle.dumps(model), table, schema_=SchemaSection(data_schema=merged.schema)
+    )
+    session = ModelSession(store, run, workers)
+    try:
+        row = {"note": "a free lunch", "sold_on": "2020-02-03"}
+        answers = session.ask(Question(run_id=run, rows=[row]))
+    finally:
+        session.close()
+    typed = pd.DataFrame({"note": [row["note"]], "sold_on": [pd.Timestamp(row["sold_on"])]})
+    assert answers.probabilities[0] == pytest.approx(model.predict_proba(typed)[0].tolist())
+    (found,) = answers.explanation.texts
+    assert found.method == "linear"
+    assert {"free", "lunch"} <= set(found.texts[0].words)

@@ -164,3 +164,13 @@ def test_any_bytes_give_a_table_or_an_input_error(tmp_path: Path, data: bytes) -
     assert len(frame) > 0
     assert frame.columns.is_unique
     json.dumps(list(frame.columns))
+
+
+def test_numbered_columns_with_a_named_target_are_a_header(tmp_path: Path) -> None:
+    """The header 0, 1, 2, …, y of an array with a target is no row of data."""
+    frame = pd.DataFrame(np.arange(20.0).reshape(4, 5)).assign(y=[0, 1, 0, 1])
+    path = tmp_path / "array.csv"
+    frame.to_csv(path, index=False)
+    read = read_table(path).frame
+    assert list(read.columns) == ["0", "1", "2", "3", "4", "y"]
+    assert len(read) == 4

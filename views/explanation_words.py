@@ -8,7 +8,7 @@ from figures_words import word_bars
 from formatting import count, escape_markdown, number, percent, shorten, signed
 from glossary import explain
 from report_types import Cell, ExplanationSection, OutputExplanation
-from views.common import show_chart, show_table, theme
+from views.common import show_chart, theme
 from word_reading import marked_pieces, word_sentences, words_at, words_of
 from word_types import TextExplanation, TextWords
 
@@ -18,6 +18,11 @@ SHOWN_LETTERS = 1500
 METHODS = {
     "linear": "exact, from the model's coefficients",
     "sampled": "estimated, by asking the model with words left out",
+}
+
+_HELP = {
+    "Importance": "Mean size of the word's contribution over all explained texts",
+    "Effect": "Mean contribution of the word over the texts that hold it",
 }
 
 
@@ -35,7 +40,16 @@ def show_words(section: ExplanationSection, output: OutputExplanation) -> None:
         with left:
             show_chart(word_bars(text, theme()), f"explain.words.{text.column}")
         with right:
-            show_table(_table(text), f"explain.words.table.{text.column}")
+            st.dataframe(
+                _table(text),
+                key=f"explain.words.table.{text.column}",
+                hide_index=True,
+                width="stretch",
+                column_config={
+                    name: st.column_config.Column(help=f"{words} ({text.space}).")
+                    for name, words in _HELP.items()
+                },
+            )
 
 
 def _table(text: TextExplanation) -> list[dict[str, Cell]]:
