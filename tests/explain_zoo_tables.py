@@ -90,7 +90,7 @@ def targets(table: pd.DataFrame) -> dict[str, Any]:
         "numbers": np.column_stack([number, a * 3]),
         "none": None,
         "odd": table["floor"] % 2 if "floor" in table else None,
-        "xor": (table["city"] == "oslo") ^ (table["size"] == "m") if "city" in table else None,
+        "xor": (table["city"] == "oslo") ^ (table["size"] == "m") if "size" in table else None,
     }
 
 
