@@ -73,6 +73,20 @@ def choose_environment(draft: Draft, found: Diagnosis) -> None:
         st.caption(f"Its own versions: {escape_markdown(found.environment.title)}.")
 
 
+def waiting_text(draft: Draft) -> str:
+    """Return what is being done while the draft's model is loaded for the first time."""
+    loading = "Loading the model in its own process and reading the columns ..."
+    if draft.file is None:
+        return loading
+    found = diagnose(draft.file, installed_here(settings()))
+    builds = draft.environment in ("matching", "compare") or (
+        draft.environment == "auto" and found.outlook is Outlook.BREAKS
+    )
+    if not (builds and found.environment and settings().environments):
+        return loading
+    return f"Preparing {found.environment.title}, once, and loading the model ..."
+
+
 def show_environment(report: TestReport) -> None:
     """Show which environment answered and how far the versions agree."""
     used, found = report.model.environment, report.model.diagnosis

@@ -28,7 +28,7 @@ from views.common import (
     settings,
     show_notes,
 )
-from views.diagnosis import show_diagnosis
+from views.diagnosis import show_diagnosis, waiting_text
 from views.draft import Draft, current_draft, read_preview, start_over
 from views.run_panel import show_run
 from views.sign_in import actor
@@ -190,7 +190,7 @@ def _sample_step(draft: Draft) -> None:
 
 def _preview(draft: Draft) -> TestReport | None:
     try:
-        with st.spinner("Loading the model in its own process and reading the columns ..."):
+        with st.spinner(waiting_text(draft)):
             report = read_preview(open_store(), draft)
     except MonitorError as error:
         st.error(escape_markdown(error), icon=":material/cancel:")
