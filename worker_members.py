@@ -200,18 +200,8 @@ def input_width(part: Value) -> int:
     """Return how many columns a part takes, 0 where it does not tell."""
     if takes_one_column(part):
         return 1
-    count = raw_names(part)[1]
-    if count:
-        return count
-    categories = read(part, "categories_")
-    if isinstance(categories, list):
-        return len(categories)
-    for name in ("mean_", "scale_", "center_", "statistics_", "data_max_", "idf_"):
-        value = read(part, name)
-        if value is not None and np.ndim(value) <= 1 and not isinstance(value, (int, float)):
-            return len(value)
-    components = np.shape(read(part, "components_"))
-    return components[-1] if components else 0
+    weights = read(part, "idf_")  # all that old TfidfTransformers tell
+    return raw_names(part)[1] or (0 if weights is None else len(weights))
 
 
 def output_width(part: Value, width: int) -> int | None:

@@ -149,6 +149,7 @@ def post(api: str, files: list[Any], **fields: str) -> dict[str, Any]:
     return dict(requests.get(f"{api}/runs/{run_id}/report", timeout=60).json())
 
 
+@pytest.mark.slow
 def test_two_files_over_http(api: str) -> None:
     """A vectorizer sent beside its model is applied before it; both decide the run's identity."""
     case = BUNDLES["vectorizer, model"]()
@@ -169,6 +170,7 @@ def test_two_files_over_http(api: str) -> None:
     assert other["model"]["file"]["sha256"] != report["model"]["file"]["sha256"]
 
 
+@pytest.mark.slow
 def test_a_composition_and_class_names_over_http(api: str) -> None:
     """What the form says of parts and classes is used; what cannot work is told in a sentence."""
     case = BUNDLES["scaler, pca, model"]()
@@ -187,6 +189,7 @@ def test_a_composition_and_class_names_over_http(api: str) -> None:
     assert "In the field 'composition', model" in unreadable["detail"]
 
 
+@pytest.mark.slow
 def test_a_hostile_file_beside_a_model_is_refused(api: str) -> None:
     """A second file that would run a program is named, and the model is not loaded."""
 

@@ -20,6 +20,7 @@ from composition_types import Composition, FoundBundle, Part
 from errors import ModelLoadError, UnsupportedFileError
 from model_describe import NotAModelError
 from model_file import inspect_file
+from model_types import ModelInfo
 from model_utils import ModelHandle, open_model
 from sandbox import WorkerParent
 from tests.bundle_zoo import BUNDLES, OWN_CLASSES, BundleCase, iris
@@ -62,9 +63,10 @@ def test_a_bundle_answers_as_its_author_would(
         composition, info = model.bundle.composition, model.info
         assert len(info.features) == case.rows.shape[1]
         assert not model.warnings
-    with open_held(case.held, tmp_path, workers, composition) as model:
-        assert_same(model.predict(case.rows).y_pred, case.answers)
-        assert (model.info.features, model.info.classes) == (info.features, info.classes)
+    again = model_describe.open_loaded(case.held, composition.model_dump(mode="json"))
+    told = ModelInfo.model_validate(model_describe.describe(again.estimator))
+    assert (told.features, told.classes) == (info.features, info.class_codes or info.classes)
+    assert found_in(case.held, composition.model_dump(mode="json")).composition == composition
 
 
 @pytest.mark.parametrize("name", OWN_CLASSES)
