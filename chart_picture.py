@@ -163,7 +163,7 @@ def _limit(axes: Axes, which: str, given: go.layout.XAxis, limits: Callable[...,
         limits(*ends)
     elif given.rangemode == "tozero":
         low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
-        limits(min(0.0, low) if low < 0 and _has_negative(axes, which) else 0.0, high)
+        limits(low if _has_negative(axes, which) else 0.0, high)
     if given.autorange == "reversed":
         (axes.invert_xaxis if which == "x" else axes.invert_yaxis)()
 

@@ -18,6 +18,7 @@ from chart_picture import SHARPNESS, WIDTH, draw_pictures, plain
 from figure_style import Chart
 from report_bundle import zip_charts, zip_everything
 from tests.report_factory import make_empty_report, make_report
+from tests.serving import ROOT
 from tests.test_figures import ALL_KINDS, every_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -104,6 +105,22 @@ def test_a_scenario_without_harm_has_one_part() -> None:
     chart = figures.scenario_chart(scenario)
     assert chart is not None
     assert "notices" in draw_pictures(chart, kinds=["svg"])["svg"].decode()
+
+
+def test_no_chart_of_the_product_has_an_unknown_mark() -> None:
+    """Whatever kind of chart is added, what it is made of can be drawn as a picture."""
+    sources = "".join(path.read_text() for path in ROOT.glob("figure*.py"))
+    marks = set(re.findall(r"figure\.add_([a-z]+)\(", sources))
+    assert marks <= {
+        "bar",
+        "scatter",
+        "heatmap",
+        "waterfall",
+        "hline",
+        "vline",
+        "shape",
+        "annotation",
+    }
 
 
 def test_an_unknown_mark_is_an_error() -> None:
