@@ -121,6 +121,7 @@ def test_a_file_that_breaks_here_gets_its_own_versions(
     assert used(report).prepared_seconds == 0.5
 
 
+@pytest.mark.slow
 def test_a_file_that_may_only_differ_stays_here(run: Run, asked: list[EnvironmentSpec]) -> None:
     """What loads and predicts with the present versions needs no environment, unless asked for."""
     data = recorded("1.8.0", linear())
@@ -131,6 +132,7 @@ def test_a_file_that_may_only_differ_stays_here(run: Run, asked: list[Environmen
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_what_fails_at_its_first_prediction_tries_its_own_versions(
     run: Run, asked: list[EnvironmentSpec]
 ) -> None:
@@ -145,6 +147,7 @@ def test_what_fails_at_its_first_prediction_tries_its_own_versions(
     assert "In an environment with scikit-learn 1.8.0 it failed" in warnings
 
 
+@pytest.mark.slow
 def test_both_versions_are_compared_row_by_row(run: Run, asked: list[EnvironmentSpec]) -> None:
     """The same libraries under two names agree on every row."""
     told = run(recorded("1.8.0", linear()), "compare").model.versions
@@ -189,6 +192,7 @@ def test_where_none_can_be_had_the_present_versions_answer(
     assert cause is None or cause in told
 
 
+@pytest.mark.slow
 def test_a_removed_environment_is_told_when_asked_again(
     run: Run, asked: list[EnvironmentSpec], workers: WorkerParent, tmp_path: Path
 ) -> None:
