@@ -128,7 +128,7 @@ def report_on(
     DriftReport
         One ``FeatureDrift`` per column of ``kinds``, those compared first.
     """
-    report = DriftReport(n_reference=sizes[0], n_current=sizes[1])
+    report = DriftReport(n_reference=sizes[0], n_current=sizes[1], alpha=thresholds.alpha)
     report.features = judge_columns(compared, kinds, thresholds)
     absent = [name for name in kinds if name not in compared]
     report.features += [_absent(name, kinds[name], report) for name in absent]

@@ -562,6 +562,7 @@ class DriftReport(Section):
 
     n_reference: int = 0
     n_current: int = 0
+    alpha: float = Field(default=0.05, description="Largest corrected p-value that counts")
     features: list[FeatureDrift] = Field(default_factory=list)
     prediction: FeatureDrift | None = None
     multivariate: list[DriftTest] = Field(

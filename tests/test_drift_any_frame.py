@@ -80,11 +80,14 @@ def test_any_two_columns_of_any_kind_are_compared(
 )
 def test_a_verdict_follows_from_the_json_alone(old: list[float], new: list[float]) -> None:
     """p-values, effects and floors in the saved report decide every verdict again."""
-    report = drift.compare_frames(pd.DataFrame({"x": old}), pd.DataFrame({"x": new}))
-    (feature,) = json.loads(report.model_dump_json())["features"]
+    limits = Thresholds(alpha=0.2, wasserstein=0.3)
+    reference, current = pd.DataFrame({"x": old}), pd.DataFrame({"x": new})
+    report = drift.compare_frames(reference, current, thresholds=limits)
+    saved = json.loads(report.model_dump_json())
+    (feature,) = saved["features"]
     asked = [test for test in feature["tests"] if test["p_adjusted"] is not None]
     drifted = any(
-        test["p_adjusted"] <= Thresholds().alpha and abs(test["effect_size"]) >= test["threshold"]
+        test["p_adjusted"] <= saved["alpha"] and abs(test["effect_size"]) >= test["threshold"]
         for test in asked
     )
     assert (feature["verdict"] == DriftVerdict.DRIFT.value) is drifted
