@@ -290,6 +290,8 @@ def _groups(request: Request, pool: HybridPool, matrix: Floats, *, has_steps: bo
     """
     if not has_steps and matrix.shape[1] == pool.frame.shape[1]:
         return np.arange(matrix.shape[1])
+    if pool.frame.shape[1] == 1:  # a text, say: whatever the steps make of it comes from it
+        return np.zeros(matrix.shape[1], dtype=np.int64)
     groups = column_map(pool, request.model.transform, matrix, seed=request.seed)
     if groups is None:
         message = "The steps before the model mix columns, so its inputs belong to no one column."

@@ -172,7 +172,8 @@ def _words_of_row(
         found = enumerate_coalitions(box, request)
     else:
         found = sample_pairs(box, request, rows_per_second=pace[1])
-    written = tuple(OTHERS if name == OTHERS else text.surfaces(name)[0] for name in names)
+    first = text.written()
+    written = tuple(first.get(name, OTHERS) for name in names)
     error = None if found.error is None else found.error[0]
     row = WordsOfRow(at, tuple(names), written, found.values[0], error, ends[1], ends[0])
     return row, cost + box.evaluations + 2

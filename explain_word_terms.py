@@ -72,7 +72,7 @@ def linear_words(asked: TextRequest, model: SparseModel) -> WordTable:
     found = []
     for at, text in enumerate(texts):
         values = sign * _shared(text, linear, owners[at], terms[at])
-        written = tuple(text.surfaces(key)[0] for key in text.keys)
+        written = tuple(text.written().values())  # in the order of the keys
         ends = sign * empty[at], sign * answered[at]
         found.append(WordsOfRow(at, text.keys, written, values, None, *ends))
     names = output_names(model.info, answered.shape[1], asked.positive_class)

@@ -62,9 +62,18 @@ class WordsOfText:
         """All words as they are written, in order, repeated ones too."""
         return self.pieces[1::2]
 
-    def surfaces(self, key: str) -> list[str]:
-        """Return the ways in which a word is written."""
-        return list(dict.fromkeys(word for word in self.sequence if fold(word) == key))
+    def written(self) -> dict[str, str]:
+        """Return how each folded word is written where it comes first.
+
+        Examples
+        --------
+        >>> WordsOfText.of("Free or free?").written()
+        {'free': 'Free', 'or': 'or'}
+        """
+        found: dict[str, str] = {}
+        for word in self.sequence:
+            found.setdefault(fold(word), word)
+        return found
 
     def without(self, gone: Collection[str]) -> str:
         """Return the text without some of its words, given folded; nothing else changes.

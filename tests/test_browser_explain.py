@@ -145,3 +145,19 @@ def _browser_seconds(page: Page, act: Callable[[Page], None]) -> float:
 def _thread_time(session: CDPSession) -> float:
     metrics = session.send("Performance.getMetrics")["metrics"]
     return float(next(metric["value"] for metric in metrics if metric["name"] == "ThreadTime"))
+
+
+def test_a_text_is_explained_by_its_words(product: Product, browser: BrowserContext) -> None:
+    """Of a spam classifier, the words of a row are sentences and marked in its text."""
+    with watched_page(browser) as page:
+        page.set_default_timeout(20_000)
+        visit(page, product.dashboard)
+        page.locator(".st-key-over-run-spam_words button").click()
+        run_id = current_run_id(page)
+        expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=120_000)
+        visit(page, f"{product.dashboard}/run?run={run_id}&section=Explanations")
+        expect(page.get_by_text("because of the word").first).to_be_visible()
+        expect(page.get_by_text("Red words speak for spam")).to_be_visible()
+        open_part(page, "Words")
+        expect(page.locator(".st-key-explain-words-message")).to_be_visible()
+        assert_no_error_box(page)
