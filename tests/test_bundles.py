@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 
 import model_describe
+from composition_diagram import draw_composition
 from composition_types import Composition, FoundBundle, Part
 from errors import ModelLoadError, UnsupportedFileError
 from model_describe import NotAModelError
@@ -189,6 +190,16 @@ def test_columns_can_be_given_by_hand(tmp_path: Path, workers: WorkerParent) -> 
         assert_same(model.predict(case.rows).y_pred, case.answers)
         assert model.bundle is not None
         assert model.bundle.is_corrected
+
+
+def test_names_of_a_file_are_no_markup_in_the_diagram() -> None:
+    """Keys, classes and columns are shown as they are, whatever they look like."""
+    evil = '"><img src=x onerror=alert(1)>'
+    part = Part(path=evil, class_name=evil, columns=[evil])
+    said = Composition(model=evil, parts=[part], labels=evil)
+    drawn = draw_composition(FoundBundle(kind=evil, members=[part], composition=said), None)
+    assert "<img" not in drawn
+    assert drawn.count("&lt;img") >= 4
 
 
 # ---------------------------------------------------------------- from the bytes alone

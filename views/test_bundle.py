@@ -44,6 +44,8 @@ def bundle_step(draft: Draft, preview: TestReport) -> None:
     _remember(draft, preview)
     with st.container(border=True, key="test-bundle"):
         st.markdown("**How its parts belong together**")
+        if draft.file is not None and draft.file.container == "parts":
+            st.caption("Files uploaded together are one model; remove one above to leave it out.")
         show_diagram(preview.model)
         corrected = draft.composition is not None or (found is not None and found.is_corrected)
         if corrected and st.button(
