@@ -136,7 +136,7 @@ def _with_role(value: Value, path: str) -> tuple[Value, str]:
         return value, roles.OTHER
     if callable(getattr(value, "predict", None)):
         return value, roles.MODEL
-    if callable(getattr(value, "transform", None)):
+    if callable(getattr(value, "transform", None)) and not _is_table(value):
         return value, roles.role_of_class(_class_path(value)) or roles.PREPROCESSOR
     if isinstance(value, dict):
         return _mapping_with_role(value, path)
@@ -147,6 +147,11 @@ def _with_role(value: Value, path: str) -> tuple[Value, str]:
     if isinstance(value, (float, int)) and not isinstance(value, bool) and 0 < value < 1:
         return value, roles.THRESHOLD if words & roles.THRESHOLD_WORDS else roles.OTHER
     return value, roles.OTHER
+
+
+def _is_table(value: Value) -> bool:
+    """Whether an object is pandas' own: tables have a method ``transform`` too."""
+    return type(value).__module__.split(".")[0] == "pandas"
 
 
 def _mapping_with_role(value: dict[Value, Value], path: str) -> tuple[Value, str]:

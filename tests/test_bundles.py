@@ -144,6 +144,16 @@ def test_a_part_that_fits_nowhere_is_left_aside_and_told() -> None:
     assert [part.path for part in found.unused] == ["scaler"]
 
 
+def test_tables_beside_a_model_are_no_parts() -> None:
+    """Training rows and an Index of columns, as the policy custom loads them, are not applied."""
+    rows, target, _ = iris()
+    model = LogisticRegression(max_iter=500).fit(rows.to_numpy(), target)
+    found = found_in({"model": model, "train": rows, "y": rows.iloc[:, 0], "cols": rows.columns})
+    assert not found.composition.parts
+    assert not found.unused
+    assert found.composition.columns == "cols"
+
+
 def test_what_nothing_says_for_certain_is_told() -> None:
     """An encoder whose key names no column is told with the column it was given."""
     doubts = found_in(case_of("two label encoders, named columns").held).doubts
