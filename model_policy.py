@@ -84,30 +84,43 @@ def refusal(file: ModelFileInfo, policy: str, told: str) -> str:
     told : str
         The reason as the loader gave it; used where the inspection found no names.
     """
-    if policy == "strict" and file.container in ("pickle", "joblib", "unknown"):
-        return (
-            f"{file.name} was not loaded: it is a pickle, and the policy strict takes only formats "
-            "without code. Save the model with skops, as ONNX or in its library's own format, or "
-            "test it without asking for strict."
-        )
-    if policy == "strict" and file.container in PROGRAMS:
-        return (
-            f"{file.name} was not loaded: it carries a program of its own, and the policy strict "
-            "takes only formats without code. Export it to ONNX, or test it without asking for "
-            "strict."
-        )
-    shown = ", ".join(file.blocked[:MAX_NAMES])
-    more = len(file.blocked) - MAX_NAMES
-    names = f"{shown} and {more} more" if more > 0 else shown
+    if policy == "strict" and file.container != "skops":
+        return _refused_by_strict(file)
     told = told.removeprefix("This file was not loaded: ").partition(". If you made it")[0]
-    why = f"it needs names that the allow-list does not hold: {names}" if names else told
-    if not names and "cannot be read to its end" in told:
-        return (
-            f"{file.name} was not loaded: {why}. It was cut off or changed on its way. Save it "
-            "again and upload the whole file."
-        )
+    if file.blocked:
+        shown = ", ".join(file.blocked[:MAX_NAMES])
+        more = len(file.blocked) - MAX_NAMES
+        names = f"{shown} and {more} more" if more > 0 else shown
+        told = f"it needs names that the allow-list does not hold: {names}"
+    elif "cannot be read to its end" in told:
+        return f"{file.name} was not loaded: {told}. {_unreadable(told)}"
     return (
-        f"{file.name} was not loaded under the policy {policy}: {why}. If you made it, save the "
+        f"{file.name} was not loaded under the policy {policy}: {told}. If you made it, save the "
         "model with library classes only. If you operate this server and trust the file, approve "
         f'it: python -m approvals add {file.sha256} --note "why"'
     )
+
+
+def _refused_by_strict(file: ModelFileInfo) -> str:
+    """Return what to tell of a file that carries code, under the policy strict."""
+    is_program = file.container in PROGRAMS
+    what = "it carries a program of its own" if is_program else "it is a pickle"
+    instead = (
+        "Export it to ONNX"
+        if is_program
+        else ("Save the model with skops, as ONNX or in its library's own format")
+    )
+    return (
+        f"{file.name} was not loaded: {what}, and the policy strict takes only formats without "
+        f"code. {instead}, or test it without asking for strict."
+    )
+
+
+def _unreadable(told: str) -> str:
+    """Return the next step for a file that could not be read to its end."""
+    if "LimitError" in told:
+        return (
+            "It is larger or deeper than what is read here. Save the model in another format, such "
+            "as joblib or ONNX."
+        )
+    return "It was cut off or changed on its way. Save it again and upload the whole file."

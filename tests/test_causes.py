@@ -160,6 +160,9 @@ CAUSES = {
     "a missing library": Cause(of_a_missing_library, "imblearn", "pip install"),
     "a partial": Cause(lambda: pickle.dumps(partial(print, 1)), "functools.partial", "library"),
     "an attack": Cause(lambda: b"cposix\nsystem\n(Vtrue\ntR.", "posix.system", "library classes"),
+    "too deep": Cause(
+        lambda: b"\x80\x04" + b"(" * 10_002, "open inside one another", "another format"
+    ),
     "a cut pickle": Cause(lambda: pickle.dumps(fitted())[:-30], "cannot be read", "Save it again"),
     "a picture model": Cause(lambda: graph(["n", 3, 8, 8]), "\\(any, 3, 8, 8\\)", "one row"),
     "no width": Cause(lambda: graph(["n", "k"]), "number of columns", "FloatTensorType"),
