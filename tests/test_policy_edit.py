@@ -6,7 +6,7 @@ import doctest
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import policy_edit
@@ -88,6 +88,7 @@ def test_a_line_about_an_odd_input_fails_when_it_breaks() -> None:
         assert found[f"gate.broken.{case.id}"] is expected
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=30).filter(str.strip))
 def test_any_name_survives(name: str) -> None:
     """Names of columns are part of numbers: blanks, quotes, colons and emoji come back."""

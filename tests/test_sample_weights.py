@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -156,6 +156,7 @@ def test_equal_weights_give_the_intervals_of_no_weights(task: str) -> None:
         assert (b.low, b.high) == pytest.approx((a.low, a.high), abs=0.1 * (a.high - a.low))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(-5, 5), st.integers(0, 4)).map(lambda t: (float(t[0]), t[1])),
