@@ -55,6 +55,8 @@ IMPLIED = (
 )
 """Names that came with a version: pattern, library, that version, and a bound that allows it."""
 
+VERSION = re.compile(r"[0-9]+(\.[0-9]+){1,3}((a|b|rc|\.post|\.dev)[0-9]+)?")
+MAX_VERSION = 30
 MAX_CUSTOM = 20
 
 
@@ -119,7 +121,7 @@ def matching_spec(file: ModelFileInfo) -> EnvironmentSpec | None:
     """
     if file.container not in PICKLES:
         return None
-    made, xgboost = file.written_with.get("scikit-learn"), file.written_with.get("xgboost")
+    made, xgboost = _recorded(file, "scikit-learn"), _recorded(file, "xgboost")
     roots = {name.split(".", maxsplit=1)[0] for name in file.imports}
     if made is None and xgboost is None and not _is_old(file):
         return None
@@ -130,6 +132,12 @@ def matching_spec(file: ModelFileInfo) -> EnvironmentSpec | None:
         requirements=sorted(_requirements(file, era, roots, made if exact else None)),
         exact=exact or (made is None and xgboost is not None),
     )
+
+
+def _recorded(file: ModelFileInfo, library: str) -> str | None:
+    """Return a recorded version; a text that is none must never reach an installer."""
+    told = file.written_with.get(library, "")
+    return told if len(told) <= MAX_VERSION and VERSION.fullmatch(told) else None
 
 
 def _is_old(file: ModelFileInfo) -> bool:
@@ -150,7 +158,7 @@ def _requirements(
         "threadpoolctl",
     ]
     if "xgboost" in roots:
-        wanted.append(_xgboost_requirement(file.written_with.get("xgboost"), era))
+        wanted.append(_xgboost_requirement(_recorded(file, "xgboost"), era))
     bounds = {"lightgbm": era.lightgbm, "catboost": era.catboost, "imblearn": era.imblearn}
     wanted += [f"{package_of(root)}<{bounds[root]}" for root in bounds if root in roots]
     return wanted

@@ -189,6 +189,43 @@ def test_names_of_a_library_bound_its_version_from_below(
     assert Version("1.1.0") not in bounds[library]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "1.0\nevil",
+        "1.0 evil",
+        "1.0 @ https://example.org/x.whl",
+        "1.0;evil",
+        "",
+        "1",
+        "-r x",
+        "1.0\n",
+    ],
+)
+def test_a_file_never_names_a_package(told: str) -> None:
+    """What a file calls its version is a number or nothing; it cannot add a requirement."""
+    file = file_of(["xgboost.sklearn.XGBClassifier"], written_with={"scikit-learn": told})
+    assert matching_spec(file) is None
+    file = file_of([], written_with={"scikit-learn": "1.2.2", "xgboost": told})
+    spec = matching_spec(file.model_copy(update={"imports": ["xgboost.sklearn.XGBClassifier"]}))
+    assert spec is not None
+    assert "xgboost<1.8" in spec.requirements
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_requirements_are_of_known_packages_only(sklearn: str, xgboost: str) -> None:
+    """Whatever versions a file records, each requirement is one line of a package known here."""
+    versions = {"scikit-learn": sklearn, "xgboost": xgboost}
+    spec = matching_spec(file_of(["xgboost.sklearn.X", "lightgbm.X"], written_with=versions))
+    for requirement in [] if spec is None else spec.requirements:
+        name, specifiers = _split(requirement)
+        assert name in {
+            *("scikit-learn", "numpy", "scipy", "pandas", "joblib", "threadpoolctl"),
+            *("xgboost", "xgboost-cpu", "lightgbm"),
+        }
+        assert len(specifiers) <= 2
+
+
 def _split(requirement: str) -> tuple[str, SpecifierSet]:
     at = next((i for i, c in enumerate(requirement) if c in "<=>!"), len(requirement))
     return requirement[:at], SpecifierSet(requirement[at:])
