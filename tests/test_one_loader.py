@@ -35,8 +35,10 @@ ALLOWED = {
     ("model_boosters.py", "lightgbm.Booster"),
     ("model_boosters.py", "model.load_model"),
     ("worker_formats.py", "skops_io.load"),
+    ("worker_torch.py", "torch.jit.load"),
+    ("worker_torch.py", "torch.export.load"),
 }
-"""The one place: the unpickler under the policy custom, and the readers of boosters' formats."""
+"""The one place: the unpickler under the policy custom, and the readers of other formats behind it."""
 
 SOURCES = sorted(
     path
