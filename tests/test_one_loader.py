@@ -38,7 +38,7 @@ ALLOWED = {
     ("worker_torch.py", "torch.jit.load"),
     ("worker_torch.py", "torch.export.load"),
 }
-"""The one place: the unpickler under the policy custom, and the readers of other formats behind it."""
+"""The one place: the unpickler under the policy custom, and the readers of other formats."""
 
 SOURCES = sorted(
     path
