@@ -23,13 +23,12 @@ from report_types import ExplanationSection, OutputExplanation
 from schema_utils import Kind
 
 SHIFTED_ROWS = 60
-SECONDS = 1.0
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Drifted:
-    """The tables behind the drift.
+    """The tables behind the drift, and how long an estimate may take.
 
     Parameters
     ----------
@@ -40,12 +39,14 @@ class Drifted:
     background : DataFrame
     kinds : dict of str to Kind
         The columns, in order.
+    seconds : float
     """
 
     rows: pd.DataFrame
     explained: pd.DataFrame
     background: pd.DataFrame
     kinds: dict[str, Kind]
+    seconds: float = 1.0
 
 
 def add_drift(
@@ -63,7 +64,9 @@ def add_drift(
     shifted = shift_mean(rows, 1.0, np.random.default_rng(0), setting)
     background = tables.background
     try:
-        found = explain(model, shifted, background, seconds=SECONDS, positive_class=positive_class)
+        found = explain(
+            model, shifted, background, seconds=tables.seconds, positive_class=positive_class
+        )
     except ModelError as error:
         opinion.shift_reason = f"Drifted rows could not be explained: {error}"
         return

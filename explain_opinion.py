@@ -45,6 +45,8 @@ because the same run must give the same numbers on a slower day."""
 CURVES = 3
 CURVE_ROWS = 100
 SPEED_ROWS = (100, 500, 500, 500)
+DRIFT_PART = 3
+"""Drifted rows get one part in so many of the time."""
 SLOW_SECONDS = 0.5
 CORRELATED = 0.8
 CORRELATED_COLUMNS = 20
@@ -122,7 +124,9 @@ def second_opinion(
     _shuffle(model, evidence, opinion, shares, (speed * seconds, seed))
     if speed * seconds >= CURVES * CURVE_ROWS * 13:
         _draw_curves(model, evidence, opinion, shares, positive_class)
-    drifted = Drifted(evidence.rows, evidence.explained, evidence.background, evidence.kinds)
+    drifted = Drifted(
+        evidence.rows, evidence.explained, evidence.background, evidence.kinds, seconds / DRIFT_PART
+    )
     add_drift(model, section, drifted, opinion, positive_class)
     opinion.warnings = [*_disagreements(opinion, shares)]
     return opinion
