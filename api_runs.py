@@ -25,6 +25,7 @@ from api_problems import documented
 from api_types import RunAnswer, RunList, run_answer
 from csv_download import safe_csv
 from errors import InputError, NotFoundError
+from report_archive import make_archive
 from report_types import RunStatus, TestReport, Verdict
 from run_types import RunFilter, RunItem, RunRecord, RunSort
 from storage import Store
@@ -241,10 +242,8 @@ def get_tables(run_id: RunId, store: StoreOf) -> Response:
 )
 def get_everything(run_id: RunId, store: StoreOf) -> Response:
     """Return the report in every form, its tables, charts and policy in one archive."""
-    from report_bundle import zip_everything  # draws charts, see above
-
     name = {"Content-Disposition": f'attachment; filename="{run_id}-everything.zip"'}
-    data = zip_everything(store.get_report(run_id))
+    data = make_archive(store.get_report(run_id).model_dump_json(), "everything")
     return Response(data, media_type="application/zip", headers=name)
 
 
@@ -258,10 +257,8 @@ def get_charts(
     run_id: RunId, store: StoreOf, kind: Annotated[Literal["svg", "png"], Query()] = "svg"
 ) -> Response:
     """Return every chart of the report as pictures in one archive: SVG, or PNG for print."""
-    from report_bundle import zip_charts  # draws charts, see above
-
     name = {"Content-Disposition": f'attachment; filename="{run_id}-charts.zip"'}
-    data = zip_charts(store.get_report(run_id), kind)
+    data = make_archive(store.get_report(run_id).model_dump_json(), kind)
     return Response(data, media_type="application/zip", headers=name)
 
 

@@ -1,13 +1,16 @@
 """What is kept of one run, in one archive: everything, or its charts as pictures.
 
-Owns: ``zip_everything`` and ``zip_charts``.
+Owns: ``zip_everything`` and ``zip_charts``; ``python -m report_bundle everything`` (or ``svg``, or
+``png``) makes one of the report on its standard input, for ``report_archive``.
 """
 
 from __future__ import annotations
 
 import io
+import os
+import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import reports
 from chart_picture import Kind, draw_pictures
@@ -29,6 +32,18 @@ def zip_everything(report: TestReport) -> bytes:
 def zip_charts(report: TestReport, kind: Kind) -> bytes:
     """Return every chart of a report as pictures of one kind; same report, same bytes."""
     return _zip(report, _charts(report, kind))
+
+
+def main() -> None:
+    """Read a report and write the archive that the first argument names."""
+    os.nice(10)  # nobody waits for a picture as for an answer
+    report = TestReport.model_validate_json(sys.stdin.buffer.read())
+    makers: dict[str, Callable[[], bytes]] = {
+        "everything": lambda: zip_everything(report),
+        "svg": lambda: zip_charts(report, "svg"),
+        "png": lambda: zip_charts(report, "png"),
+    }
+    sys.stdout.buffer.write(makers[sys.argv[1]]())
 
 
 def _zip(report: TestReport, files: Mapping[str, str | bytes]) -> bytes:
@@ -59,3 +74,7 @@ def _files(report: TestReport) -> dict[str, str | bytes]:
         files["policy.json"] = report.gate.policy.model_dump_json(exclude_unset=True, indent=2)
     tables = {f"tables/{name}": text for name, text in reports.csv_tables(report).items()}
     return {**files, **tables}
+
+
+if __name__ == "__main__":
+    main()

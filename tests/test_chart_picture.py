@@ -14,7 +14,9 @@ import pytest
 from matplotlib.image import imread
 
 import figures
+import report_archive
 from chart_picture import SHARPNESS, WIDTH, draw_pictures, plain
+from errors import MonitorError
 from figure_style import Chart
 from report_bundle import zip_charts, zip_everything
 from tests.report_factory import make_empty_report, make_report
@@ -140,3 +142,13 @@ def test_the_archives_hold_every_chart_and_are_reproducible() -> None:
     assert names == [f"charts/performance/{name}.svg" for name in PERFORMANCE]
     with zipfile.ZipFile(io.BytesIO(zip_everything(report))) as everything:
         assert set(names) <= set(everything.namelist())
+
+
+def test_a_process_of_its_own_makes_the_same_archives() -> None:
+    """What the doors send is what drawing here gives, and an unknown content is told."""
+    report = make_empty_report()
+    report.performance = make_report("binary").performance
+    told = report.model_dump_json()
+    assert report_archive.make_archive(told, "svg") == zip_charts(report, "svg")
+    with pytest.raises(MonitorError, match="could not be drawn"):
+        report_archive.make_archive(told, "pdf")  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import jobs
 import reports
 from errors import MonitorError
 from formatting import duration, escape_markdown, look
+from report_archive import make_archive
 from report_types import RunStatus, Stage, TestReport
 from run_types import RunRecord
 from views import (
@@ -142,7 +143,7 @@ def _downloads(report: TestReport, stem: str) -> None:
     )
     download(
         "Everything (all of these, zipped)",
-        lambda: _everything(report),
+        lambda: make_archive(report.model_dump_json(), "everything"),
         f"{stem}-everything.zip",
         "application/zip",
         "run.everything",
@@ -163,7 +164,7 @@ def _downloads(report: TestReport, stem: str) -> None:
     )
     download(
         "Charts (PNG, zipped)",
-        lambda: _charts(report),
+        lambda: make_archive(report.model_dump_json(), "png"),
         f"{stem}-charts.zip",
         "application/zip",
         "run.charts",
@@ -182,18 +183,6 @@ def _downloads(report: TestReport, stem: str) -> None:
         "application/xml",
         "run.xml",
     )
-
-
-def _everything(report: TestReport) -> bytes:
-    from report_bundle import zip_everything  # draws pictures: imports only for who wants them
-
-    return zip_everything(report)
-
-
-def _charts(report: TestReport) -> bytes:
-    from report_bundle import zip_charts
-
-    return zip_charts(report, "png")
 
 
 @st.dialog("Delete this run?")
