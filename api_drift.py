@@ -17,9 +17,9 @@ from api_problems import documented
 from api_runs import StoreOf
 from api_uploads import Form, Upload, read_form
 from drift_job import DriftJob, DriftTask
+from drift_types import DriftReport
 from errors import InputError, RunCancelledError
 from model_file import display_name
-from report_types import DriftReport
 from strict_json import read_json
 
 FIELDS = frozenset({"options"})

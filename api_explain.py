@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 import jobs
 from api_problems import Where, documented, problem_response
 from api_runs import StoreOf
-from base_types import TypedModel
+from base_types import Cell, TypedModel
 from errors import RowsError, TooLargeError
 from model_sessions import (
     MAX_QUESTION_BYTES,
@@ -26,7 +26,6 @@ from model_sessions import (
     RowAnswers,
     explain_rows,
 )
-from report_types import Cell
 from storage import Store
 from strict_json import read_json
 from word_types import TextExplanation

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Label = str | int | float | bool
 """A class label or category as JSON can carry it."""
 
+Cell = str | int | float | bool | None
+"""One value of a table as JSON carries it; None is missing."""
+
 
 class TypedModel(BaseModel):
     """Base of every boundary type: unknown keys are refused, NaN and infinity become ``null``."""

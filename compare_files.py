@@ -22,9 +22,9 @@ from drift import compare_frames, compare_predictions
 from drift_comparison import Thresholds
 from drift_job import DriftTask
 from drift_reference import ReferenceProfile, compare_with_profile, is_profile
+from drift_types import DriftReport, FeatureDrift
 from errors import DataError, InputError, ModelError, MonitorError, TooLargeError
 from model_types import ModelInfo
-from report_types import DriftReport, FeatureDrift
 from schema_inference import schema_from_sample
 from schema_utils import Schema
 from table_reader import Table, read_table

@@ -34,8 +34,8 @@ from drift_profiles import (
     profile_numbers,
 )
 from drift_tests import benjamini_hochberg
+from drift_types import DriftReport, DriftTest, DriftVerdict, FeatureDrift
 from model_types import ModelInfo, Predictions, Task
-from report_types import DriftReport, DriftTest, DriftVerdict, FeatureDrift
 from schema_utils import Kind, Schema
 
 Progress = Callable[[float, str], None]

@@ -19,8 +19,8 @@ from drift_comparison import Thresholds
 from drift_halves import Halves
 from drift_impact import labels_of, numbers_of
 from drift_scenarios import SCENARIOS, Setting, apply_scenario
+from drift_types import DriftVerdict, FeatureDrift, ScenarioResult
 from model_types import Task
-from report_types import DriftVerdict, FeatureDrift, ScenarioResult
 
 Drifted = dict[tuple[str, float], pd.DataFrame]
 Progress = Callable[[float, str], None]

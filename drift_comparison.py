@@ -36,8 +36,8 @@ from drift_profiles import (
     number_histograms,
 )
 from drift_tests import TestResult
+from drift_types import DriftTest
 from drift_words import Words
-from report_types import DriftTest
 
 NORMAL_MIN_ROWS = 20
 """Below this size on either side only the exact Kolmogorov-Smirnov test is used."""

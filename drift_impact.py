@@ -20,10 +20,10 @@ from drift_count_tests import total_variation
 from drift_merge import merge
 from drift_profiles import align_counts, category_label, profile_categories, profile_numbers
 from drift_tests import wasserstein
+from drift_types import PredictionChange
 from errors import ModelError
 from intervals import share_estimate
 from model_types import Model, ModelInfo, Predictions, Task
-from report_types import PredictionChange
 
 N_RESAMPLES = 200
 MIN_QUALITY_ROWS = 10

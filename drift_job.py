@@ -24,6 +24,7 @@ from pydantic import Field
 
 from base_types import TypedModel
 from cpu_tuning import single_threaded, tuned_environment
+from drift_types import DriftReport
 from errors import (
     BusyError,
     DataError,
@@ -33,7 +34,6 @@ from errors import (
     RunCancelledError,
     TooLargeError,
 )
-from report_types import DriftReport
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parent

@@ -14,7 +14,7 @@ from drift import column_kinds
 from drift_merge import Floats, merge
 from drift_profiles import category_label
 from drift_tests import rank_location
-from report_types import DriftTest
+from drift_types import DriftTest
 from schema_utils import Kind, Schema
 
 MAX_CLASSIFIER_ROWS = 4000

@@ -19,9 +19,9 @@ from drift_comparison import Thresholds
 from drift_halves import Halves
 from drift_impact import harm_of, predict_many, quality, take
 from drift_scenarios import Setting, as_dtype_of
+from drift_types import DriftVerdict, FeatureDrift, FeatureHarm
 from errors import ModelError
 from model_types import Model, Predictions
-from report_types import DriftVerdict, FeatureDrift, FeatureHarm
 
 MAX_RANKING_ROWS = 10_000
 """Rows over all features that the model is asked about."""

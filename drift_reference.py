@@ -39,9 +39,9 @@ from drift_profiles import (
     profile_lengths,
     texts_of,
 )
+from drift_types import DriftReport
 from drift_words import MAX_TEXTS, Words, count_words
 from errors import DataError, MonitorError
-from report_types import DriftReport
 from schema_utils import Kind, Schema
 
 FORMAT_VERSION = 1

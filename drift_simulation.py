@@ -34,17 +34,17 @@ from drift_impact import (
 )
 from drift_ranking import rank_features
 from drift_scenarios import MAX_COLUMNS, SCENARIOS, Scenario, Setting
-from errors import ModelError
-from model_types import Model, Predictions
-from report_types import (
+from drift_types import (
     DriftSection,
     DriftVerdict,
     FeatureDrift,
     FeatureHarm,
-    RunConfig,
     ScenarioResult,
     SeverityPoint,
 )
+from errors import ModelError
+from model_types import Model, Predictions
+from report_types import RunConfig
 from schema_utils import Schema
 
 MIN_ROWS = 20

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 from io import StringIO
 
+from base_types import Cell
+from drift_types import DriftReport, DriftTest, DriftVerdict, FeatureDrift, ScenarioResult
 from formatting import csv_safe
-from report_types import Cell, DriftReport, DriftTest, DriftVerdict, FeatureDrift, ScenarioResult
 
 _RANK = {
     DriftVerdict.DRIFT: 0,

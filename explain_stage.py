@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from base_types import Label, Status
+from base_types import Cell, Label, Status
 from errors import ModelError
 from explain_opinion import Evidence, second_opinion
 from explain_words import explain_texts
@@ -22,7 +22,7 @@ from explainability import explain_section
 from explanation import plain_cell
 from labels import match_labels
 from model_types import Model, Predictions, class_names
-from report_types import Cell, ExplanationSection, RunConfig
+from report_types import ExplanationSection, RunConfig
 from schema_utils import Kind
 
 BACKGROUND_ROWS = 100

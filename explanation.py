@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from base_types import Cell
 from explain_outputs import Space
 from model_types import Predictions
-from report_types import Cell, ExplanationSection, FeatureImportance, OutputExplanation
+from report_types import ExplanationSection, FeatureImportance, OutputExplanation
 
 Floats = NDArray[np.float64]
 Method = Literal["linear", "tree", "enumerated", "sampled"]

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from base_types import Cell
 from formatting import number, percent, signed
-from report_types import Cell, ExplanationSection, OutputExplanation
+from report_types import ExplanationSection, OutputExplanation
 
 ROWS_PER_BIN = 15
 WORTH_COLOURING = 0.05

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from base_types import Estimate
+from base_types import Cell, Estimate
 from errors import ModelRaisedError
 from intervals import share_estimate
 from model_types import Model
-from report_types import Cell, FailingRow
+from report_types import FailingRow
 
 MAX_CALLS = 300
 """Calls a search may cost. Bisection needs about ``2 k log2(n / k)`` calls for k failing rows, so

@@ -10,6 +10,7 @@ from itertools import accumulate
 import plotly.graph_objects as go
 
 from base_types import Histogram
+from drift_types import FeatureDrift
 from figure_style import (
     PALETTES,
     Chart,
@@ -22,7 +23,6 @@ from figure_style import (
     text_on_chart,
 )
 from formatting import plain_text
-from report_types import FeatureDrift
 
 
 def cumulative_overlay(

@@ -9,6 +9,15 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from drift_types import (
+    DriftReport,
+    DriftSection,
+    DriftVerdict,
+    FeatureDrift,
+    FeatureHarm,
+    ScenarioResult,
+    SeverityPoint,
+)
 from figure_style import (
     PALETTES,
     Chart,
@@ -26,15 +35,6 @@ from figure_style import (
 )
 from formatting import look, number, percent, plain_text
 from glossary import title
-from report_types import (
-    DriftReport,
-    DriftSection,
-    DriftVerdict,
-    FeatureDrift,
-    FeatureHarm,
-    ScenarioResult,
-    SeverityPoint,
-)
 
 DEFAULT_VERDICT = "default"
 """Key of ``first_noticed`` and ``tests_noticed`` that holds the product's own decision."""

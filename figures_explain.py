@@ -15,6 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from base_types import Cell
 from explanation_reading import times_of
 from figure_style import (
     MAX_POINTS,
@@ -30,12 +31,7 @@ from figure_style import (
     text_on_chart,
 )
 from formatting import count, number, percent, plain_text, signed
-from report_types import (
-    Cell,
-    ExplanationSection,
-    FeatureImportance,
-    OutputExplanation,
-)
+from report_types import ExplanationSection, FeatureImportance, OutputExplanation
 
 _MAX_BARS = 15
 _MAX_SWARMS = 10

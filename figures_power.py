@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drift_tables import first_with_power
+from drift_types import ScenarioResult, SeverityPoint
 from figure_style import PALETTES, Chart, Theme, name_axis, new_figure, note, text_on_chart
 from figures_drift import DEFAULT_VERDICT
 from formatting import number, percent, plain_text
 from glossary import title
-from report_types import ScenarioResult, SeverityPoint
 
 HARM = "Harm to the model"
 ENOUGH = 0.8

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 import table_reader
+from base_types import Cell
 from date_forms import with_times
 from drift_halves import Halves, split_halves
 from errors import BusyError, NotFoundError, RowsError
@@ -32,7 +33,7 @@ from model_utils import ModelHandle
 from open_stage import ModelSource, reopen_model
 from playground_own import play_own
 from playground_types import OwnKnobs, OwnOutcome
-from report_types import Cell, TestReport
+from report_types import TestReport
 from row_table import rows_to_frame
 from sandbox import Limits, WorkerParent
 from schema_merge import align_frame

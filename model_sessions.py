@@ -19,10 +19,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 import errors
-from base_types import TypedModel
+from base_types import Cell, TypedModel
 from errors import BusyError, ModelTimeoutError, MonitorError, RowsError, StorageError
 from playground_types import OwnKnobs, OwnOutcome
-from report_types import Cell, ExplanationSection
+from report_types import ExplanationSection
 from settings import Settings
 
 MAX_ROWS = 200

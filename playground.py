@@ -20,10 +20,10 @@ import drift_scenarios as scenarios
 from base_types import TypedModel
 from drift import compare_predictions
 from drift_reference import ReferenceProfile, compare_with_profile, profile_frame
+from drift_types import DriftReport
 from model_types import ModelInfo, Predictions, Task
 from playground_data import PROGRESSION_NOISE, Floats, World, softmax, world_by_id
 from playground_types import ALL_COLUMNS
-from report_types import DriftReport
 from schema_utils import Kind
 
 REFERENCE_ROWS = 5000

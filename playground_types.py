@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from base_types import TypedModel
-from report_types import DriftReport
+from drift_types import DriftReport
 
 ALL_COLUMNS = "all columns"
 

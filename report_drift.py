@@ -14,10 +14,10 @@ from jinja2 import Environment, Template
 from base_types import Histogram
 from drift_formulas import formula
 from drift_tables import by_severity, deciding_test
+from drift_types import DriftReport, DriftTest
 from figure_style import shares
 from formatting import look, number, p_value, percent
 from glossary import explain, title
-from report_types import DriftReport, DriftTest
 
 WIDTH, HEIGHT = 160.0, 36.0
 """Of a picture of both distributions, in its own units."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from report_types import Cell, TestReport
+from base_types import Cell
+from report_types import TestReport
 
 
 class Findings(NamedTuple):

@@ -12,10 +12,12 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from base_types import Cell
+from drift_types import ScenarioResult
 from formatting import csv_safe, plain_text
 from opinion_types import SecondOpinion
 from report_findings import further_tables
-from report_types import Cell, Check, ScenarioResult, TestReport
+from report_types import Check, TestReport
 from word_types import TextExplanation
 
 

@@ -20,7 +20,7 @@ from jinja2 import Environment, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from base_types import Section, Status
+from base_types import Cell, Section, Status
 from figures import COLOUR_SWAP, Chart, section_charts
 from formatting import (
     LOOKS,
@@ -37,7 +37,7 @@ from glossary import GLOSSARY, Term, explain, term, title
 from report_facts import Fact, headline, section_facts
 from report_junit import render_junit
 from report_tables import Column, Table, csv_tables, section_tables, zip_tables
-from report_types import Cell, Check, GateResult, TestReport, Verdict
+from report_types import Check, GateResult, TestReport, Verdict
 
 __all__ = [
     "csv_tables",

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from base_types import Cell
 from errors import RowsError
-from report_types import Cell
 from schema_utils import Feature, Kind, Schema
 
 MAX_PROBLEMS = 20

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from base_types import Histogram
+from base_types import Cell, Histogram
 from histograms import number_histogram
-from report_types import Cell, ColumnSummary
+from report_types import ColumnSummary
 from schema_utils import Schema
 
 PREVIEW_ROWS = 20

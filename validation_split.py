@@ -8,8 +8,8 @@ from __future__ import annotations
 import pandas as pd
 
 from drift import compare_frames
+from drift_types import DriftVerdict
 from formatting import count, percent
-from report_types import DriftVerdict
 from schema_utils import Schema
 from validation import check_table, with_score
 from validation_columns import named

@@ -11,18 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from base_types import Estimate, Status
+from drift_types import ScenarioResult
 from formatting import duration_ms, number, percent
 from glossary import title as title_of
 from model_types import Safety
-from report_types import (
-    BehaviourVerdict,
-    Check,
-    Metric,
-    ScenarioResult,
-    TestReport,
-    Verdict,
-    VerdictSection,
-)
+from report_types import BehaviourVerdict, Check, Metric, TestReport, Verdict, VerdictSection
 from run_summary import main_metric
 from verdict_answers import check_answers
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from drift import judge_columns
 from drift_comparison import Thresholds, compare_profiles
 from drift_profiles import CategoryProfile, NumberProfile, Profile, profile_numbers
-from report_types import DriftVerdict
+from drift_types import DriftVerdict
 from schema_utils import Kind
 
 SIZES = ((200, 200), (1000, 200), (1000, 1000), (100_000, 2000))

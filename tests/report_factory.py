@@ -11,8 +11,9 @@ from typing import Literal
 
 import numpy as np
 
+import drift_types as dt
 import report_types as rt
-from base_types import Estimate, Histogram, Label, Status
+from base_types import Cell, Estimate, Histogram, Label, Status
 from load_types import ArrivalPoint, ConcurrencyPoint, LoadTest
 from model_types import ModelFeature, ModelFileInfo, ModelInfo, PipelineStep, Safety, Task
 from quality_types import GainPoint, QualityDetails, ResidualTrend
@@ -539,8 +540,8 @@ _SCENARIOS = (
 )
 
 
-def _drift(names: list[str]) -> rt.DriftSection:
-    return rt.DriftSection(
+def _drift(names: list[str]) -> dt.DriftSection:
+    return dt.DriftSection(
         reference="the uploaded sample",
         n_reference=1000,
         n_current=1000,
@@ -548,7 +549,7 @@ def _drift(names: list[str]) -> rt.DriftSection:
         quality_reference=0.913,
         scenarios=[
             *(_scenario(names, *facts) for facts in _SCENARIOS),
-            rt.ScenarioResult(
+            dt.ScenarioResult(
                 id="prior_shift",
                 title="Prior shift",
                 description="Classes become more frequent.",
@@ -557,7 +558,7 @@ def _drift(names: list[str]) -> rt.DriftSection:
             ),
         ],
         ranking=[
-            rt.FeatureHarm(
+            dt.FeatureHarm(
                 feature=name,
                 harm=0.21 / (index + 1),
                 quality_change=-0.1 / (index + 1),
@@ -571,10 +572,10 @@ def _drift(names: list[str]) -> rt.DriftSection:
 
 def _scenario(
     names: list[str], identifier: str, title: str, worst: float, noticed: float | None
-) -> rt.ScenarioResult:
+) -> dt.ScenarioResult:
     severities = (0.25, 0.5, 1.0, 2.0)
     points = [
-        rt.SeverityPoint(
+        dt.SeverityPoint(
             severity=severity,
             features=[_feature_drift(names[0], severity)],
             tests_noticed={
@@ -582,7 +583,7 @@ def _scenario(
                 for place, test in enumerate(_TESTS, start=1)
             },
             n_columns_flagged=int(noticed is not None and severity >= noticed),
-            prediction=rt.PredictionChange(
+            prediction=dt.PredictionChange(
                 distance=severity / 10,
                 distance_name="total_variation",
                 flipped_share=worst * (severity / 2) ** 0.8,
@@ -593,7 +594,7 @@ def _scenario(
         )
         for severity in severities
     ]
-    return rt.ScenarioResult(
+    return dt.ScenarioResult(
         id=identifier,
         title=title,
         description="Values move.",
@@ -609,21 +610,21 @@ def _scenario(
     )
 
 
-def _feature_drift(name: str, shift: float) -> rt.FeatureDrift:
+def _feature_drift(name: str, shift: float) -> dt.FeatureDrift:
     reference = _normal_histogram(0, 1)
     moved = [
         int(1000 * math.exp(-((middle - shift) ** 2) / 2) / 10)
         for middle in np.linspace(-2.9, 2.9, 24)
     ]
-    return rt.FeatureDrift(
+    return dt.FeatureDrift(
         feature=name,
         kind="float",
         n_reference=1000,
         n_current=1000,
-        verdict=rt.DriftVerdict.DRIFT if shift >= 0.5 else rt.DriftVerdict.POSSIBLE,
+        verdict=dt.DriftVerdict.DRIFT if shift >= 0.5 else dt.DriftVerdict.POSSIBLE,
         why="Unlikely by chance, and the values have moved by half a standard deviation.",
         tests=[
-            rt.DriftTest(
+            dt.DriftTest(
                 name="kolmogorov_smirnov",
                 statistic=0.19,
                 p_value=1e-9,
@@ -647,7 +648,7 @@ def _explanations(
     raw = np.sin(phase)
     scale = 0.3 / (np.arange(len(names)) + 1)
     output_names = [str(label) for label in classes] or ["prediction"]
-    rows: list[dict[str, rt.Cell]] = [
+    rows: list[dict[str, Cell]] = [
         {
             name: (["north", "south", None][row % 3] if column == 4 else float(raw[row, column]))
             for column, name in enumerate(names)

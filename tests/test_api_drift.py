@@ -18,8 +18,8 @@ import drift
 import drift_job
 import drift_reference
 from drift_job import DriftTask
+from drift_types import DriftReport, DriftVerdict
 from errors import BusyError, DataError, MonitorError
-from report_types import DriftReport, DriftVerdict
 from settings import Settings
 from tests.fake_runner import fake_runner
 from tests.test_api_handler import problem_of, serving

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from report_types import DriftReport
+from drift_types import DriftReport
 from tests.browsing import assert_no_error_box, current_run_id, settle, visit
 from tests.serving import Product
 

@@ -151,4 +151,4 @@ def test_a_process_of_its_own_makes_the_same_archives() -> None:
     told = report.model_dump_json()
     assert report_archive.make_archive(told, "svg") == zip_charts(report, "svg")
     with pytest.raises(MonitorError, match="could not be drawn"):
-        report_archive.make_archive(told, "pdf")  # type: ignore[arg-type]
+        report_archive.make_archive(told, "pdf")

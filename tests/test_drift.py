@@ -14,8 +14,8 @@ from scipy.spatial.distance import jensenshannon
 
 import drift
 from drift_comparison import Thresholds
+from drift_types import DriftTest, DriftVerdict, FeatureDrift
 from model_types import ModelInfo, Predictions, Task
-from report_types import DriftTest, DriftVerdict, FeatureDrift
 from schema_utils import Feature, Kind, Schema
 
 RNG = np.random.default_rng(11)

@@ -13,8 +13,9 @@ from sklearn.pipeline import make_pipeline
 
 from drift_simulation import simulate_drift
 from drift_tables import first_with_power
+from drift_types import DriftSection, ScenarioResult
 from figures_power import power_chart, power_words
-from report_types import DriftSection, RunConfig, ScenarioResult
+from report_types import RunConfig
 from schema_utils import Feature, Schema
 from tests.local_model import LocalModel
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import drift
 import drift_reference as kept
 from drift_comparison import Thresholds
-from report_types import DriftReport, DriftVerdict
+from drift_types import DriftReport, DriftVerdict
 from schema_utils import Feature, Kind, Schema
 
 CELLS: st.SearchStrategy[Any] = st.one_of(

@@ -10,7 +10,7 @@ import pytest
 
 import drift
 import drift_multivariate as dm
-from report_types import DriftVerdict
+from drift_types import DriftVerdict
 from schema_utils import Kind
 
 

@@ -14,8 +14,8 @@ from scipy import stats
 import drift
 import drift_reference as kept
 from drift_profiles import NumberProfile
+from drift_types import DriftVerdict
 from errors import DataError
-from report_types import DriftVerdict
 from schema_utils import Kind
 
 

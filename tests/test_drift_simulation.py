@@ -12,9 +12,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from drift_impact import harm_of, predict_many, prediction_change, quality, truth_of
 from drift_simulation import simulate_drift
+from drift_types import DriftSection, ScenarioResult
 from errors import ModelError, ModelRaisedError, RunCancelledError
 from model_types import ModelInfo, Predictions, Task
-from report_types import DriftSection, RunConfig, ScenarioResult
+from report_types import RunConfig
 from schema_utils import Feature, Kind, Schema
 from tests.local_model import LocalModel
 

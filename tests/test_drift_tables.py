@@ -11,7 +11,7 @@ import pytest
 
 import drift
 from drift_tables import HEADER, by_severity, deciding_test, report_csv, severity
-from report_types import DriftReport, DriftVerdict, FeatureDrift
+from drift_types import DriftReport, DriftVerdict, FeatureDrift
 
 
 @pytest.fixture(scope="module")

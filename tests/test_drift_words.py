@@ -13,8 +13,8 @@ import drift
 import drift_reference as kept
 import drift_words
 from drift_profiles import NumberProfile
+from drift_types import DriftVerdict, FeatureDrift
 from drift_words import count_words
-from report_types import DriftVerdict, FeatureDrift
 from schema_json import schema_from_json
 from schema_utils import Kind, Schema
 

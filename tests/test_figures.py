@@ -12,14 +12,9 @@ import pytest
 
 import figures
 from base_types import Estimate, Histogram
+from drift_types import DriftReport, DriftSection, FeatureDrift
 from figure_style import COLOUR_SWAP, PALETTES, Chart, Palette, text_on_chart
-from report_types import (
-    DriftReport,
-    DriftSection,
-    FeatureDrift,
-    PerformanceSection,
-    TestReport,
-)
+from report_types import PerformanceSection, TestReport
 from tests.report_factory import HOSTILE_NAMES, FactoryTask, make_empty_report, make_report
 
 SECTIONS = ("performance", "quality", "behaviour", "drift", "explanations", "data")

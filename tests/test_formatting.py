@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import formatting
 from base_types import Estimate, Status
+from drift_types import DriftVerdict
 from model_types import Safety
-from report_types import BehaviourVerdict, DriftVerdict, RunStatus, Verdict
+from report_types import BehaviourVerdict, RunStatus, Verdict
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

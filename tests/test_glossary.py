@@ -8,6 +8,7 @@ import re
 import pytest
 
 import glossary
+from drift_types import DriftVerdict
 from metric_names import (
     CLUSTERING_METRICS,
     LABEL_METRICS,
@@ -17,7 +18,7 @@ from metric_names import (
     SCORE_METRICS,
     higher_is_better,
 )
-from report_types import BehaviourVerdict, DriftVerdict
+from report_types import BehaviourVerdict
 
 METRICS = sorted(
     {

@@ -13,9 +13,9 @@ from sklearn.linear_model import LinearRegression
 
 import playground
 import playground_data as worlds
+from drift_types import DriftVerdict
 from playground import Knobs, play
 from playground_lessons import LESSONS, Lesson, lesson_by_id
-from report_types import DriftVerdict
 
 WORLDS = [world.id for world in worlds.WORLDS]
 

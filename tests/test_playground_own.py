@@ -14,11 +14,12 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 
 from drift_halves import Halves, split_halves
+from drift_types import DriftVerdict
 from errors import NotFoundError
 from model_sessions import PlayQuestion, play_with_run
 from playground_own import drift_half, play_own
 from playground_types import OwnKnobs
-from report_types import DataSection, DriftVerdict
+from report_types import DataSection
 from sandbox import WorkerParent
 from schema_utils import Feature, Schema
 from settings import Settings

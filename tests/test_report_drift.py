@@ -11,8 +11,8 @@ import pytest
 
 import drift
 from drift_ranking import expected_harm
+from drift_types import DriftReport, DriftVerdict, FeatureHarm
 from report_drift import render_drift_html
-from report_types import DriftReport, DriftVerdict, FeatureHarm
 
 
 class _Page(HTMLParser):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from base_types import Estimate, Status
+from drift_types import ScenarioResult, SeverityPoint
 from model_types import ModelFileInfo, ModelInfo, Safety, Task
 from report_types import (
     BehaviourCase,
@@ -15,8 +16,6 @@ from report_types import (
     Check,
     Metric,
     RunConfig,
-    ScenarioResult,
-    SeverityPoint,
     TestReport,
     Verdict,
 )

@@ -14,12 +14,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 import jobs
-from base_types import Section, Status
+from base_types import Cell, Section, Status
 from environment import PRODUCT_VERSION
 from errors import NotFoundError
 from figure_style import Chart, Theme
 from formatting import escape_markdown, look, moment
-from report_types import Cell
 from run_types import RunRecord
 from settings import Settings, get_settings
 from storage import Store

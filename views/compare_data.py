@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from drift_tables import by_severity
+from drift_types import DriftReport, DriftVerdict, FeatureDrift
 from errors import MonitorError
 from formatting import escape_markdown, look, percent
 from glossary import explain
-from report_types import DriftReport, DriftVerdict, FeatureDrift, RunStatus
+from report_types import RunStatus
 from run_types import RunFilter, RunRecord
 from views.common import (
     badge,

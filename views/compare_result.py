@@ -12,13 +12,13 @@ import streamlit as st
 import drift_job
 from drift_ranking import HARMLESS, expected_harm
 from drift_tables import deciding_test, report_csv
+from drift_types import DriftReport, DriftVerdict, FeatureDrift, FeatureHarm
 from errors import MonitorError
 from figure_style import shares
 from figures_drift import drift_overview
 from formatting import escape_markdown, look, number, p_value, percent, timestamp
 from glossary import title
 from report_drift import render_drift_html
-from report_types import DriftReport, DriftVerdict, FeatureDrift, FeatureHarm
 from views.common import download, settings, show_chart, theme
 from views.drift_request import Asked
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from base_types import Cell
 from errors import MonitorError
 from formatting import escape_markdown, number, p_value
 from glossary import title
 from paired_tests import Difference, in_words
-from report_types import Cell, TestReport
+from report_types import TestReport
 from row_results import RowResults, compare_rows, unpack
 from views.common import open_store, show_table
 

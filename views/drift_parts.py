@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from drift_formulas import formula
+from drift_types import DriftTest, FeatureDrift
 from figures_compare import cumulative_overlay
 from figures_drift import feature_overlay
 from formatting import escape_html, escape_markdown, number, p_value
 from glossary import explain, title
-from report_types import DriftTest, FeatureDrift
 from views.common import badge, show_chart, theme
 
 _TABLE_STYLE = """

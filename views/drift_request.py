@@ -16,9 +16,9 @@ import streamlit as st
 
 import drift_job
 from drift_job import DriftJob, DriftTask
+from drift_types import DriftReport, FeatureHarm
 from errors import MonitorError, NotFoundError
 from playground import Knobs, draw_current, reference_of
-from report_types import DriftReport, FeatureHarm
 from views.common import open_store, settings
 
 LIMITS = {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
 from explanation_reading import answer_words, group_means
 from figures_opinion import group_bars
 from formatting import count, escape_markdown, number
-from report_types import Cell, ExplanationSection, OutputExplanation
+from report_types import ExplanationSection, OutputExplanation
 from views.common import show_chart, theme
 
 Group = tuple[str, list[int]]

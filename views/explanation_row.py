@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
 from explanation_reading import (
     answer_words,
     cell_words,
@@ -13,7 +14,7 @@ from explanation_reading import (
 )
 from figures_explain import waterfall
 from formatting import escape_markdown, shorten
-from report_types import Cell, ExplanationSection, OutputExplanation, TestReport
+from report_types import ExplanationSection, OutputExplanation, TestReport
 from views.common import show_chart, theme
 from views.explanation_words import show_row_words
 from views.what_if import show_what_if

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
 from figures_words import word_bars
 from formatting import count, escape_markdown, number, percent, shorten, signed
 from glossary import explain
-from report_types import Cell, ExplanationSection, OutputExplanation
+from report_types import ExplanationSection, OutputExplanation
 from views.common import show_chart, theme
 from word_reading import marked_pieces, word_sentences, words_at, words_of
 from word_types import TextExplanation, TextWords

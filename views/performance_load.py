@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from base_types import Estimate
+from base_types import Cell, Estimate
 from figures_load import load_latency, load_response, load_throughput
 from formatting import duration_ms, escape_markdown, number, percent
 from glossary import explain
 from load_types import ArrivalPoint, LoadTest
-from report_types import Cell, PerformanceSection
+from report_types import PerformanceSection
 from views.common import show_chart, show_notes, show_table, show_tile, theme
 
 

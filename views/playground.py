@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 from pydantic import ValidationError
 
+from drift_types import DriftVerdict
 from figures_drift import feature_overlay
 from formatting import escape_markdown, number, percent, signed
 from glossary import explain
@@ -14,7 +15,7 @@ from playground import Knobs, Outcome, noticed_share, play, reference_of
 from playground_data import WORLDS, world_by_id
 from playground_lessons import LESSONS, Lesson, lesson_by_id
 from playground_types import ALL_COLUMNS
-from report_types import DriftVerdict, RunStatus
+from report_types import RunStatus
 from run_types import RunFilter
 from views.common import badge, open_store, show_chart, show_tile, theme, when
 from views.drift_parts import show_distributions, show_tests

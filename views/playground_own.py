@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import ValidationError
 
+from drift_types import DriftVerdict
 from errors import MonitorError
 from figures_drift import feature_overlay
 from formatting import escape_markdown, number, percent, signed
 from glossary import explain, title
 from model_sessions import PlayQuestion, play_with_run
 from playground_types import ALL_COLUMNS, OwnKnobs, OwnOutcome
-from report_types import DriftVerdict
 from views.common import badge, open_store, settings, show_chart, show_tile, theme
 from views.drift_parts import show_distributions, show_tests
 

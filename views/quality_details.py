@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
 from formatting import escape_markdown, estimate, number, p_value, percent
 from glossary import explain, title
 from quality_types import (
@@ -14,7 +15,6 @@ from quality_types import (
     QualityDetails,
     ResidualTrend,
 )
-from report_types import Cell
 from views.common import show_table
 
 SURE = 0.05

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
 from formatting import escape_markdown, estimate, p_value
 from glossary import title
 from group_types import GroupComparison
-from report_types import Cell
 from views.common import show_notes, show_table
 
 

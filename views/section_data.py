@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
 from csv_download import safe_csv
 from errors import MonitorError
 from formatting import count, escape_markdown, number, percent
 from glossary import explain
 from reach_types import Reach
-from report_types import Cell, TestReport
+from report_types import TestReport
 from views.common import download, open_store, section_missing, show_notes, show_table
 from views.data_findings import show_findings
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
 from formatting import byte_size, duration, escape_markdown, look, number, percent
-from report_types import Cell, TestReport
+from report_types import TestReport
 from views.common import badge, settings, show_notes, show_table
 from views.diagnosis import show_environment
 from views.test_bundle import show_diagram

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
+from drift_types import DriftSection, FeatureDrift, ScenarioResult
 from figures_drift import drift_heat_map, feature_overlay, harm_ranking, scenario_chart
 from figures_power import power_chart, power_words
 from formatting import escape_markdown, number, p_value, percent, signed
 from glossary import title
-from report_types import Cell, DriftSection, FeatureDrift, ScenarioResult, TestReport
+from report_types import TestReport
 from views.common import badge, section_missing, show_chart, show_notes, show_table, theme
 
 

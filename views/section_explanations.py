@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from base_types import Cell
 from explanation_reading import strongest_interaction
 from figures_explain import beeswarm, dependence, importance_bars
 from figures_opinion import effect_chart
 from formatting import count, duration, escape_markdown, number, percent
 from glossary import explain
-from report_types import Cell, ExplanationSection, OutputExplanation, TestReport
+from report_types import ExplanationSection, OutputExplanation, TestReport
 from views.common import section_missing, show_chart, show_notes, show_table, theme
 from views.explanation_groups import show_groups
 from views.explanation_opinion import show_opinion

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
 from figures_performance import batch_cost, batch_throughput, latency_histogram
 from formatting import count, duration_ms, escape_markdown, estimate, number, percent, with_unit
 from glossary import explain
-from report_types import Cell, PerformanceSection, TestReport
+from report_types import PerformanceSection, TestReport
 from views.common import section_missing, show_chart, show_notes, show_table, show_tile, theme
 from views.performance_load import show_load
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from base_types import Cell
 from figures import section_charts
 from formatting import count, escape_markdown, estimate, number, p_value, percent
 from glossary import explain, title
-from report_types import Cell, QualitySection, TestReport
+from report_types import QualitySection, TestReport
 from views.common import section_missing, show_chart, show_notes, show_table, theme
 from views.quality_details import show_details
 from views.quality_groups import show_groups

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from base_types import Cell
 from errors import MonitorError
 from explanation_reading import row_sentences
 from figures_explain import waterfall
 from formatting import escape_markdown, number, percent, signed
 from model_sessions import Question, RowAnswers, explain_rows
-from report_types import Cell, ExplanationSection, OutputExplanation, TestReport
+from report_types import ExplanationSection, OutputExplanation, TestReport
 from schema_utils import Feature, Kind
 from views.common import settings, show_chart, theme
 
