@@ -110,7 +110,7 @@ def first_with_power(scenario: ScenarioResult, test: str, power: float = 0.8) ->
 
     Examples
     --------
-    >>> from report_types import SeverityPoint
+    >>> from drift_types import SeverityPoint
     >>> points = [SeverityPoint(severity=s, power={"psi": p}) for s, p in ((0.5, 0.3), (1.0, 0.9))]
     >>> drawn = ScenarioResult(id="a", title="", description="", unit="", points=points)
     >>> first_with_power(drawn, "psi")
