@@ -51,7 +51,10 @@ def set_up(page: Page, product: Product, files: dict[str, tuple[str, bytes]]) ->
 
 def choose(page: Page, label: str, option: str) -> None:
     """Choose an entry of a box that is named by its label."""
-    page.get_by_role("combobox", name=re.compile(label)).click()
+    box = page.get_by_role("combobox", name=re.compile(label))
+    box.scroll_into_view_if_needed()
+    settle(page)  # an open list closes when the page scrolls or is drawn anew
+    box.click()
     page.get_by_role("option", name=option, exact=True).click()
     page.keyboard.press("Escape")
     settle(page)
