@@ -46,6 +46,7 @@ def run_job(record: RunRecord, store: Store, target: JobTarget, parent_pid: int)
 def cut_loose(parent_pid: int) -> None:
     """Get a session of one's own, default signals, and die when the parent does."""
     os.setsid()
+    process_guard.hear_no_ends()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, signal.SIG_DFL)
     process_guard.die_with_parent()

@@ -107,11 +107,14 @@ class Runner:
 
     def serve(self, parent_pipe: int | None = None) -> None:
         """Work until ``stop`` is called or the other end of ``parent_pipe`` is closed."""
+        ends = process_guard.hear_ends()  # so that the next run begins as soon as one has ended
         try:
-            while not self._stopping and not _wait(parent_pipe):
+            while not self._stopping and not _wait(parent_pipe, ends):
                 self._tick()
         finally:
             self._end_all()
+            process_guard.hear_no_ends()
+            os.close(ends)
 
     def _tick(self) -> None:
         try:
@@ -224,11 +227,13 @@ def _too_slow(limit_seconds: float) -> str:
     )
 
 
-def _wait(parent_pipe: int | None) -> bool:
-    """Sleep for one turn; True as soon as the parent has gone."""
-    watched = [] if parent_pipe is None else [parent_pipe]
+def _wait(parent_pipe: int | None, ends: int) -> bool:
+    """Sleep for one turn, or until a child ends; True as soon as the parent has gone."""
+    watched = [ends] if parent_pipe is None else [ends, parent_pipe]
     ready, _, _ = select.select(watched, [], [], POLL_SECONDS)
-    return bool(ready)  # nobody ever writes: readable means closed
+    if ends in ready:
+        os.read(ends, 1 << 10)
+    return parent_pipe in ready  # nobody ever writes there: readable means closed
 
 
 def pipeline_target(settings: Settings, workers: WorkerParent) -> JobTarget:

@@ -115,7 +115,7 @@ class _Parent:
         self._layers = layers
         self._pid = os.getpid()
         self._by_status: dict[int, _Worker] = {}
-        self._ends = _wake_at_ends()
+        self._ends = process_guard.hear_ends()
         self._poll = select.poll()
         for fd in (control.fileno(), self._ends):
             self._poll.register(fd, select.POLLIN)
@@ -169,8 +169,7 @@ class _Parent:
         """Turn the forked child into a worker; never returns."""
         code = 1
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            process_guard.hear_no_ends()
             _arrange_descriptors(data_fd, model_fd, error_fd)
             rules = confinement.Rules(options["memory_mb"], options["cpu_seconds"])
             if options["program"] is not None:
@@ -203,16 +202,6 @@ class _Parent:
         for worker in self._by_status.values():
             _kill(worker)
         self._reap(0)
-
-
-def _wake_at_ends() -> int:
-    """Return a descriptor that can be read whenever a child has ended."""
-    awake, wake = os.pipe()
-    for fd in (awake, wake):
-        os.set_blocking(fd, False)
-    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    return awake
 
 
 def _preload() -> None:
