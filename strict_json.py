@@ -18,7 +18,12 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 MAX_BYTES = 64 * 1024 * 1024
 
 
-def read_json(data: str | bytes, *, what: str = "The JSON", max_bytes: int = MAX_BYTES) -> Any:  # noqa: ANN401 - JSON is any
+def read_json(
+    data: str | bytes,
+    *,
+    what: str = "The JSON",
+    max_bytes: int = MAX_BYTES,
+) -> Any:  # noqa: ANN401 - JSON is any
     """Parse one JSON document strictly.
 
     Parameters
