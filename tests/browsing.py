@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, FilePayload, Page, expect, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -76,6 +77,16 @@ def visit(page: Page, address: str) -> None:
     """Open an address of the dashboard and wait for it."""
     page.goto(address)
     settle(page)
+
+
+def drop_files(page: Page, box: str, files: Path | FilePayload | Sequence[Path]) -> None:
+    """Drop files into the box whose key begins so, waiting for the box itself.
+
+    A position among the boxes would not do: a box that is about to go when its file has been read
+    would swallow the next one.
+    """
+    inside = page.locator(f"[class*='st-key-{box}']")
+    inside.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(files)
 
 
 def assert_no_error_box(page: Page) -> None:

@@ -16,7 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from tests.browsing import assert_no_error_box, current_run_id, settle, visit
+from tests.browsing import assert_no_error_box, current_run_id, drop_files, settle, visit
 from tests.serving import Product
 
 pytestmark = pytest.mark.browser
@@ -79,9 +79,9 @@ def test_a_model_and_a_sample_are_uploaded_and_reported(
     """A .pkl and a CSV dropped in the browser end in a report on the same page."""
     model, sample = files
     visit(page, f"{product.dashboard}/test")
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(model)
+    drop_files(page, "test-model-", model)
     expect(page.get_by_text("trusted types only", exact=False).first).to_be_visible()
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").nth(1).set_input_files(sample)
+    drop_files(page, "test-sample-", sample)
     expect(page.get_by_text("customers.csv").first).to_be_visible()
     expect(page.get_by_text("3 · Columns")).to_be_visible(timeout=90_000)
     settle(page)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browsing import assert_no_error_box, settle, visit
+from tests.browsing import assert_no_error_box, drop_files, settle, visit
 from tests.bundle_zoo import BUNDLES
 from tests.serving import Product
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 def upload(page: Page, product: Product, *files: Path) -> None:
     """Begin a new test with these model files."""
     visit(page, f"{product.dashboard}/test")
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(files)
+    drop_files(page, "test-model-", files)
     expect(page.get_by_text("How its parts belong together")).to_be_visible(timeout=60_000)
     settle(page)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browsing import assert_no_error_box, settle, visit
+from tests.browsing import assert_no_error_box, drop_files, settle, visit
 from tests.serving import Product
 
 pytestmark = pytest.mark.browser
@@ -22,7 +22,7 @@ def test_the_example_and_a_file_are_checked(product: Product, page: Page, tmp_pa
     expect(page.get_by_text("of 100 points")).to_be_visible()
     table = tmp_path / "sound.csv"
     table.write_text("a,b\n" + "".join(f"{i * 37 % 101},{i * 53 % 89}\n" for i in range(120)))
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(table)
+    drop_files(page, "check-data", table)
     expect(page.get_by_role("heading", name="sound.csv")).to_be_visible(timeout=30_000)
     settle(page)
     assert_no_error_box(page)

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from drift_types import DriftReport
-from tests.browsing import assert_no_error_box, current_run_id, settle, visit
+from tests.browsing import assert_no_error_box, current_run_id, drop_files, settle, visit
 from tests.serving import Product
 
 pytestmark = pytest.mark.browser
@@ -61,13 +61,8 @@ def test_two_uploads_are_compared_and_downloaded(
     old.to_csv(tmp_path / "old.csv", index=False)
     old.add([0.0, 2.0]).to_parquet(tmp_path / "new.parquet")
     visit(page, f"{product.dashboard}/drift")
-    inputs = page.locator("[data-testid=stFileUploaderDropzoneInput]")
-    inputs.first.set_input_files(tmp_path / "old.csv")
-    expect(page.get_by_text("old.csv")).to_be_visible()
-    settle(page)
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(
-        tmp_path / "new.parquet"
-    )
+    drop_files(page, "drift-reference-", tmp_path / "old.csv")
+    drop_files(page, "drift-current-", tmp_path / "new.parquet")
     expect(page.get_by_text("1 of 2 columns have drifted")).to_be_visible(timeout=30_000)
     settle(page)
     with page.expect_download() as saved:
@@ -94,7 +89,7 @@ def test_a_reference_is_kept_and_used_again(product: Product, page: Page, tmp_pa
         page.locator(".st-key-drift-profile button").click()
     saved.value.save_as(tmp_path / "kept.npz")
     page.locator(".st-key-drift-reference-remove button").click()
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(tmp_path / "kept.npz")
+    drop_files(page, "drift-reference-", tmp_path / "kept.npz")
     expect(page.get_by_text("kept.npz")).to_be_visible()
     expect(page.get_by_text("2 of 6 columns have drifted")).to_be_visible(timeout=30_000)
     assert_no_error_box(page)
@@ -121,11 +116,8 @@ def test_a_file_that_is_no_table_is_told(product: Product, page: Page, tmp_path:
     (tmp_path / "table.csv").write_text("a\n1\n2\n")
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04K\x01.")
     visit(page, f"{product.dashboard}/drift")
-    for name in ("table.csv", "model.pkl"):
-        inputs = page.locator("[data-testid=stFileUploaderDropzoneInput]")
-        inputs.first.set_input_files(tmp_path / name)
-        expect(page.get_by_text(name).first).to_be_visible()
-        settle(page)
+    drop_files(page, "drift-reference-", tmp_path / "table.csv")
+    drop_files(page, "drift-current-", tmp_path / "model.pkl")
     expect(page.get_by_text("looks like a pickle")).to_be_visible(timeout=30_000)
     assert_no_error_box(page)
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browsing import assert_no_error_box, current_run_id, settle, visit
+from tests.browsing import assert_no_error_box, current_run_id, drop_files, settle, visit
 from tests.format_zoo import STORIES, as_onnx
 from tests.serving import Product
 
@@ -22,7 +22,7 @@ def test_an_onnx_file_under_any_name_is_reported(
     model = tmp_path / "model.bin"
     model.write_bytes(as_onnx(STORIES["churn"]()))
     visit(page, f"{product.dashboard}/test")
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(model)
+    drop_files(page, "test-model-", model)
     expect(page.get_by_text("trusted types only").first).to_be_visible()
     expect(page.get_by_text("plan tensor(string)", exact=False).first).to_be_visible()
     expect(page.get_by_text("3 · Columns")).to_be_visible(timeout=90_000)

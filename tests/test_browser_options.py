@@ -11,7 +11,7 @@ import requests
 from playwright.sync_api import Page, expect
 from sklearn.linear_model import LogisticRegression
 
-from tests.browsing import assert_no_error_box, current_run_id, settle, visit
+from tests.browsing import assert_no_error_box, current_run_id, drop_files, settle, visit
 from tests.model_zoo import ZOO
 from tests.serving import Product
 
@@ -38,10 +38,12 @@ def files() -> dict[str, tuple[str, bytes]]:
 def set_up(page: Page, product: Product, files: dict[str, tuple[str, bytes]]) -> None:
     """Upload both files and wait for the options."""
     visit(page, f"{product.dashboard}/test")
-    for number, kind in enumerate(("model", "sample")):
+    for kind in ("model", "sample"):
         name, data = files[kind]
-        page.locator("[data-testid=stFileUploaderDropzoneInput]").nth(number).set_input_files(
-            {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+        drop_files(
+            page,
+            f"test-{kind}-",
+            {"name": name, "mimeType": "application/octet-stream", "buffer": data},
         )
         expect(page.get_by_text(name).first).to_be_visible()
         settle(page)
