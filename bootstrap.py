@@ -47,7 +47,13 @@ class Interval:
 def resampling_rows(
     n: int, rng: np.random.Generator, *, max_rows: int = MAX_ROWS
 ) -> NDArray[np.int64]:
-    """Return the positions that take part in resampling: all, or ``max_rows`` random ones."""
+    """Return the positions that take part in resampling: all, or ``max_rows`` random ones.
+
+    Examples
+    --------
+    >>> resampling_rows(3, np.random.default_rng(0)).tolist()
+    [0, 1, 2]
+    """
     if n <= max_rows:
         return np.arange(n)
     return np.sort(rng.choice(n, size=max_rows, replace=False)).astype(np.int64)
@@ -67,6 +73,12 @@ def weight_blocks(n: int, n_resamples: int, rng: np.random.Generator) -> Iterato
     ------
     ndarray of float32, shape (b, n)
         Whole numbers; each row of the block sums to ``n``.
+
+    Examples
+    --------
+    >>> blocks = list(weight_blocks(5, 3, np.random.default_rng(0)))
+    >>> blocks[0].sum(axis=1).tolist()
+    [5.0, 5.0, 5.0]
     """
     per_block = max(1, _BLOCK_CELLS // n)
     for start in range(0, n_resamples, per_block):
@@ -151,6 +163,12 @@ def scaled_interval(
         The metric on the subset and on all rows.
     share : float
         Size of the subset over all rows, in (0, 1].
+
+    Examples
+    --------
+    >>> half = scaled_interval(Interval(0.4, 0.6), 0.5, 0.52, 0.25)
+    >>> (round(half.low, 3), round(half.high, 3))
+    (0.47, 0.57)
     """
     if share >= 1 or interval.low is None or interval.high is None:
         return interval

@@ -130,7 +130,13 @@ def names_target(path: str) -> bool:
 
 
 def order_of(role: str, class_path: str = "") -> float:
-    """Return where parts of a role usually stand; smaller comes first."""
+    """Return where parts of a role usually stand; smaller comes first.
+
+    Examples
+    --------
+    >>> order_of("scaler") < order_of("no role at all")
+    True
+    """
     if class_path.endswith(".TfidfTransformer"):
         return TRANSFORMER_ROLES.index(VECTORIZER) + 0.5
     return float(TRANSFORMER_ROLES.index(role)) if role in TRANSFORMER_ROLES else 99.0

@@ -98,7 +98,15 @@ def compare_reports(reports: Sequence[TestReport]) -> Comparison:
 
 
 def judge_change(baseline: Estimate, current: Estimate, *, higher_is_better: bool | None) -> Change:
-    """Say whether ``current`` differs from ``baseline``, and for better or worse."""
+    """Say whether ``current`` differs from ``baseline``, and for better or worse.
+
+    Examples
+    --------
+    >>> before = Estimate(value=0.80, low=0.78, high=0.82)
+    >>> after = Estimate(value=0.90, low=0.88, high=0.92)
+    >>> str(judge_change(before, after, higher_is_better=True))
+    'better'
+    """
     if baseline.value is None or current.value is None:
         return Change.UNKNOWN
     if not _differs(baseline, current, baseline.value, current.value):

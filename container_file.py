@@ -75,6 +75,13 @@ def unpack(file: BinaryIO) -> list[tuple[str, BinaryIO]]:
     ------
     ContainerError
         If the directory does not fit the bytes.
+
+    Examples
+    --------
+    >>> written = io.BytesIO()
+    >>> pack([("model.pkl", io.BytesIO(b"12")), ("scaler.pkl", io.BytesIO(b"345"))], written.write)
+    >>> [(name, part.read()) for name, part in unpack(written)]
+    [('model.pkl', b'12'), ('scaler.pkl', b'345')]
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(len(MAGIC))

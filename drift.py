@@ -404,13 +404,27 @@ def prediction_profiles(predictions: Predictions, info: ModelInfo) -> list[Profi
 
 
 def prediction_labels(y_pred: NDArray[Any]) -> NDArray[Any]:
-    """Return one label per row; several outputs are joined by commas."""
+    """Return one label per row; several outputs are joined by commas.
+
+    Examples
+    --------
+    >>> prediction_labels(np.array([["a", "x"], ["b", "y"]])).tolist()
+    ['a,x', 'b,y']
+    """
     if y_pred.ndim == 1:
         return y_pred
     return np.array([",".join(str(label) for label in row) for row in y_pred.tolist()])
 
 
 def main_probability(y_proba: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return P(second class) of two, else that of the most likely class, shape (n,)."""
+    """Return P(second class) of two, else that of the most likely class, shape (n,).
+
+    Examples
+    --------
+    >>> main_probability(np.array([[0.2, 0.8]])).tolist()
+    [0.8]
+    >>> main_probability(np.array([[0.2, 0.5, 0.3]])).tolist()
+    [0.5]
+    """
     chosen = y_proba[:, 1] if y_proba.shape[1] == 2 else y_proba.max(axis=1)
     return np.ascontiguousarray(chosen, dtype=np.float64)

@@ -79,12 +79,24 @@ def take(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:
 
 
 def labels_of(values: NDArray[Any]) -> NDArray[Any]:
-    """Return class labels as text, so that 1, 1.0 and numpy's 1 are the same class."""
+    """Return class labels as text, so that 1, 1.0 and numpy's 1 are the same class.
+
+    Examples
+    --------
+    >>> labels_of(np.array([1, 2])).tolist(), labels_of(np.array([1.0, 2.0])).tolist()
+    (['1', '2'], ['1', '2'])
+    """
     return np.array([category_label(value) for value in prediction_labels(values).tolist()])
 
 
 def numbers_of(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return numeric predictions as shape (n,), the first output of several."""
+    """Return numeric predictions as shape (n,), the first output of several.
+
+    Examples
+    --------
+    >>> numbers_of(np.array([[1, 9], [2, 8]])).tolist()
+    [1.0, 2.0]
+    """
     return np.asarray(values.reshape(len(values), -1)[:, 0], dtype=np.float64)
 
 

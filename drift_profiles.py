@@ -134,7 +134,13 @@ Profile = NumberProfile | CategoryProfile
 
 
 def kind_of(column: pd.Series[Any]) -> Kind:
-    """Return the kind a column is compared as where no schema says it."""
+    """Return the kind a column is compared as where no schema says it.
+
+    Examples
+    --------
+    >>> str(kind_of(pd.Series([1.5, 2.5]))), str(kind_of(pd.Series(["red", "blue"])))
+    ('float', 'categorical')
+    """
     if _is_plain_number(column):
         return Kind.FLOAT
     if pd.api.types.is_bool_dtype(column.dtype):
@@ -187,12 +193,24 @@ def _profile_texts(column: pd.Series[Any]) -> NumberProfile:
 
 
 def texts_of(column: pd.Series[Any]) -> list[str]:
-    """Return the values as texts, without missing ones."""
+    """Return the values as texts, without missing ones.
+
+    Examples
+    --------
+    >>> texts_of(pd.Series(["one", None, "two"]))
+    ['one', 'two']
+    """
     return [str(text) for text in column.dropna().tolist()]
 
 
 def profile_lengths(texts: Sequence[str], n_rows: int) -> NumberProfile:
-    """Return the profile of the lengths of texts, the others of ``n_rows`` missing."""
+    """Return the profile of the lengths of texts, the others of ``n_rows`` missing.
+
+    Examples
+    --------
+    >>> profile_lengths(["one", "three"], 3).values.tolist()
+    [3.0, 5.0]
+    """
     lengths = np.array([len(text) for text in texts], dtype=np.float64)
     return profile_numbers(lengths, n_missing=n_rows - len(texts))
 
@@ -226,6 +244,12 @@ def profile_numbers(values: Floats, *, n_missing: int = 0, n_invalid: int = 0) -
         NaN counts as missing, infinity and what is beyond ``LARGEST`` as invalid.
     n_missing, n_invalid : int
         Rows that were taken out before.
+
+    Examples
+    --------
+    >>> profile = profile_numbers(np.array([3.0, 1.0, np.nan, np.inf]))
+    >>> profile.values.tolist(), profile.n_missing, profile.n_invalid
+    ([1.0, 3.0], 1, 1)
     """
     ordered = np.sort(values)
     if len(ordered) and ordered[0] >= -LARGEST and ordered[-1] <= LARGEST:  # False for NaN
@@ -242,7 +266,13 @@ def profile_numbers(values: Floats, *, n_missing: int = 0, n_invalid: int = 0) -
 
 
 def profile_categories(column: pd.Series[Any], *, boolean: bool = False) -> CategoryProfile:
-    """Count the labels of a column; 1, 1.0 and (in a boolean column) True are one label."""
+    """Count the labels of a column; 1, 1.0 and (in a boolean column) True are one label.
+
+    Examples
+    --------
+    >>> profile_categories(pd.Series([1, 1.0, 2])).counts
+    {'1': 2, '2': 1}
+    """
     counts: dict[str, int] = {}
     for label, count in _label_counts(column):
         if count:

@@ -112,7 +112,13 @@ def evenly(names: list[str]) -> list[str]:
 
 
 def finite_values(column: pd.Series[Any]) -> Values:
-    """Return the finite numbers of a numeric column."""
+    """Return the finite numbers of a numeric column.
+
+    Examples
+    --------
+    >>> finite_values(pd.Series([1.0, np.nan, np.inf])).tolist()
+    [1.0]
+    """
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.asarray(values[np.isfinite(values)])
 
@@ -202,7 +208,13 @@ def _with_numbers(frame: Table, names: list[str], change: Callable[[str, Values]
 
 
 def as_dtype_of(column: pd.Series[Any], values: Values) -> pd.Series[Any]:
-    """Return ``values`` as a column of the same dtype, rounded and kept in range for integers."""
+    """Return ``values`` as a column of the same dtype, rounded and kept in range for integers.
+
+    Examples
+    --------
+    >>> as_dtype_of(pd.Series([1, 2], dtype="int8"), np.array([1.6, 300.0])).tolist()
+    [2, 126]
+    """
     if pd.api.types.is_integer_dtype(column.dtype):
         width = np.iinfo(getattr(column.dtype, "numpy_dtype", column.dtype))
         # float64 cannot hold the largest int64, hence the margin
@@ -299,7 +311,13 @@ def shift_prior(frame: Table, amount: float, rng: np.random.Generator, setting: 
 
 
 def rarest_group(groups: NDArray[Any]) -> object:
-    """Return the least frequent group."""
+    """Return the least frequent group.
+
+    Examples
+    --------
+    >>> rarest_group(np.array(["a", "b", "a"]))
+    'b'
+    """
     return pd.Series(groups).value_counts().index[-1]
 
 

@@ -37,7 +37,14 @@ def from_lowered(lowered: Lowered) -> LinearModel:
 
 
 def evaluate(model: LinearModel, matrix: Floats) -> Floats:
-    """Return the margins, shape (n, outputs)."""
+    """Return the margins, shape (n, outputs).
+
+    Examples
+    --------
+    >>> model = LinearModel(coef=np.array([[2.0, -1.0]]), intercept=np.array([0.5]))
+    >>> evaluate(model, np.array([[1.0, 1.0]])).tolist()
+    [[1.5]]
+    """
     margins: Floats = matrix @ model.coef.T + model.intercept
     return margins
 

@@ -263,7 +263,13 @@ def _cells(frame: pd.DataFrame) -> list[dict[str, Cell]]:
 
 
 def plain_cell(value: object) -> Cell:
-    """Return one value as JSON carries it, missing and infinite ones as None."""
+    """Return one value as JSON carries it, missing and infinite ones as None.
+
+    Examples
+    --------
+    >>> plain_cell(np.int64(3)), plain_cell(float("inf")), plain_cell("red")
+    (3, None, 'red')
+    """
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     plain = value.item() if isinstance(value, np.generic) else value

@@ -265,7 +265,13 @@ def row_sentences(
 
 
 def cell_words(cell: Cell) -> str:
-    """Return a cell as a sentence says it."""
+    """Return a cell as a sentence says it.
+
+    Examples
+    --------
+    >>> cell_words(None), cell_words(0.25), cell_words("month-to-month")
+    ('missing', '0.25', 'month-to-month')
+    """
     if cell is None:
         return "missing"
     return str(cell) if isinstance(cell, bool | str) else number(cell)

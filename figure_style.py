@@ -246,7 +246,13 @@ def _wrap(entries: Sequence[Key]) -> list[list[Key]]:
 
 
 def text_on_chart(text: object, limit: int = LABEL_LENGTH) -> str:
-    """Return user text that Plotly draws as it is: cut, on one line, its pseudo-HTML escaped."""
+    """Return user text that Plotly draws as it is: cut, on one line, its pseudo-HTML escaped.
+
+    Examples
+    --------
+    >>> text_on_chart("<b>bold</b>")
+    '&lt;b&gt;bold&lt;/b&gt;'
+    """
     escaped = html.escape(plain_text(text, limit), quote=False)
     return escaped.replace("$", "&#36;")  # a pair of dollars would be read as a formula
 
@@ -324,12 +330,24 @@ def shares(histogram: Histogram) -> list[float]:
 
 
 def centres(edges: Sequence[float]) -> list[float]:
-    """Return the middle of each bin."""
+    """Return the middle of each bin.
+
+    Examples
+    --------
+    >>> centres([0.0, 1.0, 3.0])
+    [0.5, 2.0]
+    """
     return [(low + high) / 2 for low, high in pairwise(edges)]
 
 
 def widths(edges: Sequence[float]) -> list[float]:
-    """Return the width of each bin."""
+    """Return the width of each bin.
+
+    Examples
+    --------
+    >>> widths([0.0, 1.0, 3.0])
+    [1.0, 2.0]
+    """
     return [high - low for low, high in pairwise(edges)]
 
 

@@ -108,7 +108,7 @@ def recognise(head: bytes) -> str | None:
 
 
 def kind_of(head: bytes, file: BinaryIO) -> str | None:
-    """Return the format of a model file, also of those that are zip archives.
+    r"""Return the format of a model file, also of those that are zip archives.
 
     Parameters
     ----------
@@ -121,6 +121,12 @@ def kind_of(head: bytes, file: BinaryIO) -> str | None:
     -------
     str or None
         As ``recognise``, or "skops", "torchscript", "torch-export".
+
+    Examples
+    --------
+    >>> import io
+    >>> kind_of(b"\x80\x04N.", io.BytesIO(b"\x80\x04N."))
+    'pickle'
     """
     if not head.startswith(ZIP):
         return recognise(head)
@@ -158,7 +164,13 @@ def why_unsupported(head: bytes, file: BinaryIO) -> str | None:
 
 
 def as_text(head: bytes) -> str | None:
-    """Return bytes as text, or None where they are not printable text."""
+    r"""Return bytes as text, or None where they are not printable text.
+
+    Examples
+    --------
+    >>> as_text(b"a,b"), as_text(b"\x00\x01")
+    ('a,b', None)
+    """
     if b"\0" in head:
         return None
     try:

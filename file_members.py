@@ -133,7 +133,13 @@ def parts_of_file(root: Any) -> list[Part]:  # noqa: ANN401
 
 
 def kind_of(root: Any) -> str:  # noqa: ANN401
-    """Return what a container is called in a sentence."""
+    """Return what a container is called in a sentence.
+
+    Examples
+    --------
+    >>> kind_of({"a": 1}), kind_of((1, 2))
+    ('dict', 'tuple')
+    """
     if isinstance(root, (list, tuple)) and root and all(type(one) is str for one in root):
         return f"list of {len(root):,} texts, such as names of columns,"
     return class_path(root).rsplit(".", 1)[-1]

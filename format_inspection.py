@@ -121,7 +121,13 @@ def _inspect_booster(info: ModelFileInfo, file: BinaryIO, head: bytes) -> None:
 
 
 def xgboost_version(tail: bytes) -> dict[str, str]:
-    """Return the version at the end of an XGBoost JSON or UBJSON model."""
+    """Return the version at the end of an XGBoost JSON or UBJSON model.
+
+    Examples
+    --------
+    >>> xgboost_version(b'{"learner": {}, "version": [2, 1, 0]}')
+    {'xgboost': '2.1.0'}
+    """
     text = re.findall(rb'"version":\s*\[(\d+),\s*(\d+),\s*(\d+)\]', tail)
     if text:
         return {"xgboost": b".".join(text[-1]).decode("ascii")}

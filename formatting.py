@@ -98,7 +98,13 @@ def with_unit(value: float | None, unit: str = "") -> str:
 
 
 def signed(value: float | None, unit: str = "") -> str:
-    """Write a change with its sign: "+0.02", "−3.1 ms", "±0"."""
+    """Write a change with its sign: "+0.02", "−3.1 ms", "±0".
+
+    Examples
+    --------
+    >>> signed(0.02), signed(-3.1, "ms"), signed(0.0), signed(None)
+    ('+0.02', '−3.1 ms', '±0', '–')
+    """
     if value is None or math.isnan(value):
         return MISSING
     if value == 0:
@@ -197,7 +203,13 @@ def duration(seconds: float | None) -> str:
 
 
 def duration_ms(milliseconds: float | None) -> str:
-    """Write a duration given in milliseconds."""
+    """Write a duration given in milliseconds.
+
+    Examples
+    --------
+    >>> duration_ms(0.25), duration_ms(1500.0), duration_ms(None)
+    ('250 µs', '1.5 s', '–')
+    """
     return duration(None if milliseconds is None else milliseconds / 1000)
 
 
@@ -255,6 +267,11 @@ def timestamp(moment: datetime | None, zone: tzinfo = UTC) -> str:
     """Write a moment as ``2026-11-21 14:03 UTC`` in the given zone.
 
     A moment without a zone is taken as UTC, as the store keeps them.
+
+    Examples
+    --------
+    >>> timestamp(datetime(2026, 11, 21, 14, 3))
+    '2026-11-21 14:03 UTC'
     """
     if moment is None:
         return MISSING
@@ -275,7 +292,13 @@ def relative_time(moment: datetime | None, now: datetime) -> str:
 
 
 def moment(when: datetime | None, now: datetime, zone: tzinfo = UTC) -> str:
-    """Write a moment absolute and relative: ``2026-11-21 14:03 UTC (3 min ago)``."""
+    """Write a moment absolute and relative: ``2026-11-21 14:03 UTC (3 min ago)``.
+
+    Examples
+    --------
+    >>> moment(datetime(2026, 11, 21, 14, 0), datetime(2026, 11, 21, 14, 3))
+    '2026-11-21 14:00 UTC (3 min ago)'
+    """
     if when is None:
         return MISSING
     return f"{timestamp(when, zone)} ({relative_time(when, now)})"
@@ -297,9 +320,14 @@ def _largest_unit(seconds: float) -> tuple[int, str]:
 
 
 def plain_text(text: object, limit: int | None = None) -> str:
-    """Return text without control and direction characters, on one line, at most ``limit`` long.
+    r"""Return text without control and direction characters, on one line, at most ``limit`` long.
 
     Direction overrides can make a name read as something else; control characters break XML.
+
+    Examples
+    --------
+    >>> plain_text("two\nlines\x1b[31m"), plain_text("a long name of a column", 10)
+    ('two lines[31m', 'a long…umn')
     """
     cleaned = "".join(_visible(character) for character in str(text))
     cleaned = " ".join(cleaned.split())
@@ -348,7 +376,13 @@ def escape_markdown(text: object) -> str:
 
 
 def escape_html(text: object) -> str:
-    """Return text that is safe inside HTML elements and quoted attributes."""
+    """Return text that is safe inside HTML elements and quoted attributes.
+
+    Examples
+    --------
+    >>> escape_html('<b title="x">')
+    '&lt;b title=&quot;x&quot;&gt;'
+    """
     return html.escape(plain_text(text), quote=True)
 
 
@@ -463,5 +497,10 @@ def look(state: str) -> Look:
     ------
     KeyError
         If the state is none that the product knows.
+
+    Examples
+    --------
+    >>> look("fail").word
+    'Fail'
     """
     return LOOKS[str(state)]

@@ -85,6 +85,11 @@ def term(name: str) -> Term | None:
 
     A name without an entry of its own is found under its family: ``jaccard_samples`` under
     ``jaccard``, ``p95_ms`` under ``p95``, ``harm_mean_shift`` under ``harm``.
+
+    Examples
+    --------
+    >>> term("accuracy").name
+    'Accuracy'
     """
     key = _key(name)
     return _entry(key) or _entry(_without_average(key)) or _entry(_family(key))
@@ -118,6 +123,11 @@ def explain(name: str) -> str:
     """Return the tooltip of a name: what it is, its range, which way is better, its pitfalls.
 
     Empty for names without an entry, which shows no tooltip at all.
+
+    Examples
+    --------
+    >>> explain("no such name")
+    ''
     """
     entry = term(name)
     if entry is None:

@@ -99,6 +99,12 @@ def label_histogram(codes: NDArray[np.int64], labels: Sequence[Label | str]) -> 
 
 
 def value_histogram(values: NDArray[Any]) -> Histogram:
-    """Count the distinct values of an array of labels, in ascending order of their text."""
+    """Count the distinct values of an array of labels, in ascending order of their text.
+
+    Examples
+    --------
+    >>> value_histogram(np.array(["no", "yes", "no"])).counts
+    [2, 1]
+    """
     names, codes = np.unique([str(value) for value in values], return_inverse=True)
     return label_histogram(codes.astype(np.int64), names.tolist())

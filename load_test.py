@@ -72,6 +72,11 @@ def open_loop(service_ms: FloatArray, rate: float, *, seed: int = 0) -> ArrivalP
         Calls per second, > 0.
     seed : int
         Of arrivals and draws.
+
+    Examples
+    --------
+    >>> open_loop(np.full(200, 10.0), rate=0.001).p50_ms
+    10.0
     """
     return _respond(*_draws(service_ms, np.random.default_rng(seed)), rate)
 

@@ -65,7 +65,13 @@ class Facts:
 
 
 def is_known(value: Value) -> bool:
-    """Whether a value says something: not None, not NaN, not infinite, not an empty text."""
+    """Whether a value says something: not None, not NaN, not infinite, not an empty text.
+
+    Examples
+    --------
+    >>> is_known(0.0), is_known(float("nan")), is_known("")
+    (True, False, False)
+    """
     if isinstance(value, (float, np.floating)):
         return bool(np.isfinite(value))
     return value is not None and not (isinstance(value, str) and not value)
@@ -89,7 +95,13 @@ def plain(value: Value) -> Value:
 
 
 def class_names_of(value: Value) -> set[str]:
-    """Return the names of an object's class and its bases."""
+    """Return the names of an object's class and its bases.
+
+    Examples
+    --------
+    >>> sorted(class_names_of(True))
+    ['bool', 'int', 'object']
+    """
     return {base.__name__ for base in type(value).__mro__}
 
 
@@ -102,6 +114,11 @@ def read(value: Value, name: str) -> Value:
     """Return an attribute, or None where it is missing or cannot be computed.
 
     Properties of files written by other library versions fail in many ways.
+
+    Examples
+    --------
+    >>> read(1j, "imag"), read(1j, "no_such_attribute")
+    (1.0, None)
     """
     try:
         return getattr(value, name, None)
@@ -110,5 +127,11 @@ def read(value: Value, name: str) -> Value:
 
 
 def shape_of(value: Value, name: str) -> tuple[int, ...]:
-    """Return the shape of an array attribute, () where there is none."""
+    """Return the shape of an array attribute, () where there is none.
+
+    Examples
+    --------
+    >>> shape_of(np.zeros((2, 3)), "T"), shape_of(1, "T")
+    ((3, 2), ())
+    """
     return tuple(int(size) for size in getattr(read(value, name), "shape", ()))

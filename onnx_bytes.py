@@ -69,7 +69,13 @@ def varint_bytes(value: int) -> bytes:
 
 
 def sized(part: bytes) -> bytes:
-    """Return a part with its length before it."""
+    r"""Return a part with its length before it.
+
+    Examples
+    --------
+    >>> sized(b"abc")
+    b'\x03abc'
+    """
     return varint_bytes(len(part)) + part
 
 
@@ -86,7 +92,13 @@ def integers(data: Buffer, value: Value) -> list[int]:
 
 
 def signed(value: int) -> int:
-    """Return a 64-bit integer with its sign."""
+    """Return a 64-bit integer with its sign.
+
+    Examples
+    --------
+    >>> signed(2**64 - 1)
+    -1
+    """
     return value - (1 << 64) if value >= 1 << 63 else value
 
 

@@ -146,7 +146,13 @@ def made_up(feature: dict[str, Any], rng: np.random.Generator) -> list[Any]:
 
 
 def as_table(answer: Any) -> NDArray[Any]:  # noqa: ANN401 - tensor or list of maps
-    """Return numbers as shape (n, k), from a tensor or from one map per row."""
+    """Return numbers as shape (n, k), from a tensor or from one map per row.
+
+    Examples
+    --------
+    >>> as_table(np.array([1.0, 2.0])).shape
+    (2, 1)
+    """
     if isinstance(answer, list):
         return np.array([list(row.values()) for row in answer], dtype=np.float64)
     table = np.asarray(answer, dtype=np.float64)
@@ -154,7 +160,13 @@ def as_table(answer: Any) -> NDArray[Any]:  # noqa: ANN401 - tensor or list of m
 
 
 def are_chances(table: NDArray[Any]) -> bool:
-    """Whether rows hold numbers from 0 to 1 that add up to 1."""
+    """Whether rows hold numbers from 0 to 1 that add up to 1.
+
+    Examples
+    --------
+    >>> are_chances(np.array([[0.3, 0.7]])), are_chances(np.array([[0.3, 0.6]]))
+    (True, False)
+    """
     inside = bool(((table >= -SUM_TOLERANCE) & (table <= 1 + SUM_TOLERANCE)).all())
     return inside and bool((abs(table.sum(axis=1) - 1) < SUM_TOLERANCE).all())
 
@@ -170,13 +182,25 @@ def column_of_class(table: NDArray[Any], labels: Any, positive: Any) -> int:  # 
 
 
 def padded(rows: NDArray[Any], size: int) -> NDArray[Any]:
-    """Return rows with the last one repeated up to a fixed number."""
+    """Return rows with the last one repeated up to a fixed number.
+
+    Examples
+    --------
+    >>> padded(np.array([1, 2]), 4).tolist()
+    [1, 2, 2, 2]
+    """
     missing = size - len(rows)
     return np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
 
 
 def first_rows(answer: Any, kept: int) -> Any:  # noqa: ANN401
-    """Return the first rows of a tensor or list of maps."""
+    """Return the first rows of a tensor or list of maps.
+
+    Examples
+    --------
+    >>> first_rows([{"a": 0.1}, {"a": 0.2}], 1)
+    [{'a': 0.1}]
+    """
     return answer[:kept]
 
 

@@ -114,6 +114,11 @@ def mcnemar_p(gained: int, lost: int, *, mid: bool) -> float:
         Discordant rows of both kinds.
     mid : bool
         Count the observed outcome half.
+
+    Examples
+    --------
+    >>> round(mcnemar_p(1, 9, mid=False), 4), mcnemar_p(5, 5, mid=False)
+    (0.0215, 1.0)
     """
     n, k = gained + lost, min(gained, lost)
     if n == 0:
@@ -201,6 +206,13 @@ def delong(is_positive: BoolArray, first: FloatArray, second: FloatArray) -> Dif
     ------
     ValueError
         Fewer than two rows of a class.
+
+    Examples
+    --------
+    >>> truth = np.array([True, True, True, False, False, False])
+    >>> better = np.array([0.9, 0.8, 0.7, 0.3, 0.2, 0.1])
+    >>> delong(truth, better, better).value
+    0.0
     """
     n = _same_length(first, second)
     n_pos = int(is_positive.sum())
@@ -340,6 +352,11 @@ def rows_needed(spread: float, effect: float) -> int:
     -------
     int
         ``((z_0.975 + z_0.8) * spread / effect) ** 2``, rounded up; at least 1.
+
+    Examples
+    --------
+    >>> rows_needed(spread=0.5, effect=0.05)
+    785
     """
     return max(1, math.ceil(((Z + float(ndtri(POWER))) * spread / effect) ** 2))
 

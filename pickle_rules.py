@@ -227,7 +227,13 @@ def judge(module: str, name: str) -> str:
 
 
 def is_exact(module: str, name: str) -> bool:
-    """Whether a name stands in one of the exact lists."""
+    """Whether a name stands in one of the exact lists.
+
+    Examples
+    --------
+    >>> is_exact("os", "system")
+    False
+    """
     listed = f"{CALLABLES.get(module, '')} {REFERENCES.get(module, '')}"
     return name in listed.split()
 
@@ -273,7 +279,13 @@ def is_callable(value: Value, exact: dict[int, Value]) -> bool:
 
 
 def may_be_called(module: str, name: str) -> bool:
-    """Whether a name is among those that a pickle may call by exact rule."""
+    """Whether a name is among those that a pickle may call by exact rule.
+
+    Examples
+    --------
+    >>> may_be_called("builtins", "eval")
+    False
+    """
     if name in CALLABLES.get(module, "").split():
         return True
     return module.startswith("sklearn.") and bool(_CYTHON_LOADER.fullmatch(name))

@@ -133,6 +133,12 @@ def walk(file: BinaryIO, *, max_bytes: int = 2 * GIBIBYTE) -> Walk:
     Walk
         With ``error`` set where the file could not be read to its end; what was found up to there
         is kept.
+
+    Examples
+    --------
+    >>> import io, pickle
+    >>> walk(io.BytesIO(pickle.dumps({"a": 1}))).root
+    ['a', 1]
     """
     found = Walk()
     try:
@@ -148,7 +154,13 @@ def walk(file: BinaryIO, *, max_bytes: int = 2 * GIBIBYTE) -> Walk:
 
 
 def class_path(value: Value) -> str:
-    """Return ``module.name`` of the class of a walked object, or the name of a plain type."""
+    """Return ``module.name`` of the class of a walked object, or the name of a plain type.
+
+    Examples
+    --------
+    >>> class_path([1, 2])
+    'list'
+    """
     if isinstance(value, Built):
         callee, args = value.callee, value.args
         if isinstance(callee, Global) and callee.name in ("_reconstructor", "__newobj__"):

@@ -201,7 +201,13 @@ def play(knobs: Knobs) -> Outcome:
 
 
 def noticed_share(knobs: Knobs, repetitions: int = 25) -> float:
-    """Return how often at least one column is flagged, over fresh draws, 0..1: the power."""
+    """Return how often at least one column is flagged, over fresh draws, 0..1: the power.
+
+    Examples
+    --------
+    >>> noticed_share(Knobs(offset=3.0), 5)
+    1.0
+    """
     reference = reference_of(knobs.data)
     hits = 0
     for seed in range(1, repetitions + 1):

@@ -136,7 +136,13 @@ def _clinic_truth(inputs: pd.DataFrame) -> Floats:
 
 
 def softmax(scores: Floats) -> Floats:
-    """Return probabilities from log-odds, row by row, shape (n, k)."""
+    """Return probabilities from log-odds, row by row, shape (n, k).
+
+    Examples
+    --------
+    >>> softmax(np.array([[0.0, 0.0], [np.log(3.0), 0.0]])).round(2).tolist()
+    [[0.5, 0.5], [0.75, 0.25]]
+    """
     parts = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(parts / parts.sum(axis=1, keepdims=True))
 
@@ -178,5 +184,11 @@ WORLDS: tuple[World, ...] = (
 
 
 def world_by_id(world_id: str) -> World:
-    """Return the world called ``world_id``; raises KeyError for an unknown one."""
+    """Return the world called ``world_id``; raises KeyError for an unknown one.
+
+    Examples
+    --------
+    >>> [world.id for world in WORLDS]
+    ['clinic', 'iris', 'diabetes']
+    """
     return {world.id: world for world in WORLDS}[world_id]

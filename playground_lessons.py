@@ -145,5 +145,11 @@ LESSONS: tuple[Lesson, ...] = (
 
 
 def lesson_by_id(lesson_id: str) -> Lesson:
-    """Return the lesson called ``lesson_id``; raises KeyError for an unknown one."""
+    """Return the lesson called ``lesson_id``; raises KeyError for an unknown one.
+
+    Examples
+    --------
+    >>> lesson_by_id("covariate").title
+    'Covariate shift'
+    """
     return {lesson.id: lesson for lesson in LESSONS}[lesson_id]

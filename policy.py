@@ -77,7 +77,13 @@ def read_policy(text: str) -> Policy:
 
 
 def rule_line(text: str, index: int) -> int:
-    """Return the line (from 1) on which a rule of a readable policy begins."""
+    r"""Return the line (from 1) on which a rule of a readable policy begins.
+
+    Examples
+    --------
+    >>> rule_line("rules:\n  - metric: quality.accuracy\n    min: 0.9\n", 0)
+    2
+    """
     lines: Lines = parse_policy_text(text)[1]
     return lines.of(("rules", index))
 

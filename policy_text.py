@@ -46,12 +46,18 @@ class Lines:
 
 
 def parse_policy_text(text: str) -> tuple[Any, Lines]:
-    """Parse YAML or JSON into dicts, lists and values, and note the lines.
+    r"""Parse YAML or JSON into dicts, lists and values, and note the lines.
 
     Raises
     ------
     PolicyError
         It is neither, repeats a key, or uses what a policy does not need.
+
+    Examples
+    --------
+    >>> content, lines = parse_policy_text("version: 1\nrules: []\n")
+    >>> content, lines.of(("rules",))
+    ({'version': 1, 'rules': []}, 2)
     """
     if len(text) > MAX_CHARACTERS:
         raise PolicyError([(1, "", f"it has {len(text):,} characters; at most {MAX_CHARACTERS:,}")])

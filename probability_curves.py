@@ -50,6 +50,12 @@ def ranking_curves(
     tuple of Curve
         (false positive rate, true positive rate) from (0, 0), and (recall, precision) from recall
         0; at most ``MAX_POINTS`` points each, all of them points of the full curve.
+
+    Examples
+    --------
+    >>> roc, _ = ranking_curves("yes", np.array([0.9, 0.8, 0.1]), np.array([True, True, False]))
+    >>> roc.x, roc.y
+    ([0.0, 0.0, 0.0, 1.0], [0.0, 0.5, 1.0, 1.0])
     """
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
@@ -146,6 +152,12 @@ def threshold_table(
     is_positive : ndarray of bool, shape (n,)
     weights : ndarray of float, shape (n,), optional
         What each row counts for, > 0.
+
+    Examples
+    --------
+    >>> points = threshold_table(np.array([0.9, 0.4, 0.1]), np.array([True, False, False]))
+    >>> next(point for point in points if point.threshold == 0.5).precision
+    1.0
     """
     worth = np.ones(y_score.size) if weights is None else weights
     n_positive = float(worth[is_positive].sum())

@@ -67,6 +67,12 @@ def gain_table(score: FloatArray, is_positive: BoolArray) -> list[GainPoint]:
     -------
     list of GainPoint
         At 1, 5, 10, 20 … 100 % of the rows; empty without any positive.
+
+    Examples
+    --------
+    >>> points = gain_table(np.array([0.9, 0.8, 0.2, 0.1]), np.array([True, False, True, False]))
+    >>> points[-1].recall, points[-1].lift
+    (1.0, 1.0)
     """
     n_positive = int(is_positive.sum())
     if n_positive == 0:
@@ -100,6 +106,12 @@ def cheapest_threshold(
     -------
     CostThreshold
         The lowest cost found on the rows it was chosen on flatters a little.
+
+    Examples
+    --------
+    >>> score, truth = np.array([0.9, 0.6, 0.4, 0.1]), np.array([True, False, True, False])
+    >>> cheapest_threshold(score, truth, false_positive=1, false_negative=5).threshold
+    0.25
     """
     n = score.size
     order = np.argsort(score, kind="stable")
@@ -140,6 +152,13 @@ def residual_trends(
     -------
     list of ResidualTrend
         The prediction first, then at most 29 columns, by p-value.
+
+    Examples
+    --------
+    >>> y_pred = np.linspace(0, 1, 200)
+    >>> trends = residual_trends(pd.DataFrame({"age": y_pred}), y_pred, y_pred**2)
+    >>> trends[0].p_value < 0.001
+    True
     """
     numeric = [str(name) for name in frame.columns if frame[name].dtype.kind in "iuf"]
     columns = {name: frame[name].to_numpy(dtype=np.float64) for name in numeric[: MAX_TRENDS - 1]}

@@ -35,7 +35,13 @@ def new_run_id() -> str:
 
 
 def no_run(run_id: str) -> str:
-    """Return the sentence for a run that does not exist."""
+    """Return the sentence for a run that does not exist.
+
+    Examples
+    --------
+    >>> no_run("7")
+    "There is no run '7'; it may have been deleted"
+    """
     return f"There is no run {run_id[:64]!r}; it may have been deleted"
 
 

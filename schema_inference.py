@@ -101,6 +101,11 @@ def guess_target(frame: pd.DataFrame, info: ModelInfo | None) -> str | None:
     str or None
         The column named like the model's output; else the one named like a target; else the only
         column that the model does not take. None when there is no such column or several.
+
+    Examples
+    --------
+    >>> guess_target(pd.DataFrame({"age": [31, 42], "target": [0, 1]}), None)
+    'target'
     """
     columns = [str(column) for column in frame.columns]
     spare = _not_taken(columns, info)

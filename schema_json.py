@@ -84,7 +84,13 @@ def schema_from_json(data: str | bytes) -> Schema:
 
 
 def parse_time(text: str) -> float:
-    """Return seconds since 1970 (UTC) of an ISO 8601 date or time; ValueError if it is none."""
+    """Return seconds since 1970 (UTC) of an ISO 8601 date or time; ValueError if it is none.
+
+    Examples
+    --------
+    >>> parse_time("1970-01-02"), parse_time("1970-01-01T01:00:00+01:00")
+    (86400.0, 0.0)
+    """
     stamp = pd.to_datetime(text, format="ISO8601", utc=True)
     if pd.isna(stamp):
         message = f"{text!r} is no date"

@@ -116,7 +116,13 @@ def _bound_text(value: float | None, kind: Kind) -> str:
 
 
 def format_categories(labels: list[Label] | None, shares: list[float] | None) -> str:
-    """Write categories with their frequencies, e.g. ``Oslo: 0.3 | Rome: 0.7``."""
+    """Write categories with their frequencies, e.g. ``Oslo: 0.3 | Rome: 0.7``.
+
+    Examples
+    --------
+    >>> format_categories(["Oslo", "Rome"], [0.3, 0.7])
+    'Oslo: 0.3 | Rome: 0.7'
+    """
     names = [_label_text(label) for label in labels or []]
     if shares is None or len(shares) != len(names):
         return " | ".join(names)
@@ -253,6 +259,13 @@ def parse_categories(text: str) -> tuple[list[Label], list[float] | None]:
     ------
     ValueError
         A stray quote, a broken number, or frequencies for some labels only.
+
+    Examples
+    --------
+    >>> parse_categories("Oslo: 0.3 | Rome: 0.7")
+    (['Oslo', 'Rome'], [0.3, 0.7])
+    >>> parse_categories('1 | "1" | true')
+    ([1, '1', True], None)
     """
     labels: list[Label] = []
     shares: list[float] = []

@@ -148,7 +148,13 @@ _OF_NUMBERS = tuple(set(Distribution) - {Distribution.CHOICE})
 
 
 def allowed_distributions(kind: Kind) -> tuple[Distribution, ...]:
-    """Return the distributions that a column of ``kind`` can be drawn from."""
+    """Return the distributions that a column of ``kind`` can be drawn from.
+
+    Examples
+    --------
+    >>> [str(each) for each in allowed_distributions(Kind.BOOLEAN)]
+    ['choice', 'constant']
+    """
     if kind.is_numeric:
         return _OF_NUMBERS
     return _OF_TIMES if kind is Kind.DATETIME else _OF_CATEGORIES

@@ -145,6 +145,11 @@ def nearest_correlation(matrix: Floats) -> tuple[Floats, Floats]:
     correlation, root : ndarray, shape (k, k)
         Negative eigenvalues are set to zero and the diagonal is scaled back to one (the spectral
         method of Rebonato and Jäckel 1999); ``root @ root.T == correlation``.
+
+    Examples
+    --------
+    >>> nearest_correlation(np.array([[1.0, 0.5], [0.5, 1.0]]))[0].round(6).tolist()
+    [[1.0, 0.5], [0.5, 1.0]]
     """
     symmetric = (matrix + matrix.T) / 2
     np.fill_diagonal(symmetric, 1.0)

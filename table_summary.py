@@ -41,7 +41,13 @@ def summarise_table(frame: pd.DataFrame, schema: Schema) -> list[ColumnSummary]:
 
 
 def preview_rows(frame: pd.DataFrame, n_rows: int = PREVIEW_ROWS) -> list[dict[str, Cell]]:
-    """Return the first rows as JSON cells; missing and non-finite values become None."""
+    """Return the first rows as JSON cells; missing and non-finite values become None.
+
+    Examples
+    --------
+    >>> preview_rows(pd.DataFrame({"a": [1.0, None]}))
+    [{'a': 1.0}, {'a': None}]
+    """
     head = frame.head(n_rows)
     return [
         {str(name): as_cell(value) for name, value in zip(head.columns, row, strict=True)}
@@ -50,7 +56,13 @@ def preview_rows(frame: pd.DataFrame, n_rows: int = PREVIEW_ROWS) -> list[dict[s
 
 
 def as_cell(value: Any) -> Cell:  # noqa: ANN401 - any value a table can hold
-    """Return one value as JSON can carry it, None for missing or non-finite."""
+    """Return one value as JSON can carry it, None for missing or non-finite.
+
+    Examples
+    --------
+    >>> as_cell(np.float64(1.5)), as_cell(float("nan")), as_cell(pd.Timestamp("2026-11-21"))
+    (1.5, None, '2026-11-21')
+    """
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, bool | np.bool_):

@@ -32,7 +32,13 @@ def split_words(text: str) -> list[str]:
 
 
 def fold(word: str) -> str:
-    """Return the form under which equal words are counted together."""
+    """Return the form under which equal words are counted together.
+
+    Examples
+    --------
+    >>> fold("Straße") == fold("STRASSE")
+    True
+    """
     return word.casefold()
 
 

@@ -83,7 +83,13 @@ def check_line(
 
 
 def named(columns: Sequence[str], limit: int = 5) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names, and how many more there are.
+
+    Examples
+    --------
+    >>> named(["a", "b", "c"], limit=2), named(["a"])
+    ('a, b and 1 more', 'a')
+    """
     more = len(columns) - limit
     shown = ", ".join(columns[:limit])
     return f"{shown} and {more} more" if more > 0 else shown

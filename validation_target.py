@@ -41,7 +41,13 @@ def target_checks(table: Table) -> list[DataCheck]:
 
 
 def is_class(labels: pd.Series) -> bool:
-    """Whether a target names classes: texts, booleans, or few whole numbers."""
+    """Whether a target names classes: texts, booleans, or few whole numbers.
+
+    Examples
+    --------
+    >>> is_class(pd.Series(["a", "b"])), is_class(pd.Series([1.5, 2.25, 3.125]))
+    (True, False)
+    """
     if labels.dtype.kind not in "iuf":
         return True
     values = labels.dropna().unique()

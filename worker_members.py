@@ -97,7 +97,13 @@ def _collect(value: Value, path: str, depth: int, found: list[Member]) -> None:
 
 
 def items_of(value: Value) -> list[tuple[Value, Value]] | None:
-    """Return keys and values of a container of parts, None for anything that is a part itself."""
+    """Return keys and values of a container of parts, None for anything that is a part itself.
+
+    Examples
+    --------
+    >>> items_of({"scaler": 1}), items_of("text")
+    (None, None)
+    """
     if callable(getattr(value, "predict", None)) or hasattr(value, "transform"):
         return None
     if isinstance(value, dict):
@@ -177,7 +183,13 @@ def _are(values: Value, kinds: tuple[type, ...]) -> bool:
 
 
 def names_of(value: Value) -> list[str] | None:
-    """Return a list, tuple or array of texts as a list, None for anything else."""
+    """Return a list, tuple or array of texts as a list, None for anything else.
+
+    Examples
+    --------
+    >>> names_of(["age", "city"]), names_of([1, 2])
+    (['age', 'city'], None)
+    """
     is_list = isinstance(value, (list, tuple, np.ndarray)) or type(value).__name__ == "Index"
     if not is_list or np.ndim(value) != 1 or len(value) > MAX_NAMES:
         return None

@@ -357,7 +357,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 def label(text: str) -> tuple[str, str]:
-    """Read one NAME=VALUE."""
+    """Read one NAME=VALUE.
+
+    Examples
+    --------
+    >>> label("branch=main")
+    ('branch', 'main')
+    """
     name, sign, value = text.partition("=")
     if not (name and sign):
         message = f"{text!r} is not NAME=VALUE"
@@ -366,7 +372,13 @@ def label(text: str) -> tuple[str, str]:
 
 
 def json_or_text(text: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
-    """Read the value of an option."""
+    """Read the value of an option.
+
+    Examples
+    --------
+    >>> json_or_text("3"), json_or_text("three")
+    (3, 'three')
+    """
     try:
         return json.loads(text)
     except ValueError:

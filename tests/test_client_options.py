@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 
 import pytest
 
 from api_requests import request_values
+from example_client import client_api_example
 from example_client.client_api_example import parse_arguments, request_fields
+
+
+def test_examples_in_the_docstrings() -> None:
+    """The client's docstrings show what its functions answer."""
+    assert doctest.testmod(client_api_example).failed == 0
 
 
 def test_named_and_free_options_reach_the_config() -> None:
