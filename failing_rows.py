@@ -21,7 +21,8 @@ from report_types import FailingRow
 
 MAX_CALLS = 300
 """Calls a search may cost. Bisection needs about ``2 k log2(n / k)`` calls for k failing rows, so
-this resolves some 20 failing rows of 1,000; beyond it a random sample of rows is asked instead."""
+this resolves some 20 failing rows of 1,000, some 140 where missing values make them fail; beyond
+it a random sample of rows is asked instead."""
 
 SAMPLE_SIZE = 64
 """Single rows asked when failures are too many to be found one by one."""
@@ -111,7 +112,7 @@ class _Search:
 
     def bisect(self) -> bool:
         """Halve failing parts until single rows remain; False when ``MAX_CALLS`` is reached."""
-        failing_parts = deque([np.arange(len(self.frame))])
+        failing_parts = deque([_alike_together(self.frame)])
         while failing_parts:
             part = failing_parts.popleft()
             if part.size == 1:
@@ -131,6 +132,16 @@ class _Search:
         if not self.good:
             return np.empty(0, dtype=np.int64)
         return np.unique(np.concatenate(self.good)).astype(np.int64)
+
+
+def _alike_together(frame: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the positions of all rows, those with the same cells missing side by side.
+
+    A model that fails on missing values then fails on whole parts: k such rows among n cost about
+    2 (k + log2(n)) calls instead of 2 k log2(n / k).
+    """
+    missing = frame.isna().to_numpy()
+    return np.lexsort(missing.T).astype(np.int64) if missing.size else np.arange(len(frame))
 
 
 def _complete(search: _Search, n: int) -> RowFailures:

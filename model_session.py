@@ -146,7 +146,8 @@ class ModelSession:
         if schema is None or file is None or report.data.artifact is None:
             message = f"Run {self._run_id} kept no model or no rows to compare with"
             raise NotFoundError(message)
-        table = self._read_rows(report.data.artifact, schema)
+        info = report.model.info
+        table = self._read_rows(report.data.artifact, schema, info.text_columns if info else [])
         source = ModelSource(
             self._store.artifact_path(record.request.model_sha256),
             record.request,
@@ -159,8 +160,9 @@ class ModelSession:
         model.time_forms = time_forms(schema)
         return _Opened(_KnownModel(model), schema, table, _background(table, report), report)
 
-    def _read_rows(self, artifact: str, schema: Schema) -> pd.DataFrame:
-        frame, _notes = table_reader.read_table(self._store.artifact_path(artifact), "rows.csv")
+    def _read_rows(self, artifact: str, schema: Schema, texts: list[str]) -> pd.DataFrame:
+        path = self._store.artifact_path(artifact)
+        frame, _notes = table_reader.read_table(path, "rows.csv", texts)
         table = align_frame(frame, schema)
         if table is None or not len(table):
             message = f"The stored rows of run {self._run_id} lack columns of its schema"

@@ -127,6 +127,15 @@ class ModelInfo(TypedModel):
     memory_bytes: int | None = Field(default=None, description="Growth of the worker by loading")
     notes: list[str] = Field(default_factory=list)
 
+    @property
+    def text_columns(self) -> list[str]:
+        """Inputs whose values the model knows as texts, also where these are digits."""
+        return [
+            each.name
+            for each in self.features
+            if each.categories and all(isinstance(value, str) for value in each.categories)
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Predictions:

@@ -292,10 +292,10 @@ def _read_sample(run: _Run) -> Schema | None:
     if run.sample_path is None:
         return None
     name = run.request.sample_name or "sample.csv"
-    frame, notes = table_reader.read_table(run.sample_path, name)
+    info = run.model.info if run.model else None
+    frame, notes = table_reader.read_table(run.sample_path, name, info.text_columns if info else [])
     run.report.schema_.warnings += notes
     run.report.schema_.sample_columns = [str(column) for column in frame.columns]
-    info = run.model.info if run.model else None
     roles = sample_stage.assign_roles(frame, run.request.config, info)
     if roles.target_problem is not None:
         run.report.schema_.warnings.append(roles.target_problem)

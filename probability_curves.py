@@ -1,10 +1,13 @@
 """Curves, calibration and thresholds of a classifier's probabilities.
 
 Owns: ROC and precision-recall curves thinned for drawing, calibration bins with their expected
-calibration error, and the table of decision thresholds.
+calibration error and what of it is noise, and the table of decision thresholds.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +141,31 @@ def calibration(
         CalibrationBin(n=int(size), predicted=p, observed=o, low=lower, high=upper)
         for size, p, o, lower, upper in columns
     ], error
+
+
+def calibration_noise(bins: Sequence[CalibrationBin]) -> float:
+    """Return the expected calibration error that true probabilities stay under in 95 of 100 tests.
+
+    In a bin of n rows the observed share of true probabilities near p errs by about
+    ``s = sqrt(p (1 - p) / n)``; the error is the weighted sum of such half-normal numbers, with
+    means ``s sqrt(2 / pi)`` and variances ``s^2 (1 - 2 / pi)``.
+
+    Parameters
+    ----------
+    bins : sequence of CalibrationBin
+        As ``calibration`` returns them.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 without bins. About 0.2 for 20 rows, 0.03 for 1,000.
+    """
+    n = np.array([each.n for each in bins], dtype=np.float64)
+    p = np.array([each.predicted for each in bins], dtype=np.float64)
+    parts = n / max(1.0, float(n.sum())) * np.sqrt(p * (1 - p) / np.maximum(n, 1.0))
+    mean = math.sqrt(2 / math.pi) * float(parts.sum())
+    spread = math.sqrt((1 - 2 / math.pi) * float(np.sum(parts**2)))
+    return min(1.0, mean + 1.645 * spread)
 
 
 def threshold_table(

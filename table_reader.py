@@ -11,6 +11,7 @@ import csv
 import re
 import warnings
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -58,7 +59,7 @@ class _Dialect:
     has_header: bool
 
 
-def read_table(path: Path, name: str | None = None) -> Table:
+def read_table(path: Path, name: str | None = None, texts: Collection[str] = ()) -> Table:
     """Read a table from a CSV, Parquet or JSON file.
 
     Parameters
@@ -67,6 +68,8 @@ def read_table(path: Path, name: str | None = None) -> Table:
         The file, at most 200 MB.
     name : str, optional
         How messages call it; the file's own name by default.
+    texts : collection of str
+        Columns whose values are names even where they look like numbers: "02139" stays "02139".
 
     Returns
     -------
@@ -88,17 +91,17 @@ def read_table(path: Path, name: str | None = None) -> Table:
         raise TooLargeError(message)
     data = path.read_bytes()
     notes: list[str] = []
-    frame = _parse(data, name, notes)
+    frame = _parse(data, name, notes, texts)
     if frame.shape[1] > MAX_COLUMNS:
         raise _too_wide(name, frame.shape[1])
-    frame = _tidy(frame, notes)
+    frame = _with_texts(_tidy(frame, notes), texts)
     if frame.empty:
         message = f"{name} has no rows of data; a header and at least one row are needed."
         raise DataError(message)
-    return Table(frame, notes)
+    return Table(frame, list(dict.fromkeys(notes)))
 
 
-def _parse(data: bytes, name: str, notes: list[str]) -> pd.DataFrame:
+def _parse(data: bytes, name: str, notes: list[str], texts: Collection[str]) -> pd.DataFrame:
     """Read the bytes by what they are."""
     if not data.strip():
         message = f"{name} is empty; a table with a header and at least one row is needed."
@@ -111,7 +114,7 @@ def _parse(data: bytes, name: str, notes: list[str]) -> pd.DataFrame:
         return _read_parquet(data, name)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{"):
         return _read_json(data, name)
-    return _read_csv(data, name, notes)
+    return _read_csv(data, name, notes, texts)
 
 
 def _too_wide(name: str, count: int) -> TooLargeError:
@@ -192,7 +195,7 @@ def _records_of_columns(content: dict[str, Any], name: str) -> list[dict[str, An
 # --- CSV -------------------------------------------------------------------------------------
 
 
-def _read_csv(data: bytes, name: str, notes: list[str]) -> pd.DataFrame:
+def _read_csv(data: bytes, name: str, notes: list[str], texts: Collection[str]) -> pd.DataFrame:
     """Read delimited text."""
     encoding = _encoding(data)
     text = data if encoding == "utf-8" else data.decode(encoding, "replace").encode("utf-8")
@@ -210,7 +213,8 @@ def _read_csv(data: bytes, name: str, notes: list[str]) -> pd.DataFrame:
     if width > MAX_COLUMNS:  # pandas takes minutes to tell 100,000 equal names apart
         raise _too_wide(name, width)
     notes += _dialect_notes(dialect)
-    frame = _pandas_csv(text, dialect, name)
+    notes += _repeated_names(_split(lines[0], dialect.separator)) if dialect.has_header else []
+    frame = _pandas_csv(text, dialect, name, texts)
     if not dialect.has_header:
         frame.columns = pd.Index([f"x{i}" for i in range(frame.shape[1])])
         notes.append("There is no header; the columns are called x0, x1, …")
@@ -346,7 +350,7 @@ def _dialect_notes(dialect: _Dialect) -> list[str]:
     return notes
 
 
-def _pandas_csv(text: bytes, dialect: _Dialect, name: str) -> pd.DataFrame:
+def _pandas_csv(text: bytes, dialect: _Dialect, name: str, texts: Collection[str]) -> pd.DataFrame:
     """Let pandas read the text; a line that does not fit is an error."""
     separator = r"\s+" if dialect.separator == " " else dialect.separator
     try:
@@ -362,6 +366,7 @@ def _pandas_csv(text: bytes, dialect: _Dialect, name: str) -> pd.DataFrame:
                 index_col=False,
                 skipinitialspace=True,
                 na_values=_MISSING,
+                dtype=dict.fromkeys(texts, str) if dialect.has_header else None,
                 low_memory=False,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
@@ -399,10 +404,26 @@ def _distinct(names: list[str], notes: list[str]) -> list[str]:
     for name in names:
         distinct.append(f"{name}.{seen[name]}" if seen[name] else name)
         seen[name] += 1
-    repeated = [name for name, count in seen.items() if count > 1]
-    if repeated:
-        notes.append(f"Column name {repeated[0]!r} comes more than once; the copies are numbered.")
+    notes += _repeated_names(names)
     return distinct
+
+
+def _repeated_names(names: list[str]) -> list[str]:
+    """Say which name comes more than once; pandas numbers those of a CSV without a word."""
+    repeated = [name for name, count in Counter(names).items() if count > 1 and name]
+    if not repeated:
+        return []
+    return [f"Column name {repeated[0]!r} comes more than once; the copies are numbered."]
+
+
+def _with_texts(frame: pd.DataFrame, texts: Collection[str]) -> pd.DataFrame:
+    """Return numbers of the columns ``texts`` as one writes them: 7, not 7.0."""
+    numbers = [name for name in frame.columns if name in texts and frame[name].dtype.kind in "iuf"]
+    return frame.assign(**{name: frame[name].map(_written, na_action="ignore") for name in numbers})
+
+
+def _written(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else str(number)
 
 
 def _is_index(column: pd.Series) -> bool:

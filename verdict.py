@@ -12,12 +12,14 @@ from typing import Literal
 
 from base_types import Estimate, Status
 from drift_types import ScenarioResult
-from formatting import duration_ms, number, percent
+from formatting import count, duration_ms, number, percent
 from glossary import title as title_of
 from model_types import Safety
+from probability_curves import calibration_noise
 from report_types import BehaviourVerdict, Check, Metric, TestReport, Verdict, VerdictSection
 from run_summary import main_metric
 from verdict_answers import check_answers
+from verdict_gaps import check_gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ MIN_DRIFT_ROWS = 100
 """Reference rows below which the drift alarm is not judged: a shift of half a standard deviation
 is found by a two-sample test at 5 % with power 0.9 only from about 85 rows a side."""
 
+MIN_JUDGED_ROWS = 30
+"""Rows below which a model that does no better than a trivial one is not failed for it while the
+interval of its metric still holds better values: 8 rows say nearly nothing."""
+
 _ORDER = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.PASS: 2, Verdict.SKIP: 3}
 
 
@@ -87,6 +93,7 @@ def _all_checks(report: TestReport) -> Iterator[Check]:
     yield from _check_versions(report)
     if report.model.info is None:
         return
+    yield from check_gaps(report)
     yield from _check_latency(report)
     yield from _check_errors(report)
     yield from check_answers(report, *_limit(report, "error_rate_fail"))
@@ -235,8 +242,14 @@ def _check_errors(report: TestReport) -> Iterator[Check]:
         threshold=limit,
         comparison="<=",
         threshold_source=source,
-        reason=f"{section.n_rows_failed} of {section.n_rows_tried} rows raised an exception.",
+        reason=f"{section.n_rows_failed:,} of {section.n_rows_tried:,} rows raised an exception"
+        + "".join(f", such as {_first_sentence(row.error)}" for row in section.failing_rows[:1])
+        + ".",
     )
+
+
+def _first_sentence(error: str) -> str:
+    return error.partition(". ")[0].removesuffix(".")[:200]
 
 
 _BASELINE_TITLES = {
@@ -281,6 +294,9 @@ def _against_baseline(metric: Metric, baseline: float) -> tuple[Verdict, str]:
         sign * (value - baseline) > 0,
         near is not None and sign * (near - baseline) > 0,
     )
+    far = high if metric.higher_is_better else low
+    perhaps = far is not None and sign * (far - baseline) > 0
+    n_rows = metric.estimate.n
     name = title_of(metric.name)
     numbers = f"{name} {number(value)} against {number(baseline)}"
     if low is not None and high is not None:
@@ -289,6 +305,8 @@ def _against_baseline(metric: Metric, baseline: float) -> tuple[Verdict, str]:
         return Verdict.PASS, f"{numbers}: the difference is larger than chance."
     if better:
         return Verdict.WARN, f"{numbers}: the difference could be chance."
+    if perhaps and n_rows is not None and n_rows < MIN_JUDGED_ROWS:
+        return Verdict.WARN, f"{numbers}: {count(n_rows, 'row')} cannot tell."
     return Verdict.FAIL, f"{numbers}: guessing does as well."
 
 
@@ -298,19 +316,28 @@ def _check_calibration(report: TestReport) -> Iterator[Check]:
     if section.status is not Status.OK or error is None:
         return
     limit, source = _limit(report, "calibration_error_warn")
+    title = "Probabilities mean what they say"
+    told = f"Stated and observed frequencies differ by {number(100 * error)} points on average"
+    by_chance = calibration_noise(section.calibration)
+    if limit < error <= by_chance:
+        reason = (
+            f"{told}, but on {count(section.n_rows, 'row')} true probabilities differ by up to "
+            f"{number(100 * by_chance)}: more rows are needed."
+        )
+        yield _skipped("quality.calibration", "quality", title, reason)
+        return
     good = error <= limit
     yield Check(
         id="quality.calibration",
         section="quality",
-        title="Probabilities mean what they say" if good else "Probabilities mislead",
+        title=title if good else "Probabilities mislead",
         verdict=Verdict.PASS if good else Verdict.WARN,
         value=error,
         unit="share",
         threshold=limit,
         comparison="<=",
         threshold_source=source,
-        reason="Stated and observed frequencies differ by "
-        f"{number(100 * error)} points on average.",
+        reason=f"{told}.",
     )
 
 

@@ -30,7 +30,7 @@ from storage import Store
 from tests.test_jobs import until
 
 
-def stored_run(store: Store, model: bytes, rows: pd.DataFrame, **sections: object) -> str:
+def stored_run(store: Store, model: bytes, rows: pd.DataFrame, /, **sections: object) -> str:
     """Store a run of a model that was tested on rows, with its report; return its id."""
     sha256 = store.save_bytes(model, kind="model", name="m.pkl")
     run_id = store.create_run(RunRequest(model_sha256=sha256, model_name="m.pkl"))

@@ -225,6 +225,17 @@ def test_many_failing_rows_are_estimated_from_a_random_sample() -> None:
     assert model.n_predictions <= MAX_CALLS + SAMPLE_SIZE + 1
 
 
+def test_rows_that_fail_for_missing_values_are_all_found() -> None:
+    """80 rows with a missing cell among 1,000: each is found, and no good row is given up."""
+    bad = frozenset(range(5, 1000, 12)[:80])
+    frame = rows(1000).assign(tenure=[np.nan if at in bad else 1.0 for at in range(1000)])
+    model = StubModel(bad_rows=bad)
+    failures = find_failing_rows(model, frame)
+    assert failures.failing.keys() == bad
+    assert failures.good.tolist() == sorted(set(range(1000)) - bad)
+    assert model.n_predictions <= MAX_CALLS + 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 60), data=st.data())
 def test_bisection_finds_exactly_the_bad_rows(n: int, data: st.DataObject) -> None:

@@ -23,9 +23,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from errors import BusyError, ModelCrashedError, NotFoundError, RowsError
 from explainability import explain
+from model_file import inspect_file
 from model_session import ModelSession, Sessions
 from model_sessions import SOCKET_NAME, Question, explain_rows
-from report_types import SchemaSection
+from report_types import ModelSection, SchemaSection
 from sandbox import WorkerParent
 from schema_inference import schema_from_sample
 from schema_merge import merge_schemas
@@ -257,3 +258,22 @@ def test_texts_are_explained_by_word_and_dates_as_they_were_trained(
     (found,) = answers.explanation.texts
     assert found.method == "linear"
     assert {"free", "lunch"} <= set(found.texts[0].words)
+
+
+def test_names_made_of_digits_stay_what_the_model_knows(
+    store: Store, workers: WorkerParent
+) -> None:
+    """Stored rows come back with postal codes as texts, so that the model still takes them."""
+    table = pd.DataFrame({"zip": ["02139", "10001", "94110"] * 20, "rooms": np.arange(60)})
+    steps = make_column_transformer((OneHotEncoder(), ["zip"]), remainder="passthrough")
+    model = make_pipeline(steps, LogisticRegression(max_iter=1000)).fit(table, np.arange(60) % 2)
+    path = store.artifact_path(store.save_bytes(pickle.dumps(model), kind="model", name="m.pkl"))
+    told = ModelSection(file=inspect_file(path, "m.pkl"), info=LocalModel(model).info)
+    run = stored_run(store, pickle.dumps(model), table, model=told)
+    session = ModelSession(store, run, workers)
+    try:
+        answers = session.ask(Question(run_id=run, rows=[{"zip": "02139", "rooms": 3}]))
+    finally:
+        session.close()
+    typed = pd.DataFrame({"zip": ["02139"], "rooms": [3]})
+    assert answers.probabilities[0] == pytest.approx(model.predict_proba(typed)[0].tolist())

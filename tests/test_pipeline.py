@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 
 from base_types import Status
@@ -238,6 +241,21 @@ def test_a_sample_without_the_models_columns_is_explained(run: Callable[..., Tes
     report = run(ZOO["decision tree"]().model, sample)
     assert report.data.source == "synthetic"
     assert "petal" in " ".join(report.data.warnings)
+
+
+def test_names_made_of_digits_reach_the_model_as_it_knows_them(
+    run: Callable[..., TestReport],
+) -> None:
+    """A model of postal codes as texts is measured on a CSV, where they look like numbers."""
+    rng = np.random.default_rng(0)
+    zips = rng.choice(["02139", "10001", "94110"], 200)
+    table = pd.DataFrame({"zip": zips, "rooms": rng.integers(1, 6, 200)})
+    price = 10.0 * (table["zip"] == "02139") + table["rooms"]
+    steps = make_column_transformer((OneHotEncoder(), ["zip"]), remainder="passthrough")
+    model = make_pipeline(steps, DecisionTreeRegressor()).fit(table, price)
+    report = run(model, table.assign(price=price), target="price", stages=["quality"])
+    r2 = next(item for item in report.quality.metrics if item.name == "r2")
+    assert (report.data.source, r2.estimate.value) == ("sample", 1.0)
 
 
 def test_switched_off_stages_are_skipped(run: Callable[..., TestReport]) -> None:

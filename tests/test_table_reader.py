@@ -154,7 +154,9 @@ def test_csv_round_trip(tmp_path: Path, rows: list[tuple[int, float]]) -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None
+)
 def test_any_bytes_give_a_table_or_an_input_error(tmp_path: Path, data: bytes) -> None:
     """No upload makes the reader raise anything but its own errors."""
     try:
@@ -174,3 +176,28 @@ def test_numbered_columns_with_a_named_target_are_a_header(tmp_path: Path) -> No
     read = read_table(path).frame
     assert list(read.columns) == ["0", "1", "2", "3", "4", "y"]
     assert len(read) == 4
+
+
+def test_names_made_of_digits_stay_texts_where_asked(tmp_path: Path) -> None:
+    """A postal code keeps its leading zero and a missing one stays missing; others are numbers."""
+    (tmp_path / "t.csv").write_text("zip;floor\n02139;1\n;2\n10001;3\n")
+    frame = read_table(tmp_path / "t.csv", texts=["zip", "absent"]).frame
+    assert frame["zip"].dropna().tolist() == ["02139", "10001"]
+    assert frame["zip"].isna().tolist() == [False, True, False]
+    assert frame["floor"].tolist() == [1, 2, 3]
+
+
+def test_numbers_of_a_parquet_become_texts_where_asked(tmp_path: Path) -> None:
+    """Whole numbers are written without a point, also where a missing one made them floats."""
+    table = pd.DataFrame({"zip": [2139, None, 10001], "share": [0.5, 1.0, None]})
+    table.to_parquet(tmp_path / "t.parquet")
+    frame = read_table(tmp_path / "t.parquet", texts=["zip", "share"]).frame
+    assert frame["zip"].dropna().tolist() == ["2139", "10001"]
+    assert frame["share"].dropna().tolist() == ["0.5", "1"]
+
+
+def test_repeated_names_of_a_csv_are_told(tmp_path: Path) -> None:
+    """Two columns of one name are numbered, and a note says which."""
+    frame, notes = read(tmp_path, "age,city,age\n1,Oslo,2\n3,Rome,4\n")
+    assert list(frame.columns) == ["age", "city", "age.1"]
+    assert notes == ["Column name 'age' comes more than once; the copies are numbered."]

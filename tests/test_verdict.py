@@ -5,17 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from base_types import Estimate, Status
 from drift_types import ScenarioResult, SeverityPoint
 from model_types import ModelFileInfo, ModelInfo, Safety, Task
+from probability_curves import calibration, calibration_noise
 from report_types import (
     BehaviourCase,
     BehaviourVerdict,
+    CalibrationBin,
     Check,
     Metric,
     RunConfig,
+    Stage,
+    StageRecord,
     TestReport,
     Verdict,
 )
@@ -186,3 +191,63 @@ def test_the_main_metric_is_none_where_it_could_not_be_computed(report: TestRepo
     """A metric without a value does not decide."""
     report.quality.metrics[0].estimate = Estimate(reason="one class only")
     assert main_metric(report) is None
+
+
+def test_a_sample_that_could_not_be_used_is_no_pass(report: TestReport) -> None:
+    """Whoever gave a sample is warned that the model was tested on made-up rows instead."""
+    report.data.sha256, report.data.source = "0" * 64, "synthetic"
+    report.data.warnings = ["Column 'zip' is missing. Synthetic rows were used instead."]
+    found = check(report, "data.sample")
+    assert (found.verdict, found.reason) == (Verdict.WARN, report.data.warnings[0])
+    assert judge(report).verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"), [(Task.BINARY, Verdict.WARN), (Task.CLUSTERING, Verdict.PASS)]
+)
+def test_answers_that_could_not_be_used_are_no_pass(
+    report: TestReport, task: Task, expected: Verdict
+) -> None:
+    """Named true answers without a metric warn, except where no answer can be true."""
+    assert report.model.info is not None
+    report.model.info.task = task
+    report.data.sha256, report.data.source = "0" * 64, "sample"
+    report.config.target = "price"
+    report.quality.has_labels, report.quality.metrics = False, []
+    assert judge(report).verdict is expected
+
+
+def test_a_part_that_failed_is_no_pass(report: TestReport) -> None:
+    """A stage that could not be finished is told with its reason."""
+    report.stages = [StageRecord(stage=Stage.DRIFT, status=Status.FAILED, reason="No memory.")]
+    assert check(report, "drift.ran").reason == "No memory."
+    assert judge(report).verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(("n", "expected"), [(8, Verdict.WARN), (300, Verdict.FAIL)])
+def test_few_rows_fail_no_model_for_bad_luck(report: TestReport, n: int, expected: Verdict) -> None:
+    """On 8 rows a score under the trivial model's, its interval reaching above, is no proof."""
+    estimate = Estimate(value=0.33, low=0.1, high=0.75, n=n)
+    report.quality.metrics = [Metric(name="balanced_accuracy", estimate=estimate, baseline=0.5)]
+    assert check(report, "quality.baseline").verdict is expected
+
+
+@pytest.mark.parametrize("n", [20, 60, 300])
+def test_noise_of_the_calibration_error_is_that_of_true_probabilities(n: int) -> None:
+    """Rows drawn with just the stated probabilities stay under the bound 19 times of 20."""
+    rng = np.random.default_rng(n)
+    under = 0
+    for _ in range(400):
+        stated = rng.uniform(0.05, 0.95, n)
+        bins, error = calibration(stated, rng.random(n) < stated)
+        under += error <= calibration_noise(bins)
+    assert 0.92 <= under / 400 <= 0.985
+
+
+def test_calibration_is_not_judged_by_noise(report: TestReport) -> None:
+    """An error that true probabilities show on as few rows is skipped; a larger one warns."""
+    report.quality.calibration = [CalibrationBin(n=8, predicted=0.5, observed=0.25, low=0, high=1)]
+    report.quality.expected_calibration_error = 0.25
+    assert check(report, "quality.calibration").verdict is Verdict.SKIP
+    report.quality.expected_calibration_error = 0.4
+    assert check(report, "quality.calibration").verdict is Verdict.WARN
