@@ -10,7 +10,7 @@ enough to matter*, by an effect size with a floor. Beyond chance and at least ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,8 +29,8 @@ from drift_profiles import (
     NumberProfile,
     Profile,
     kind_of,
-    profile_categories,
     profile_column,
+    profile_labels,
     profile_numbers,
 )
 from drift_tests import benjamini_hochberg
@@ -208,6 +208,8 @@ def judge_columns(
     compared: Mapping[str, Comparison],
     kinds: Mapping[str, Kind],
     thresholds: Thresholds,
+    *,
+    only: Collection[str] | None = None,
 ) -> list[FeatureDrift]:
     """Correct the evidence over all columns and give each its verdict.
 
@@ -219,21 +221,28 @@ def judge_columns(
         At least these columns.
     thresholds : Thresholds
         Limits of the verdict.
+    only : collection of str, optional
+        Columns to judge; the correction is over all of ``compared`` nevertheless.
 
     Returns
     -------
     list of FeatureDrift
         In the order of ``compared``.
     """
-    adjusted = adjust_evidence(compared)
+    adjusted = adjust_evidence(compared, only)
     return [
-        _judge(name, kinds[name].value, comparison, adjusted[name], thresholds.alpha)
-        for name, comparison in compared.items()
+        _judge(name, kinds[name].value, compared[name], evidence, thresholds.alpha)
+        for name, evidence in adjusted.items()
     ]
 
 
-def adjust_evidence(compared: Mapping[str, Comparison]) -> dict[str, list[Evidence]]:
-    """Return each column's evidence with p-values adjusted over all of it (Benjamini-Hochberg)."""
+def adjust_evidence(
+    compared: Mapping[str, Comparison], only: Collection[str] | None = None
+) -> dict[str, list[Evidence]]:
+    """Return each column's evidence with p-values adjusted over all of it (Benjamini-Hochberg).
+
+    With ``only``, these columns are returned; the others count in the correction.
+    """
     keys = [
         (name, i)
         for name, comparison in compared.items()
@@ -251,6 +260,7 @@ def adjust_evidence(compared: Mapping[str, Comparison]) -> dict[str, list[Eviden
             for i, evidence in enumerate(comparison.evidence)
         ]
         for name, comparison in compared.items()
+        if only is None or name in only
     }
 
 
@@ -376,10 +386,20 @@ def compare_predictions(
         are questions; histograms and usual tests are of the classes. Of several numeric outputs
         each is a question; histograms and usual tests are of the first.
     """
+    old, new = prediction_profiles(reference, info), prediction_profiles(current, info)
+    return compare_prediction_profiles(old, new, thresholds=thresholds, exact=exact)
+
+
+def compare_prediction_profiles(
+    reference: Sequence[Profile],
+    current: Sequence[Profile],
+    *,
+    thresholds: Thresholds | None = None,
+    exact: bool | None = None,
+) -> FeatureDrift:
+    """Compare as ``compare_predictions`` does, from what ``prediction_profiles`` returned."""
     limits = thresholds or Thresholds()
-    pairs = list(
-        zip(prediction_profiles(reference, info), prediction_profiles(current, info), strict=True)
-    )
+    pairs = list(zip(reference, current, strict=True))
     compared = [compare_profiles(old, new, limits, exact=exact) for old, new in pairs]
     evidence = tuple(
         Evidence(item.test, f"output {i + 1}: {item.finding}") if i else item
@@ -397,7 +417,7 @@ def prediction_profiles(predictions: Predictions, info: ModelInfo) -> list[Profi
     if info.task is Task.REGRESSION:
         columns = y_pred.reshape(len(y_pred), -1).astype(np.float64)
         return [profile_numbers(column) for column in columns.T]
-    profiles: list[Profile] = [profile_categories(pd.Series(prediction_labels(y_pred)))]
+    profiles: list[Profile] = [profile_labels(prediction_labels(y_pred))]
     if predictions.y_proba is not None and info.task.is_classification:
         profiles.append(profile_numbers(main_probability(predictions.y_proba)))
     return profiles

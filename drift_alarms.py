@@ -15,8 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drift import judge_columns
-from drift_comparison import Thresholds
-from drift_halves import Halves
+from drift_halves import LIMITS, Halves
 from drift_impact import labels_of, numbers_of
 from drift_scenarios import SCENARIOS, Setting, apply_scenario
 from drift_types import DriftVerdict, FeatureDrift, ScenarioResult
@@ -61,8 +60,7 @@ def drift_all(data: Halves, setting: Setting, severities: Sequence[float]) -> Dr
 def touched_features(data: Halves, frame: pd.DataFrame, columns: list[str]) -> list[FeatureDrift]:
     """Compare the columns a scenario touched; p-values are corrected over all of the table."""
     compared = {**data.untouched, **{name: data.compare(name, frame) for name in columns}}
-    judged = judge_columns(compared, data.kinds, Thresholds())
-    return [feature for feature in judged if feature.feature in columns]
+    return judge_columns(compared, data.kinds, LIMITS, only=columns)
 
 
 def noticed_by(features: list[FeatureDrift]) -> dict[str, bool]:

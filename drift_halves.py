@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drift import column_kinds
+from drift import column_kinds, prediction_profiles
 from drift_comparison import Comparison, Thresholds, compare_profiles
 from drift_impact import Truth, quality, take, truth_of
 from drift_profiles import Profile, profile_column
@@ -25,6 +25,9 @@ MAX_HALF_ROWS = 1000
 
 MODEL_ROWS = 250
 """Rows per scenario and severity that the model is asked about."""
+
+LIMITS = Thresholds()
+"""Those of the default verdict."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Halves:
         return {name: profile_column(half[name], kind) for name, kind in self.kinds.items()}
 
     @cached_property
+    def reference_answers(self) -> list[Profile]:
+        """What the model says of the reference half."""
+        return prediction_profiles(take(self.predictions, self.reference), self.info)
+
+    @cached_property
     def untouched(self) -> dict[str, Comparison]:
         """Reference half against the current half as it is."""
         return {name: self.compare(name, self.current_frame, full=False) for name in self.kinds}
@@ -80,7 +88,7 @@ class Halves:
         """Compare one column of the reference half with that of ``frame``."""
         profile = profile_column(frame[name], self.kinds[name])
         old = self.reference_profiles[name]
-        return compare_profiles(old, profile, Thresholds(), full=full, exact=False)
+        return compare_profiles(old, profile, LIMITS, full=full, exact=False)
 
     def rng(self, *key: int) -> np.random.Generator:
         """Return a generator of its own for each drift, whatever was drawn before."""

@@ -18,7 +18,7 @@ from base_types import Estimate
 from drift import main_probability, prediction_labels
 from drift_count_tests import total_variation
 from drift_merge import merge
-from drift_profiles import align_counts, category_label, profile_categories, profile_numbers
+from drift_profiles import align_counts, category_label, profile_labels, profile_numbers
 from drift_tests import wasserstein
 from drift_types import PredictionChange
 from errors import ModelError
@@ -86,7 +86,11 @@ def labels_of(values: NDArray[Any]) -> NDArray[Any]:
     >>> labels_of(np.array([1, 2])).tolist(), labels_of(np.array([1.0, 2.0])).tolist()
     (['1', '2'], ['1', '2'])
     """
-    return np.array([category_label(value) for value in prediction_labels(values).tolist()])
+    labels = prediction_labels(values)
+    if labels.dtype.kind not in "iubU":
+        return np.array([category_label(value) for value in labels.tolist()])
+    distinct, places = np.unique(labels, return_inverse=True)
+    return np.array([category_label(value) for value in distinct.tolist()])[places]
 
 
 def numbers_of(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -126,7 +130,7 @@ def prediction_change(
     if info.task is Task.REGRESSION:
         return _number_change(numbers_of(before.y_pred), numbers_of(after.y_pred))
     old, new = labels_of(before.y_pred), labels_of(after.y_pred)
-    profiles = [profile_categories(pd.Series(labels)) for labels in (old, new)]
+    profiles = [profile_labels(labels) for labels in (old, new)]
     _, *counts = align_counts(profiles[0], profiles[1])
     mean_change = None
     if info.task is Task.BINARY and before.y_proba is not None and after.y_proba is not None:

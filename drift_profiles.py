@@ -6,6 +6,7 @@ histograms that are always taken from the reference.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -279,6 +280,24 @@ def profile_categories(column: pd.Series[Any], *, boolean: bool = False) -> Cate
             text = category_label(label, boolean=boolean)
             counts[text] = counts.get(text, 0) + int(count)
     return CategoryProfile(len(column), len(column) - sum(counts.values()), counts)
+
+
+def profile_labels(labels: NDArray[Any]) -> CategoryProfile:
+    """Count labels as ``profile_categories`` does, in the order in which they come.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> profile_labels(np.array([1, 0, 1])).counts
+    {'1': 2, '0': 1}
+    """
+    if labels.dtype.kind not in "iubU":  # what may hold missing values, or labels of any type
+        return profile_categories(pd.Series(labels))
+    counts = {category_label(each): n for each, n in Counter(labels.tolist()).items()}
+    return CategoryProfile(len(labels), 0, counts)
 
 
 def _label_counts(column: pd.Series[Any]) -> Iterable[tuple[object, int]]:

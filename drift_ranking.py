@@ -15,8 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drift import judge_columns
-from drift_comparison import Thresholds
-from drift_halves import Halves
+from drift_halves import LIMITS, Halves
 from drift_impact import harm_of, predict_many, quality, take
 from drift_scenarios import Setting, as_dtype_of
 from drift_types import DriftVerdict, FeatureDrift, FeatureHarm
@@ -104,7 +103,7 @@ def _feature_harm(name: str, data: Halves, drift: Drift, answer: Predictions) ->
     before = take(data.predictions, rows)
     harm = harm_of(before, answer, data.info)
     compared = {name: data.compare(name, column.to_frame(name), full=False)}
-    verdict = judge_columns(compared, data.kinds, Thresholds())[0].verdict
+    verdict = judge_columns(compared, data.kinds, LIMITS)[0].verdict
     noticed = verdict is DriftVerdict.DRIFT
     return FeatureHarm(
         feature=name,

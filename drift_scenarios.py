@@ -215,6 +215,8 @@ def as_dtype_of(column: pd.Series[Any], values: Values) -> pd.Series[Any]:
     >>> as_dtype_of(pd.Series([1, 2], dtype="int8"), np.array([1.6, 300.0])).tolist()
     [2, 126]
     """
+    if column.dtype == np.float64:
+        return pd.Series(values, index=column.index, name=column.name)
     if pd.api.types.is_integer_dtype(column.dtype):
         width = np.iinfo(getattr(column.dtype, "numpy_dtype", column.dtype))
         # float64 cannot hold the largest int64, hence the margin

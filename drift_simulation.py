@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from base_types import Histogram, Status
-from drift import compare_predictions, judge_columns
+from drift import compare_prediction_profiles, judge_columns, prediction_profiles
 from drift_alarms import (
     Drifted,
     add_power,
@@ -22,8 +22,7 @@ from drift_alarms import (
     setting_of,
     touched_features,
 )
-from drift_comparison import Thresholds
-from drift_halves import Halves, split_halves
+from drift_halves import LIMITS, Halves, split_halves
 from drift_impact import (
     Answers,
     harm_of,
@@ -130,9 +129,13 @@ def _ask_all(model: Model, data: Halves, drifted: Drifted) -> Answers:
     """
     thinned = {scenario.id for scenario in SCENARIOS if scenario.thins}
     kept = {key: frame for key, frame in drifted.items() if key[0] not in thinned}
-    rows = pd.Index(data.model_rows)
+    n_rows = len(data.model_rows)
     batches: list[dict[Hashable, pd.DataFrame]] = [
-        {key: frame.loc[rows] for key, frame in kept.items() if (key[0] == "missing_values") is gap}
+        {
+            key: frame.iloc[:n_rows]
+            for key, frame in kept.items()
+            if (key[0] == "missing_values") is gap
+        }
         for gap in (False, True)
     ]
     answers = {key: a for batch in batches for key, a in predict_many(model, batch).items()}
@@ -209,8 +212,8 @@ def _add_impact(
     compared_with = data.current if scenario.thins else rows
     before = take(data.predictions, compared_with)
     point.prediction = prediction_change(before, answer, data.info, same_rows=not scenario.thins)
-    point.prediction_drift = compare_predictions(
-        take(data.predictions, data.reference), answer, data.info, exact=False
+    point.prediction_drift = compare_prediction_profiles(
+        data.reference_answers, prediction_profiles(answer, data.info), exact=False
     )
     noticed = point.prediction_drift.verdict is DriftVerdict.DRIFT
     point.tests_noticed["prediction_drift"] = noticed
@@ -276,7 +279,7 @@ def _section(
 
 
 def _false_alarm_note(data: Halves) -> str:
-    judged = judge_columns(data.untouched, data.kinds, Thresholds())
+    judged = judge_columns(data.untouched, data.kinds, LIMITS)
     flagged = sum(feature.verdict is DriftVerdict.DRIFT for feature in judged)
     return (
         f"Without any drift the default verdict flags {flagged} of {len(judged)} columns between "

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from base_types import Estimate, Histogram, Status
 from errors import ModelRaisedError
 from failing_rows import RowFailures, describe_failures, find_failing_rows
-from intervals import calls_needed, order_statistic_interval, percentile_estimate
+from intervals import calls_needed, percentile_estimate
 from load_stage import LoadModel, measure_load
 from load_test import describe_load
 from model_types import Model, TimedCalls
@@ -28,7 +28,11 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 """Reported percentiles of the single-row latency."""
 
 N_BLOCKS = 5
-"""Rounds over all batch sizes, so that a slow moment of the host hits them alike."""
+"""Rounds over all batch sizes that a budget is shared among, so that a slow moment of the host hits
+them alike."""
+
+MIN_BLOCKS, MAX_BLOCKS = 3, 8
+"""No batch size is done before the first number of rounds; the second bounds them all."""
 
 SINGLE_ROW_SHARE = 1.3
 """Budget of single-row calls in units of ``latency_seconds``: tails need many calls (72 for an
@@ -37,8 +41,9 @@ interval of p95), so they get most of the time."""
 BATCH_SHARE = 0.12
 """Budget of every other batch size in the same unit: medians settle quickly."""
 
-STABLE_WIDTH = 0.02
-"""A batch size is done when the 95 % interval of its median is narrower than this share."""
+STABLE_WIDTH, STABLE_TAIL = 0.05, 0.1
+"""A batch size is done when the 95 % interval of its median is narrower than the first share of
+it, and single rows when that of p95 is narrower than the second too."""
 
 MAX_EXPECTED_SHARE = 10.0
 """A batch whose single call would take more than this many ``latency_seconds`` is left out."""
@@ -89,11 +94,49 @@ class _Series:
         return np.concatenate([call.disturbed for call in self.calls])
 
     @property
-    def is_done(self) -> bool:
-        """Whether more calls would not change the median."""
+    def slot_seconds(self) -> float:
+        """Time of one block."""
+        return self.budget_seconds / N_BLOCKS
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the budget allows no further call."""
         durations = self.durations_ms
-        spent = durations.sum() / 1000.0 >= self.budget_seconds
-        return self.skipped is not None or spent or (self.batch_size > 1 and _is_stable(durations))
+        return durations.sum() / 1000.0 >= self.budget_seconds or durations.size >= MAX_CALLS
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether more calls would hardly change what is told of them."""
+        ordered = np.sort(self.durations_ms)
+        if len(self.calls) < MIN_BLOCKS or ordered.size < self._calls_wanted:
+            return False
+        wanted = [(0.5, STABLE_WIDTH), (0.95, STABLE_TAIL)]
+        return all(
+            _is_narrow(ordered, *each) for each in wanted[: 2 if self.batch_size == 1 else 1]
+        )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more is to be timed."""
+        return self.skipped is not None or self.is_spent or self.is_stable
+
+    @property
+    def _calls_wanted(self) -> int:
+        """Fewest calls: for an interval of the median; of single rows of p95, p99 if affordable."""
+        if self.batch_size > 1:
+            return calls_needed(0.5)
+        rare, spent_ms = calls_needed(0.99), self.durations_ms
+        if spent_ms.size and rare * np.median(spent_ms) <= 1000.0 * self.budget_seconds:
+            return rare
+        return calls_needed(0.95)
+
+    def calls_of_slot(self) -> int:
+        """Return the most calls of the next block: what is wanted, shared among the first ones."""
+        missing = self._calls_wanted - self.durations_ms.size
+        blocks_left = MIN_BLOCKS - len(self.calls)
+        if missing <= 0 or blocks_left <= 0:
+            return MAX_CALLS // N_BLOCKS
+        return math.ceil(missing / blocks_left)
 
 
 def measure_performance(
@@ -195,15 +238,15 @@ def _time_blocks(
     series = [_Series(n, budget * (SINGLE_ROW_SHARE if n == 1 else BATCH_SHARE)) for n in sizes]
     for part in series[1:]:
         part.skipped = _too_large(part.batch_size, frame.shape[1])
-    for block in range(N_BLOCKS):
+    for block in range(MAX_BLOCKS):
         for position, part in enumerate(series):
-            done = (block + position / len(series)) / N_BLOCKS
+            done = (block + position / len(series)) / MAX_BLOCKS
             tell(0.1 + 0.9 * done, f"Timing batches of {part.batch_size:,}")
+            smaller = series[position - 1] if position else None
             if not part.is_done:
-                smaller = series[position - 1] if position else None
                 part.skipped = _too_slow(part, smaller, budget * MAX_EXPECTED_SHARE)
             if not part.is_done:
-                part.calls.append(_time_slot(model, frame, part))
+                part.calls.append(_time_slot(model, frame, part, smaller))
     return series
 
 
@@ -235,37 +278,44 @@ def _too_slow(part: _Series, smaller: _Series | None, limit_seconds: float) -> s
     )
 
 
-def _time_slot(model: Model, frame: pd.DataFrame, part: _Series) -> TimedCalls:
+def _time_slot(
+    model: Model, frame: pd.DataFrame, part: _Series, smaller: _Series | None
+) -> TimedCalls:
     """Time one block's share of the calls of one batch size, at least one call."""
-    single = part.batch_size == 1
+    single, n_calls = part.batch_size == 1, part.calls_of_slot()
+    known = part if part.calls else smaller  # a larger batch takes no less time
+    shortest_ms = float(known.durations_ms.min()) if known and known.calls else 0.0
+    fitting = 1 + 1000.0 * part.slot_seconds / max(shortest_ms, 1e-3)
+    n_batches = min(n_calls, MAX_BATCHES, math.ceil(fitting))
     return model.time_calls(
-        _rows_to_send(frame, part.batch_size, part.durations_ms.size),
+        _rows_to_send(frame, part.batch_size, n_batches, part.durations_ms.size),
         batch_size=part.batch_size,
-        max_calls=MAX_CALLS // N_BLOCKS,
-        max_seconds=part.budget_seconds / N_BLOCKS,
+        max_calls=n_calls,
+        max_seconds=part.slot_seconds,
         warmup_calls=WARMUP_CALLS if single and not part.calls else 0,
     )
 
 
-def _rows_to_send(frame: pd.DataFrame, batch_size: int, calls_made: int) -> pd.DataFrame:
-    """Return ``MAX_BATCHES`` different batches at most, spread over the frame, at least one.
+def _rows_to_send(
+    frame: pd.DataFrame, batch_size: int, n_batches: int, calls_made: int
+) -> pd.DataFrame:
+    """Return different batches, spread over the frame, at least one.
 
     They begin where the calls made so far ended, so that a slow model sees different rows too.
     """
     n = len(frame)
     if n < batch_size:
         return frame.iloc[np.arange(batch_size) % n]
-    n_sent = min(n, MAX_BATCHES * batch_size)
-    positions = np.linspace(0, n - 1, n_sent).astype(np.int64)
-    return frame.iloc[np.roll(positions, -calls_made * batch_size)]
+    positions = np.linspace(0, n - 1, min(n, MAX_BATCHES * batch_size)).astype(np.int64)
+    return frame.iloc[np.roll(positions, -calls_made * batch_size)[: n_batches * batch_size]]
 
 
-def _is_stable(durations: NDArray[np.float64]) -> bool:
-    """Whether the interval of the median is narrower than ``STABLE_WIDTH`` of it."""
-    interval = order_statistic_interval(np.sort(durations), 0.5)
-    if interval is None:
+def _is_narrow(sorted_ms: NDArray[np.float64], quantile: float, width: float) -> bool:
+    """Whether the 95 % interval of a percentile is narrower than a share of the percentile."""
+    found = percentile_estimate(sorted_ms, quantile)
+    if found.value is None or found.low is None or found.high is None:
         return False
-    return interval[1] - interval[0] <= STABLE_WIDTH * float(np.median(durations))
+    return found.high - found.low <= width * found.value
 
 
 # --- what was measured -----------------------------------------------------------------------
@@ -282,7 +332,7 @@ def _fill_timings(section: PerformanceSection, series: list[_Series], n_rows: in
     section.single_row_histogram = _latency_histogram(durations)
     section.batches = [_batch_point(part) for part in series if part.calls]
     section.best_rows_per_second = max(point.rows_per_second for point in section.batches)
-    section.protocol = _protocol(section, min(n_rows, MAX_BATCHES, section.n_calls))
+    section.protocol = _protocol(section, single, min(n_rows, MAX_BATCHES, section.n_calls))
     section.notes += _timing_notes(section, series, n_rows)
 
 
@@ -341,11 +391,16 @@ def _batch_point(part: _Series) -> BatchPoint:
     )
 
 
-def _protocol(section: PerformanceSection, n_rows: int) -> str:
+def _protocol(section: PerformanceSection, single: _Series, n_rows: int) -> str:
     """Say in one sentence how the numbers were made."""
+    ended = (
+        f"the 95 % intervals of p50 and p95 were within {STABLE_WIDTH:.0%} and {STABLE_TAIL:.0%}"
+        if single.is_stable
+        else "their time was spent"
+    )
     return (
-        f"{section.n_calls:,} single-row calls rotating over {n_rows:,} different rows in up to "
-        f"{N_BLOCKS} blocks interleaved with the other batch sizes, after "
+        f"{section.n_calls:,} single-row calls rotating over {n_rows:,} different rows in "
+        f"{len(single.calls)} blocks interleaved with the other batch sizes until {ended}, after "
         f"{section.warmup_calls} warm-up calls, each timed inside the model's process by a "
         "nanosecond clock with numerical libraries held to one thread; percentiles are observed "
         "calls (nearest rank) with exact binomial intervals; a closed loop, so waiting in a queue "

@@ -20,6 +20,7 @@ import numpy as np
 import frame_codec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Protocol
 
     import pandas as pd
@@ -44,6 +45,8 @@ MAX_ARRAYS = 256
 """Most arrays in one reply."""
 DTYPES = {"f8": "<f8", "f4": "<f4", "i8": "<i8", "i4": "<i4", "u1": "|u1"}
 """What an array of a reply may hold."""
+JOINED_BYTES = 1 << 20
+"""Columns of a request are sent in pieces of about this size."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -96,9 +99,22 @@ def send_request(
     if frame is not None:
         fields, buffers = frame_codec.encode_frame(frame)
         header = {**header, "frame": fields}
-    _send_header(channel, header)
+    channel.sendall(_header_bytes(header, MAX_REQUEST_HEADER_BYTES))
+    for part in _joined(buffers):
+        channel.sendall(part)
+
+
+def _joined(buffers: list[memoryview]) -> Iterator[bytes]:
+    """Put small buffers together: a table of many columns costs few calls to the system."""
+    some: list[memoryview] = []
+    size = 0
     for buffer in buffers:
-        channel.sendall(buffer)
+        some.append(buffer)
+        size += buffer.nbytes
+        if size >= JOINED_BYTES:
+            yield b"".join(some)
+            some, size = [], 0
+    yield b"".join(some)
 
 
 def receive_request(channel: Channel) -> Request | None:
@@ -133,7 +149,7 @@ def send_reply(channel: Channel, header: dict[str, Any], arrays: dict[str, Any])
             raise ProtocolError(f"array {name} is of type {block.dtype}")
         declared.append({"name": name, "dtype": code, "shape": list(np.shape(values))})
         blocks.append(block.astype(DTYPES[code], copy=False).reshape(-1).view(np.uint8).data)
-    _send_header(channel, {**header, "arrays": declared}, MAX_HEADER_BYTES)
+    channel.sendall(_header_bytes({**header, "arrays": declared}, MAX_HEADER_BYTES))
     for view in blocks:
         channel.sendall(view)
 
@@ -220,16 +236,12 @@ def _array_bytes(dtype: str, shape: tuple[int, ...]) -> int:
     return total
 
 
-def _send_header(
-    channel: Channel,
-    header: dict[str, Any],
-    limit: int = MAX_REQUEST_HEADER_BYTES,
-) -> None:
+def _header_bytes(header: dict[str, Any], limit: int) -> bytes:
     data = json.dumps(header).encode("ascii")
     if len(data) > limit:
         message = f"a header of {len(data)} bytes, at most {limit} are allowed"
         raise ProtocolError(message)
-    channel.sendall(_LENGTH.pack(len(data)) + data)
+    return _LENGTH.pack(len(data)) + data
 
 
 def _receive_header(channel: Channel, limit: int) -> dict[str, Any] | None:

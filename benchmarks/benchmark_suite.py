@@ -14,6 +14,7 @@ seconds of processor (all processes and threads, without imports) are the fairer
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -98,6 +99,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, WorkerParent() as workers:
         folder = Path(name)
         write_files(folder)
+        gc.collect()
+        gc.freeze()  # as the runner does before it forks a run
         run_once(workers, folder)
         results = [run_once(workers, folder) for _ in range(REPEATS)]
         theirs = deepchecks_result(python, folder) if python else None

@@ -13,10 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 import frame_codec
 import model_worker
+import worker_predict
 import worker_protocol
 from worker_predict import Predictor, TimingPlan
 from worker_protocol import Request
@@ -109,6 +115,35 @@ def test_labels_become_places_in_the_list() -> None:
         rows = pd.DataFrame(np.array([["1"], ["2"], ["3"]], dtype=dtype), dtype=object)
         answers = Predictor(Answers(), info).predict(rows, proba=False)
         assert answers["y_pred"].tolist() == [1, 0, -1]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        RandomForestClassifier(5, random_state=0),
+        ExtraTreesClassifier(5, random_state=0),
+        BaggingClassifier(n_estimators=3, random_state=0),
+        make_pipeline(StandardScaler(), RandomForestClassifier(4, random_state=0)),
+    ],
+)
+def test_one_pass_of_a_forest_gives_the_classes_that_predict_gives(estimator: Any) -> None:
+    """Where ``predict`` of scikit-learn is the likeliest class, also at ties, it is not asked."""
+    rows, truth = load_iris(return_X_y=True)
+    estimator.fit(rows + np.random.default_rng(0).normal(0, 1.5, rows.shape), truth)
+    info = {"classes": [0, 1, 2], "input_form": "matrix", "features": [], "has_proba": True}
+    predictor = Predictor(estimator, {**info, "task": "multiclass"})
+    frame = pd.DataFrame(rows)
+    first = predictor.predict(frame, proba=True)  # the first call of a process is timed as it is
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor, "_first_timed", None)
+        again = predictor.predict(frame, proba=True)
+    assert again["y_pred"].tolist() == estimator.predict(rows).tolist() == first["y_pred"].tolist()
+    assert np.array_equal(again["y_proba"], estimator.predict_proba(rows))
+
+
+def test_other_models_are_asked_for_their_classes() -> None:
+    """A support vector machine may answer another class than its likeliest one, so it is asked."""
+    assert not worker_predict._is_likeliest(make_pipeline(StandardScaler(), SVC()))
 
 
 @pytest.mark.parametrize(("n_rows", "batch_size"), [(10, 3), (3, 10), (1000, 1), (5, 5)])
