@@ -289,8 +289,9 @@ def _handler_of_missing(info: ModelInfo, source: str) -> str | None:
 
 def _judge_unseen(bench: Bench, name: str, _answer: Answer) -> Judged:
     """Take an encoder that answers for a decision: unless told otherwise, encoders raise."""
-    if "Encoder" in bench.source(name):
-        why = f"Its {bench.source(name)} was set to accept categories it has never seen."
+    encoder = next((part for part in bench.source(name).split(", ") if "Encoder" in part), None)
+    if encoder is not None:
+        why = f"Its {encoder} was set to accept categories it has never seen."
         return Judged(BehaviourVerdict.HANDLED, why)
     return Judged(BehaviourVerdict.SILENT, "It answers for a category that it has never seen.")
 

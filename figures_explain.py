@@ -103,7 +103,7 @@ def _titled(words: str, section: ExplanationSection, output: OutputExplanation) 
 
 
 def _with_space(text: str, space: str) -> str:
-    return f"{text} ({space})" if space else text
+    return f"{text} ({space})" if space not in ("", text) else text
 
 
 def _importance_hover(item: FeatureImportance) -> str:
@@ -176,7 +176,7 @@ def _add_swarms(
         cells = [section.rows[row].get(item.feature) for row in rows]
         ranks = _value_ranks(cells)
         points = texts if ranks is None else numbers
-        points.x.append(contributions.round(6))
+        points.x.append(contributions)
         points.y.append((position + _offsets(contributions)).round(3))
         points.cells += [_cell_text(cell) for cell in cells]
         points.ranks.append(np.zeros(0) if ranks is None else ranks)
@@ -292,7 +292,7 @@ def dependence(
         positions = np.array([_numeric(cell) for cell in cells])
     figure.add_scatter(
         x=positions,
-        y=contributions.round(6),
+        y=contributions,
         mode="markers",
         marker=_dependence_marker(section, rows, colour_by, theme),
         customdata=[_dependence_hover(section.rows[row], (feature, colour_by)) for row in rows],

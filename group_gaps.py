@@ -82,6 +82,9 @@ def _group_names(groups: pd.Series) -> pd.Series:
     """Return groups as text, rare ones beyond ``MAX_GROUPS`` as missing."""
     if groups.dtype.kind in "iuf" and groups.nunique() > MAX_GROUPS:
         groups = pd.qcut(groups, 4, duplicates="drop")
+    if groups.dtype.kind == "f":
+        short = groups.map("{:.4g}".format, na_action="ignore")
+        groups = short if short.nunique() == groups.nunique() else groups
     texts = groups.astype("str").where(groups.notna().to_numpy())
     common = texts.value_counts().index[:MAX_GROUPS]
     return texts.where(texts.isin(common).to_numpy())

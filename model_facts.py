@@ -44,9 +44,16 @@ class Facts:
         fresh = {k: v for k, v in told.items() if k not in column and is_known(v)}
         if fresh:
             column.update(fresh)
-            sources = column.setdefault("source", "")
-            if source not in sources:
-                column["source"] = f"{sources}, {source}" if sources else source
+            self.tell_part(origin, source)
+
+    def tell_part(self, origin: Origin | None, source: str) -> None:
+        """Note a part of the model that takes a raw column, also where it tells no value."""
+        if origin is None or not 0 <= origin.raw < len(self.columns):
+            return
+        column = self.columns[origin.raw]
+        sources = column.setdefault("source", "")
+        if source not in sources:
+            column["source"] = f"{sources}, {source}" if sources else source
 
     def tell_range(self, origin: Origin | None, source: str, low: Value, high: Value) -> None:
         """Note a range given in the units of a stage."""

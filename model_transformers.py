@@ -86,6 +86,7 @@ def _splines(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
 def _imputer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
     fill = np.asarray(stage.statistics_, dtype=object)
     kept = [i for i, value in enumerate(fill) if not _is_missing(value)]
+    _tell_filled(stage, [origins[i] for i in kept], facts)
     if stage.strategy == "mean":
         for i in kept:
             facts.tell_moments(origins[i], "SimpleImputer", fill[i], None)
@@ -97,10 +98,17 @@ def _imputer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
 
 
 def _other_imputer(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:
+    _tell_filled(stage, origins, facts)
     rows = getattr(stage, "_fit_X", None)
     if rows is not None and np.shape(rows)[1] == len(origins):
         tell_table(np.asarray(rows, dtype=float), origins, facts, type(stage).__name__)
     return list(origins) if not getattr(stage, "add_indicator", False) else None
+
+
+def _tell_filled(stage: Fitted, origins: Columns, facts: Facts) -> None:
+    """Note that missing values of these columns are filled, whatever with."""
+    for origin in origins:
+        facts.tell_part(origin, type(stage).__name__)
 
 
 def _encoder(stage: Fitted, origins: Columns, facts: Facts) -> Columns | None:

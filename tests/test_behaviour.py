@@ -172,6 +172,17 @@ def test_a_text_model_is_examined() -> None:
     assert section.noise == []
 
 
+@pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent"])
+def test_an_imputer_inside_a_column_transformer_is_named(strategy: str) -> None:
+    """Whatever it fills with, the part that fills the gap is found in every column it takes."""
+    numbers = make_pipeline(SimpleImputer(strategy=strategy), StandardScaler())
+    names = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    columns = make_column_transformer((numbers, ["age", "income"]), (names, ["city"]))
+    model = StrictModel(make_pipeline(columns, LogisticRegression()).fit(MIXED, LABELS))
+    (case,) = [c for c in examine(model, MIXED).cases if c.id.startswith("missing_values")]
+    assert (case.verdict, case.why) == (HANDLED, "SimpleImputer is made for missing values.")
+
+
 def test_boosting_handles_missing_values_by_itself() -> None:
     """A library that knows missing values is believed; a forest that merely answers is not."""
     boosted = HistGradientBoostingClassifier(max_iter=5).fit(NUMBERS, LABELS)

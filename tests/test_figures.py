@@ -263,6 +263,20 @@ def test_bars_that_are_tied_are_marked() -> None:
     assert any("tied with the next" in note.text for note in chart.figure.layout.annotations)
 
 
+def test_tiny_contributions_are_drawn_where_they_are() -> None:
+    """A model of quantities near 1e-8 has a beeswarm of its own width, not a line at zero."""
+    section = make_report("regression").explanations
+    (output,) = section.outputs
+    tiny = output.model_copy(
+        update={"values": [[1e-9 * value for value in row] for row in output.values]}
+    )
+    chart = figures.beeswarm(section, tiny)
+    assert chart is not None
+    drawn = {abs(float(x)) for trace in chart.figure.data for x in trace.x if x}
+    largest = max(abs(value) for row in tiny.values for value in row)
+    assert max(drawn) == pytest.approx(largest)
+
+
 def test_text_columns_are_grey_in_the_beeswarm() -> None:
     """Only numbers have a low and a high end."""
     section = make_report("binary", hostile=False).explanations

@@ -72,3 +72,10 @@ def test_the_column_is_guessed_only_by_a_telling_name() -> None:
     assert found.gaps[0].gap.value == 1.0  # type: ignore[attr-defined]
     assert compare(["colour"]) is None
     assert "'x'" in compare(["colour"], "x").notes[0]  # type: ignore[attr-defined]
+
+
+def test_groups_of_decimal_numbers_have_short_names() -> None:
+    """Standardised codes are told by four digits where these tell them apart."""
+    codes = pd.Series([-0.044641636506989144, 0.05068011873981862, np.nan] * 200, name="sex")
+    (gap,) = compare_groups(codes, {"x": (np.arange(600) % 3 == 0, EVERYWHERE)}).gaps
+    assert (gap.lowest, gap.highest) == ("0.05068", "-0.04464")

@@ -107,6 +107,8 @@ def _answer_sentence(section: ExplanationSection, output: OutputExplanation, ind
         said += ". "
     answer = escape_markdown(answer_words(section, output, output.predictions[index]))
     base = escape_markdown(answer_words(section, output, output.base_value))
+    if said and output.output == section.space == "prediction":  # the answer itself is explained
+        return f"{said}An ordinary row has {base}."
     of = "" if output.output == section.space else f" of {escape_markdown(output.output)}"
     return f"{said}The {section.space}{of} is **{answer}**; an ordinary row has {base}."
 
