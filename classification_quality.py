@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from base_types import Label
 from bootstrap import FloatArray
 from histograms import label_histogram, number_histogram
-from label_metrics import Labelled, class_table, confusion_matrix, label_metrics
+from label_metrics import (
+    Labelled,
+    class_table,
+    confusion_matrix,
+    label_metrics,
+    weighted_confusion,
+)
 from labels import MatchedLabels, match_labels, name_labels
 from metric_names import LABEL_METRICS, SCORE_METRICS, undefined_metrics
 from model_types import ModelInfo, Predictions, Task
@@ -213,8 +219,11 @@ def _fill(section: QualitySection, data: Labelled, config: RunConfig) -> None:
     ]
     section.classes = data.labels
     section.per_class = class_table(data)
+    section.details = details = QualityDetails()
     if len(data.labels) <= MAX_CONFUSION_LABELS:
         section.confusion = confusion_matrix(data).tolist()
+        if data.weights is not None:
+            details.weighted_confusion = weighted_confusion(data).tolist()
     else:
         section.notes.append(f"No confusion matrix for {len(data.labels):,} labels.")
     known = np.flatnonzero(data.y_true < data.n_classes)
@@ -222,7 +231,7 @@ def _fill(section: QualitySection, data: Labelled, config: RunConfig) -> None:
         _fill_curves(section, data.scores, known, data)
     if data.scores is not None and why_no_losses(data) is None:
         _fill_calibration(section, data.scores, known, data)
-        _fill_details(section, data.scores[known], data.y_true[known], data.positive, config)
+        _fill_details(details, data.scores[known], known, data, config)
 
 
 def _fill_curves(
@@ -264,24 +273,27 @@ def _confidence(
 
 
 def _fill_details(
-    section: QualitySection,
+    details: QualityDetails,
     scores: FloatArray,
-    y_true: NDArray[np.int64],
-    positive: int | None,
+    known: NDArray[np.int64],
+    data: Labelled,
     config: RunConfig,
 ) -> None:
     """Test the calibration; for two classes also gain and the cheapest threshold."""
-    details = QualityDetails()
-    confidence, is_right = _confidence(scores, y_true, positive)
-    if positive is not None:
-        details.gain = gain_table(confidence, is_right)
+    weights = None if data.weights is None else data.weights[known]
+    confidence, is_right = _confidence(scores, data.y_true[known], data.positive)
+    if data.positive is not None:
+        details.gain = gain_table(confidence, is_right, weights)
         false_alarm, miss = config.cost_false_positive, config.cost_false_negative
         if false_alarm is not None and miss is not None and false_alarm + miss > 0:
             details.cost = cheapest_threshold(
-                confidence, is_right, false_positive=false_alarm, false_negative=miss
+                confidence,
+                is_right,
+                false_positive=false_alarm,
+                false_negative=miss,
+                weights=weights,
             )
-    details.calibration_test = spiegelhalter(confidence, is_right)
-    section.details = details
+    details.calibration_test = spiegelhalter(confidence, is_right, weights)
 
 
 # --- outlier detectors -----------------------------------------------------------------------

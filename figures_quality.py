@@ -130,10 +130,13 @@ def _add_dots(
 
 
 def confusion_matrix(section: QualitySection, theme: Theme = "light") -> Chart | None:
-    """Draw true classes against predicted ones: colour and percent by row, counts beneath."""
-    if not section.confusion:
+    """Draw true classes against predicted ones: colour and percent by row, counts beneath.
+
+    Where rows have weights, these are added up instead of the rows.
+    """
+    counts = _cells(section)
+    if not counts:
         return None
-    counts = section.confusion
     row_shares = [[value / (sum(row) or 1) for value in row] for row in counts]
     size = len(counts)
     figure = new_figure(
@@ -150,7 +153,7 @@ def confusion_matrix(section: QualitySection, theme: Theme = "light") -> Chart |
         ygap=2,
         customdata=_confusion_hover(section, row_shares),
         hovertemplate="true <b>%{customdata[0]}</b><br>predicted <b>%{customdata[1]}</b>"
-        "<br>%{customdata[2]} rows, %{customdata[3]} of the true class<extra></extra>",
+        "<br>%{customdata[2]}, %{customdata[3]} of the true class<extra></extra>",
     )
     if size <= _MAX_LABELLED_CLASSES:
         _write_cells(figure, counts, row_shares, theme)
@@ -159,25 +162,46 @@ def confusion_matrix(section: QualitySection, theme: Theme = "light") -> Chart |
     figure.update_layout(yaxis_autorange="reversed")
     right = sum(counts[index][index] for index in range(size))
     total = sum(map(sum, counts))
-    return Chart(figure, f"Confusion matrix of {size} classes: {right} of {total} rows are right.")
+    unit = "of the weight" if _is_weighted(section) else "rows"
+    words = f"{number(right)} of {number(total)} {unit} are right"
+    return Chart(figure, f"Confusion matrix of {size} classes: {words}.")
+
+
+def _is_weighted(section: QualitySection) -> bool:
+    return section.details is not None and section.details.weighted_confusion is not None
+
+
+def _cells(section: QualitySection) -> Sequence[Sequence[float]]:
+    """Return what each cell counts: rows, or their weights where they have some."""
+    if section.details is not None and section.details.weighted_confusion is not None:
+        return section.details.weighted_confusion
+    return section.confusion or []
 
 
 def _confusion_hover(
     section: QualitySection, row_shares: list[list[float]]
 ) -> list[list[tuple[str, str, str, str]]]:
     names = [text_on_chart(name, 60) for name in section.classes]
-    counts = section.confusion or []
+    words = "weight {}" if _is_weighted(section) else "{} rows"
     return [
         [
-            (names[row], names[column], number(amount), percent(row_shares[row][column]))
+            (
+                names[row],
+                names[column],
+                words.format(number(amount)),
+                percent(row_shares[row][column]),
+            )
             for column, amount in enumerate(line)
         ]
-        for row, line in enumerate(counts)
+        for row, line in enumerate(_cells(section))
     ]
 
 
 def _write_cells(
-    figure: go.Figure, counts: list[list[int]], row_shares: list[list[float]], theme: Theme
+    figure: go.Figure,
+    counts: Sequence[Sequence[float]],
+    row_shares: list[list[float]],
+    theme: Theme,
 ) -> None:
     colours = PALETTES[theme]
     for row, line in enumerate(counts):
@@ -186,7 +210,7 @@ def _write_cells(
             figure.add_annotation(
                 x=column,
                 y=row,
-                text=f"<b>{amount:,}</b><br>{share:.0%}",
+                text=f"<b>{number(amount)}</b><br>{share:.0%}",
                 showarrow=False,
                 font={"size": 12, "color": colours.surface if share > 0.5 else colours.text},
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from base_types import Estimate
 from group_types import GroupComparison, GroupGap, GroupValue
-from intervals import share_estimate, wilson_interval
+from intervals import Mean, share_estimate, wilson_interval
 from paired_tests import two_proportions, welch
 
 MIN_GROUP_ROWS = 20
@@ -45,6 +46,7 @@ def compare_groups(
     measures: dict[str, tuple[BoolArray | FloatArray, BoolArray]],
     *,
     guessed: bool = False,
+    weights: FloatArray | None = None,
 ) -> GroupComparison:
     """Compare measures between groups.
 
@@ -57,6 +59,9 @@ def compare_groups(
         number.
     guessed : bool
         Whether the column was chosen by its name.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, >= 0; intervals then rest on the effective number of rows,
+        ``sum(w)^2 / sum(w^2)`` (Kish 1965).
 
     Returns
     -------
@@ -65,11 +70,12 @@ def compare_groups(
     """
     found = GroupComparison(column=str(groups.name), guessed=guessed)
     names = _group_names(groups)
+    worth = np.ones(len(groups)) if weights is None else weights
     for measure, (values, where) in measures.items():
         kept = [
-            (name, values[rows])
+            (name, _Rows.of(values[rows], worth[rows]))
             for name in names.dropna().unique()
-            if (rows := np.asarray((names == name).to_numpy() & where)).sum() >= MIN_GROUP_ROWS
+            if (rows := (names == name).to_numpy() & where & (worth > 0)).sum() >= MIN_GROUP_ROWS
         ]
         if len(kept) >= 2:
             found.gaps.append(_gap(measure, kept))
@@ -90,8 +96,28 @@ def _group_names(groups: pd.Series) -> pd.Series:
     return texts.where(texts.isin(common).to_numpy())
 
 
-def _gap(measure: str, kept: list[tuple[str, BoolArray | FloatArray]]) -> GroupGap:
-    values = [GroupValue(group=name, estimate=_estimate(x)) for name, x in kept]
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The mean of a group's rows, and whether they are true or false."""
+
+    mean: Mean
+    is_share: bool
+
+    @classmethod
+    def of(cls, values: BoolArray | FloatArray, worth: FloatArray) -> _Rows:
+        return cls(Mean.of(values, worth), values.dtype.kind == "b")
+
+    @property
+    def hits(self) -> tuple[float, float]:
+        """How often it was true, in how many (effective) rows."""
+        return self.mean.value * self.mean.n, self.mean.n
+
+    def estimate(self) -> Estimate:
+        return share_estimate(*self.hits) if self.is_share else self.mean.estimate()
+
+
+def _gap(measure: str, kept: list[tuple[str, _Rows]]) -> GroupGap:
+    values = [GroupValue(group=name, estimate=rows.estimate()) for name, rows in kept]
     order = sorted(range(len(kept)), key=lambda i: values[i].estimate.value or 0.0)
     low, high = kept[order[0]], kept[order[-1]]
     n_pairs = len(kept) * (len(kept) - 1) // 2
@@ -106,26 +132,16 @@ def _gap(measure: str, kept: list[tuple[str, BoolArray | FloatArray]]) -> GroupG
     )
 
 
-def _estimate(values: BoolArray | FloatArray) -> Estimate:
-    if values.dtype.kind == "b":
-        return share_estimate(int(values.sum()), values.size)
-    half = 1.96 * float(values.std(ddof=1)) / values.size**0.5
-    mean = float(values.mean())
-    return Estimate(value=mean, low=mean - half, high=mean + half, n=values.size)
-
-
-def _difference(
-    low: BoolArray | FloatArray, high: BoolArray | FloatArray, n_pairs: int
-) -> tuple[Estimate, float]:
+def _difference(low: _Rows, high: _Rows, n_pairs: int) -> tuple[Estimate, float]:
     """Return high minus low with an interval of 95 % over all pairs, and the plain p-value."""
-    n = min(low.size, high.size)
-    confidence = 1 - 0.05 / n_pairs
-    if low.dtype.kind != "b":
-        found = welch("gap", low.astype(np.float64), high.astype(np.float64), alpha=0.05 / n_pairs)
+    n = int(min(low.mean.n, high.mean.n))
+    if not low.is_share:
+        found = welch("gap", low.mean, high.mean, alpha=0.05 / n_pairs)
         return Estimate(value=found.value, low=found.low, high=found.high, n=n), found.p_value
-    hits = [(int(x.sum()), int(x.size)) for x in (low, high)]
+    one, two = low.mean.value, high.mean.value
+    hits = [low.hits, high.hits]
+    confidence = 1 - 0.05 / n_pairs
     lows, highs = wilson_interval([h for h, _ in hits], [m for _, m in hits], confidence)
-    one, two = (h / m for h, m in hits)
     value = two - one
     bottom = value - float(np.hypot(two - lows[1], highs[0] - one))
     top = value + float(np.hypot(highs[1] - two, one - lows[0]))

@@ -27,6 +27,7 @@ def compare_sample_groups(
     *,
     column: str | None,
     positive_class: str | None,
+    weights: FloatArray | None = None,
 ) -> GroupComparison | None:
     """Compare groups of rows of a sample.
 
@@ -44,6 +45,8 @@ def compare_sample_groups(
         Holds the groups; guessed by name when absent.
     positive_class : str, optional
         Of two classes, as the metrics took it.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, >= 0.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def compare_sample_groups(
         measures = _of_classes(predictions, info, y_true, positive_class)
     else:
         return None
-    return compare_groups(table[name], measures, guessed=column is None)
+    return compare_groups(table[name], measures, guessed=column is None, weights=weights)
 
 
 def _of_numbers(predictions: Predictions, y_true: pd.Series[Any] | None) -> Measures:

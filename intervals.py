@@ -1,10 +1,13 @@
 """Confidence intervals that need no resampling.
 
-Owns: the Wilson interval of a share, the exact upper bound after zero events, and the exact
-distribution-free interval of a percentile. All are closed forms over counts and ranks.
+Owns: the Wilson interval of a share, the exact upper bound after zero events, the mean of weighted
+rows, and the exact distribution-free interval of a percentile. All are closed forms.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,7 +48,7 @@ def wilson_interval(
     return np.maximum((centre - half) / scale, 0.0), np.minimum((centre + half) / scale, 1.0)
 
 
-def share_estimate(events: int, n: int, *, confidence: float = 0.95) -> Estimate:
+def share_estimate(events: float, n: float, *, confidence: float = 0.95) -> Estimate:
     """Return a share with its Wilson interval; after zero events the exact one-sided bound.
 
     Without any event only the upper side is informative: ``1 - (1 - confidence) ** (1 / n)``,
@@ -53,8 +56,8 @@ def share_estimate(events: int, n: int, *, confidence: float = 0.95) -> Estimate
 
     Parameters
     ----------
-    events, n : int
-        How often it happened in how many trials.
+    events, n : float
+        How often it happened in how many trials; with weighted rows n is their effective number.
     confidence : float
         In (0, 1).
 
@@ -72,9 +75,54 @@ def share_estimate(events: int, n: int, *, confidence: float = 0.95) -> Estimate
         return Estimate(n=0, confidence=confidence, reason="No rows to count on.")
     if events == 0:
         high = 1.0 - (1.0 - confidence) ** (1.0 / n)
-        return Estimate(value=0.0, low=0.0, high=high, confidence=confidence, n=n)
+        return Estimate(value=0.0, low=0.0, high=high, confidence=confidence, n=int(n))
     low, upper = wilson_interval(events, n, confidence)
-    return Estimate(value=events / n, low=float(low), high=float(upper), confidence=confidence, n=n)
+    return Estimate(
+        value=events / n, low=float(low), high=float(upper), confidence=confidence, n=int(n)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean of rows, which may count unequally.
+
+    Parameters
+    ----------
+    value : float
+        In the unit of the rows.
+    variance : float
+        Of the mean: ``sum(w^2 (x - value)^2) / sum(w)^2 * n / (n - 1)``; without weights the usual
+        ``s^2 / n``.
+    n : float
+        Effective number of rows, ``sum(w)^2 / sum(w^2)`` (Kish 1965).
+
+    Examples
+    --------
+    >>> mean = Mean.of(np.array([1.0, 2.0, 3.0]))
+    >>> mean.value, round(mean.variance, 4), mean.n
+    (2.0, 0.3333, 3.0)
+    """
+
+    value: float
+    variance: float
+    n: float
+
+    @classmethod
+    def of(cls, values: NDArray[Any], weights: NDArray[np.float64] | None = None) -> Mean:
+        """Return the mean of values with weights > 0, both of shape (n,), n >= 2."""
+        worth = np.ones(values.size) if weights is None else weights
+        total = worth.sum()
+        n = float(total**2 / np.sum(worth**2))
+        value = float(worth @ values / total)
+        spread = float(np.sum((worth * (values - value)) ** 2) / total**2)
+        return cls(value, spread * n / (n - 1) if n > 1 else 0.0, n)
+
+    def estimate(self) -> Estimate:
+        """Return it with its normal interval of 95 %."""
+        half = 1.96 * float(np.sqrt(self.variance))
+        return Estimate(
+            value=self.value, low=self.value - half, high=self.value + half, n=int(self.n)
+        )
 
 
 def order_statistic_interval(

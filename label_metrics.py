@@ -267,9 +267,19 @@ def finite_or_none(value: float) -> float | None:
 
 
 def confusion_matrix(data: Labelled) -> NDArray[np.int64]:
-    """Return counts, shape (n_labels, n_labels): rows true, columns predicted."""
+    """Return counts of rows, shape (n_labels, n_labels): rows true, columns predicted."""
     k = len(data.labels)
     return np.bincount(data.y_true * k + data.y_pred, minlength=k * k).reshape(k, k)
+
+
+def weighted_confusion(data: Labelled) -> FloatArray:
+    """Return the worth of the rows in each cell, as scikit-learn does with ``sample_weight``.
+
+    Shape (n_labels, n_labels): rows true, columns predicted.
+    """
+    k = len(data.labels)
+    sums = np.bincount(data.y_true * k + data.y_pred, data.worth, minlength=k * k)
+    return sums.astype(np.float64).reshape(k, k)
 
 
 def class_table(data: Labelled) -> list[ClassRow]:

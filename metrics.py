@@ -98,7 +98,14 @@ def evaluate_quality(
         loss = _evaluate(section, predictions, info, y_true, config, weights)
         tell(0.8, "Looking for weak parts")
         if loss is not None:
-            _find_slices(section, frame, loss, info, config.seed)
+            rows, worth = _compared(loss, weights)
+            section.slices, section.slices_note = slices.find_slices(
+                frame.iloc[rows],
+                loss[rows],
+                metric="mean_absolute_error" if info.task is Task.REGRESSION else "accuracy",
+                seed=config.seed,
+                weights=worth,
+            )
             _find_trends(section, predictions, frame, y_true, info)
         if weights is not None:
             _tell_weights(section, info)
@@ -159,17 +166,14 @@ def _evaluate(
     return evaluate_classes(section, predictions, info, labels, config, weights)
 
 
-def _find_slices(
-    section: QualitySection, frame: pd.DataFrame, loss: FloatArray, info: ModelInfo, seed: int
-) -> None:
-    """Look for weak parts among the rows that could be compared."""
-    rows = np.flatnonzero(np.isfinite(loss))
-    section.slices, section.slices_note = slices.find_slices(
-        frame.iloc[rows],
-        loss[rows],
-        metric="mean_absolute_error" if info.task is Task.REGRESSION else "accuracy",
-        seed=seed,
-    )
+def _compared(
+    loss: FloatArray, weights: FloatArray | None
+) -> tuple[NDArray[np.int64], FloatArray | None]:
+    """Return the rows that could be compared and count for something, and their weights."""
+    if weights is None:
+        return np.flatnonzero(np.isfinite(loss)), None
+    rows = np.flatnonzero(np.isfinite(loss) & (weights > 0))
+    return rows, weights[rows]
 
 
 def _tell_weights(section: QualitySection, info: ModelInfo) -> None:
@@ -178,8 +182,9 @@ def _tell_weights(section: QualitySection, info: ModelInfo) -> None:
         section.notes.append("Agreement of clusters counts pairs of rows: weights are not used.")
         return
     section.notes.append(
-        "Metrics, intervals, trivial models, curves and calibration weigh each row; the confusion "
-        "matrix, gain, the calibration test, weak parts and groups count rows alike."
+        "Every figure of quality weighs each row; numbers of rows, histograms"
+        + (" and the trends of residuals" if info.task is Task.REGRESSION else "")
+        + " count rows alike."
     )
 
 

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, ndtr, ndtri, stdtr, stdtrit
 
-from bootstrap import MIN_ROWS, resample, resampling_rows
-from intervals import wilson_interval
+from bootstrap import MIN_ROWS, interval_ends, resample, resampling_rows
+from intervals import Mean, wilson_interval
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 ALPHA, POWER = 0.05, 0.8
 Z = float(ndtri(1 - ALPHA / 2))
+SMALLEST = 1e-9  # degrees of freedom where one row has all the weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,8 @@ def paired_bootstrap(
         rows.size, lambda w: {"mean": w @ rows / rows.size}, n_resamples=n_resamples, rng=rng
     )["mean"]
     value, spread = float(change.mean()), float(change.std(ddof=1))
-    around = value + (np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2]) - rows.mean()) * math.sqrt(
-        rows.size / n
-    )
+    ends = np.array(interval_ends(means, rows.size, confidence=1 - ALPHA))
+    around = value + (ends - rows.mean()) * math.sqrt(rows.size / n)
     return Difference(
         name=name,
         value=value,
@@ -256,13 +256,13 @@ def _mid_ranks(values: FloatArray) -> FloatArray:
 # --- different rows --------------------------------------------------------------------------
 
 
-def two_proportions(first: tuple[int, int], second: tuple[int, int]) -> Difference:
+def two_proportions(first: tuple[float, float], second: tuple[float, float]) -> Difference:
     """Compare two shares of right answers to different rows.
 
     Parameters
     ----------
-    first, second : tuple of int
-        Right answers and rows.
+    first, second : tuple of float
+        Right answers and rows; of weighted rows, their effective numbers.
 
     Returns
     -------
@@ -288,15 +288,15 @@ def two_proportions(first: tuple[int, int], second: tuple[int, int]) -> Differen
         high=value + math.hypot(high[1] - share_b, share_a - low[0]),
         p_value=_z_p_value(value, error),
         method="two proportions of different rows (pooled z-test, Newcombe's interval)",
-        n=min(n_a, n_b),
+        n=int(min(n_a, n_b)),
         spread=math.sqrt(share_a * (1 - share_a) + share_b * (1 - share_b)),
     )
 
 
 def welch(
     name: str,
-    first: FloatArray,
-    second: FloatArray,
+    first: Mean,
+    second: Mean,
     *,
     higher_is_better: bool = False,
     alpha: float = ALPHA,
@@ -307,21 +307,15 @@ def welch(
     ----------
     name : str
         Of the loss.
-    first, second : ndarray of float, shapes (n,) and (m,)
-        At least two rows each.
+    first, second : Mean
+        Of at least two rows each.
     alpha : float
         The interval is of ``1 - alpha``.
     """
-    parts = [float(x.var(ddof=1)) / x.size for x in (first, second)]
-    value, error = float(second.mean() - first.mean()), math.sqrt(sum(parts))
-    if error > 0:
-        degrees = sum(parts) ** 2 / sum(
-            part**2 / (x.size - 1) for part, x in zip(parts, (first, second), strict=True)
-        )
-    else:
-        degrees = float(min(first.size, second.size) - 1)
+    value, error = second.value - first.value, math.sqrt(first.variance + second.variance)
+    degrees = welch_degrees(first, second)
     half = float(stdtrit(degrees, 1 - alpha / 2)) * error
-    n = min(first.size, second.size)
+    n = int(min(first.n, second.n))
     return Difference(
         name=name,
         value=value,
@@ -333,6 +327,21 @@ def welch(
         spread=error * math.sqrt(n),
         higher_is_better=higher_is_better,
     )
+
+
+def welch_degrees(first: Mean, second: Mean) -> float:
+    """Return the degrees of freedom of Welch's test (Satterthwaite 1946).
+
+    Examples
+    --------
+    >>> round(welch_degrees(Mean(0.0, 1.0, 11), Mean(0.0, 1.0, 11)), 6)
+    20.0
+    """
+    both = first.variance + second.variance
+    if both == 0:
+        return min(first.n, second.n) - 1
+    parts = [mean.variance**2 / max(mean.n - 1, SMALLEST) for mean in (first, second)]
+    return both**2 / sum(parts)
 
 
 # --- in words --------------------------------------------------------------------------------

@@ -24,7 +24,9 @@ MIN_ROWS = 20
 MAX_TRENDS = 30
 
 
-def spiegelhalter(confidence: FloatArray, is_right: BoolArray) -> CalibrationTest | None:
+def spiegelhalter(
+    confidence: FloatArray, is_right: BoolArray, weights: FloatArray | None = None
+) -> CalibrationTest | None:
     """Test whether stated probabilities are the true ones (Spiegelhalter 1986).
 
     Parameters
@@ -33,19 +35,22 @@ def spiegelhalter(confidence: FloatArray, is_right: BoolArray) -> CalibrationTes
         Stated probability, in [0, 1].
     is_right : ndarray of bool, shape (n,)
         Whether it came so.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, > 0. A row of weight 2 is still one observation, so that weights
+        enter the variance squared.
 
     Returns
     -------
     CalibrationTest or None
-        ``z = sum((y - p)(1 - 2p)) / sqrt(sum((1 - 2p)^2 p (1 - p)))``, standard normal for true
-        probabilities; None where every probability is 0, 1/2 or 1, which cannot be tested.
+        ``z = sum(w (y - p)(1 - 2p)) / sqrt(sum(w^2 (1 - 2p)^2 p (1 - p)))``, standard normal for
+        true probabilities; None where every probability is 0, 1/2 or 1, which cannot be tested.
 
     Examples
     --------
     >>> spiegelhalter(np.array([0.9] * 10), np.array([True] * 9 + [False])).z
     0.0
     """
-    weight = 1.0 - 2.0 * confidence
+    weight = (1.0 - 2.0 * confidence) * (1.0 if weights is None else weights)
     variance = float(np.sum(weight**2 * confidence * (1.0 - confidence)))
     if variance <= 0:
         return None
@@ -54,7 +59,9 @@ def spiegelhalter(confidence: FloatArray, is_right: BoolArray) -> CalibrationTes
     return CalibrationTest(z=z, p_value=float(2 * ndtr(-abs(z))), n=confidence.size)
 
 
-def gain_table(score: FloatArray, is_positive: BoolArray) -> list[GainPoint]:
+def gain_table(
+    score: FloatArray, is_positive: BoolArray, weights: FloatArray | None = None
+) -> list[GainPoint]:
     """Return what flagging the rows with the highest scores finds.
 
     Parameters
@@ -62,11 +69,13 @@ def gain_table(score: FloatArray, is_positive: BoolArray) -> list[GainPoint]:
     score : ndarray of float, shape (n,)
         Rows of equal score are flagged in the order they come in.
     is_positive : ndarray of bool, shape (n,)
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, > 0.
 
     Returns
     -------
     list of GainPoint
-        At 1, 5, 10, 20 … 100 % of the rows; empty without any positive.
+        At 1, 5, 10, 20 … 100 % of the rows, or of their weight; empty without any positive.
 
     Examples
     --------
@@ -74,23 +83,32 @@ def gain_table(score: FloatArray, is_positive: BoolArray) -> list[GainPoint]:
     >>> points[-1].recall, points[-1].lift
     (1.0, 1.0)
     """
-    n_positive = int(is_positive.sum())
+    order = np.argsort(-score, kind="stable")
+    worth = np.ones(score.size) if weights is None else weights[order]
+    flagged = np.concatenate([[0.0], np.cumsum(worth)])
+    hits = np.concatenate([[0.0], np.cumsum(worth * is_positive[order])])
+    total, n_positive = float(flagged[-1]), float(hits[-1])
     if n_positive == 0:
         return []
-    hits = np.cumsum(is_positive[np.argsort(-score, kind="stable")])
     points = []
     for share in SHARES:
-        n_flagged = max(1, round(share * score.size))
-        found = int(hits[n_flagged - 1])
+        # whole rows without weights; with them, the row on the edge counts by the part inside
+        n_flagged = max(1, round(share * total)) if weights is None else share * total
+        found = float(np.interp(n_flagged, flagged, hits))
         precision = found / n_flagged
-        lift = precision * score.size / n_positive
+        lift = precision * total / n_positive
         recall = found / n_positive
         points.append(GainPoint(share_flagged=share, recall=recall, precision=precision, lift=lift))
     return points
 
 
 def cheapest_threshold(
-    score: FloatArray, is_positive: BoolArray, *, false_positive: float, false_negative: float
+    score: FloatArray,
+    is_positive: BoolArray,
+    *,
+    false_positive: float,
+    false_negative: float,
+    weights: FloatArray | None = None,
 ) -> CostThreshold:
     """Find the threshold of lowest cost among all that differ on these rows.
 
@@ -101,6 +119,8 @@ def cheapest_threshold(
     is_positive : ndarray of bool, shape (n,)
     false_positive, false_negative : float
         Cost of each mistake, >= 0 and not both 0.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, > 0; the cost is then per unit of weight.
 
     Returns
     -------
@@ -116,9 +136,11 @@ def cheapest_threshold(
     n = score.size
     order = np.argsort(score, kind="stable")
     ordered, positive = score[order], is_positive[order]
-    missed = np.concatenate([[0], np.cumsum(positive)])  # rows before the cut are not flagged
-    alarms = np.concatenate([np.cumsum((~positive)[::-1])[::-1], [0]])
-    costs = (false_positive * alarms + false_negative * missed) / n
+    worth = np.ones(n) if weights is None else weights[order]
+    # rows before the cut are not flagged
+    missed = np.concatenate([[0.0], np.cumsum(worth * positive)])
+    alarms = np.concatenate([np.cumsum((worth * ~positive)[::-1])[::-1], [0.0]])
+    costs = (false_positive * alarms + false_negative * missed) / worth.sum()
     cuts = np.concatenate([[True], ordered[1:] != ordered[:-1], [True]])
     best = int(np.flatnonzero(cuts)[np.argmin(costs[cuts])])
     # halfway to the next lower score, so that new rows near the edge fall where they belong

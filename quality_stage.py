@@ -112,6 +112,7 @@ def _add_from_sample(
         y_true,
         column=request.config.group_column,
         positive_class=section.positive_class,
+        weights=sample.weights(),
     )
     if y_true is None:
         return

@@ -68,6 +68,9 @@ class QualityDetails(TypedModel):
     calibration_test: CalibrationTest | None = None
     gain: list[GainPoint] = Field(default_factory=list)
     cost: CostThreshold | None = None
+    weighted_confusion: list[list[float]] | None = Field(
+        default=None, description="Weights of rows added up per cell: rows true, columns predicted"
+    )
     residuals: list[ResidualTrend] = Field(default_factory=list)
     outputs: list[OutputMetric] = Field(
         default_factory=list, description="Of models with several outputs: each of them alone"

@@ -1,7 +1,9 @@
 """Quality of a regression with one or several outputs: values, intervals, baselines.
 
 Owns: the metrics of numbers. Values equal scikit-learn's. All metrics but the median are functions
-of weighted sums over rows, so a resample is one product of weights and columns.
+of weighted sums over rows, so a resample is one product of weights and columns. Intervals are
+percentiles of resamples; that of the root mean squared error has a studentised upper end, since a
+sample often lacks the large errors on which it rests.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ Scorer = Callable[[NDArray[Any]], dict[str, FloatArray]]
 """From row weights (b, n) to metric values (b,) by name."""
 
 MEDIAN = "median_absolute_error"
+ROOT = "root_mean_squared_error"
 
 
 def regression_metrics(
@@ -131,7 +134,10 @@ def _averaged(
 
 
 def _outputs_scorer(y_true: FloatArray, y_pred: FloatArray) -> Scorer:
-    """Return the scorer of every output (``name/k``) and of their means (``name``)."""
+    """Return the scorer of every output (``name/k``) and of their means (``name``).
+
+    The mean of the spreads stands for the spread of the mean: only their proportion matters.
+    """
     scorers = [_full_scorer(y_true[:, k], y_pred[:, k]) for k in range(y_true.shape[1])]
 
     def score(weights: NDArray[Any]) -> dict[str, FloatArray]:
@@ -169,7 +175,7 @@ def _estimates(
     intervals = bootstrap.subset_intervals(
         scorer_of(subset), values, weights=weights[subset], n=n, n_resamples=n_resamples, rng=rng
     )
-    return {name: intervals[name].around(float(values[name][0]), n) for name in values}
+    return {name: intervals[name].around(float(values[name][0]), n) for name in intervals}
 
 
 def _why_undefined(name: str, y_true: FloatArray, estimate: Estimate) -> str | None:
@@ -191,7 +197,7 @@ def _metric(name: str, estimate: Estimate, y_true: FloatArray, worth: FloatArray
     reason = _why_undefined(name, y_true, estimate)
     if reason is not None:
         return undefined_metrics((name,), reason, y_true.size)[0]
-    uses_mean = name in ("root_mean_squared_error", "r2")
+    uses_mean = name in (ROOT, "r2")
     middle = np.average(y_true, weights=worth) if uses_mean else _median(y_true, worth)
     constant = np.full(y_true.size, middle)
     if name == "r2":
@@ -228,18 +234,22 @@ def _sum_scorer(y_true: FloatArray, y_pred: FloatArray) -> Scorer:
     error = y_true - y_pred
     centred = y_true - y_true.mean()  # keeps the variance of a resample exact
     relative = np.abs(error) / np.maximum(np.abs(y_true), np.finfo(np.float64).eps)
-    columns = np.column_stack([np.abs(error), error**2, relative, centred, centred**2])
+    columns = np.column_stack([np.abs(error), error**2, error**4, relative, centred, centred**2])
 
     def score(weights: NDArray[Any]) -> dict[str, FloatArray]:
         exact = weights.astype(np.float64)
         means = (exact @ columns / exact.sum(axis=1, keepdims=True)).T
-        absolute, squared, percentage, first, second = means
+        absolute, squared, fourth, percentage, first, second = means
         variance = second - first**2
         r2 = np.full(variance.shape, np.nan)
         np.divide(squared, variance, out=r2, where=variance > 0)
+        root = np.sqrt(squared)
+        spread = np.zeros(root.shape)  # of a root, by the delta method: sd(e^2) / (2 root)
+        np.divide(np.sqrt(np.maximum(fourth - squared**2, 0)), 2 * root, out=spread, where=root > 0)
         return {
             "mean_absolute_error": absolute,
-            "root_mean_squared_error": np.sqrt(squared),
+            ROOT: root,
+            bootstrap.SPREAD + ROOT: spread,
             "r2": 1 - r2,
             "mean_absolute_percentage_error": percentage,
         }

@@ -236,11 +236,13 @@ def _confusion(report: TestReport) -> Table:
     section = report.quality
     columns = [Column("true_class", title="True class")]
     columns += [Column(f"predicted {name}", title=f"→ {name}") for name in section.classes]
-    counts = section.confusion or []
+    weighted = section.details.weighted_confusion if section.details else None
+    cells: Sequence[Sequence[float]] = weighted or section.confusion or []
     rows: list[list[Cell]] = [
-        [name, *line] for name, line in zip(section.classes, counts, strict=False)
+        [name, *line] for name, line in zip(section.classes, cells, strict=False)
     ]
-    return Table("confusion", "Confusion matrix", columns, rows)
+    heading = "Confusion matrix" if weighted is None else "Confusion matrix (weights of rows)"
+    return Table("confusion", heading, columns, rows)
 
 
 def _slices(report: TestReport) -> Table:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import DataError
+from intervals import Mean
 from paired_tests import (
     Difference,
     delong,
@@ -139,5 +140,6 @@ def _unpaired(first: RowResults, second: RowResults) -> list[Difference]:
         pairs = [(int(r.sum()), int(r.size)) for r in (first.correct, second.correct)]
         return [two_proportions(pairs[0], pairs[1])]
     if first.error is not None and second.error is not None:
-        return [welch("mean_absolute_error", np.abs(first.error), np.abs(second.error))]
+        means = [Mean.of(np.abs(error)) for error in (first.error, second.error)]
+        return [welch("mean_absolute_error", means[0], means[1])]
     return []

@@ -18,7 +18,8 @@ from scipy.special import stdtr
 
 from base_types import Estimate
 from bootstrap import FloatArray
-from intervals import wilson_interval
+from intervals import Mean, share_estimate
+from paired_tests import welch_degrees
 from report_types import Slice
 
 BoolArray = NDArray[np.bool_]
@@ -62,6 +63,45 @@ class _Condition:
     feature: str
     description: str
     rows: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Losses:
+    """Losses of rows and what each row counts for, both of shape (n,).
+
+    Parameters
+    ----------
+    values, worth : ndarray of float
+        Worth 1 everywhere where rows count alike.
+    metric : {"accuracy", "mean_absolute_error"}
+        How the loss reads.
+    """
+
+    values: FloatArray
+    worth: FloatArray
+    metric: Metric
+
+    @property
+    def counts_alike(self) -> bool:
+        """Whether every row counts as much as any other."""
+        return bool(np.ptp(self.worth) == 0)
+
+    def mean(self, rows: BoolArray) -> Mean:
+        """Return the mean loss of some rows."""
+        return Mean.of(self.values[rows], self.worth[rows])
+
+    def estimate(self, rows: BoolArray) -> Estimate:
+        """Return what is reported of some rows: the share without error, or the mean loss."""
+        mean = self.mean(rows)
+        if self.metric == "accuracy":
+            return share_estimate((1 - mean.value) * mean.n, mean.n)
+        return mean.estimate()
+
+    def p_value(self, inside: BoolArray, outside: BoolArray) -> float:
+        """Return the one-sided p-value that the loss is larger inside than outside."""
+        if self.metric == "accuracy" and self.counts_alike:
+            return _fisher_p_value(self.values, inside, outside)
+        return _welch_p_value(self.mean(inside), self.mean(outside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +155,18 @@ class _Column:
 
 
 def find_slices(
-    frame: pd.DataFrame, loss: FloatArray, *, metric: Metric = "accuracy", seed: int = 0
+    frame: pd.DataFrame,
+    loss: FloatArray,
+    *,
+    metric: Metric = "accuracy",
+    seed: int = 0,
+    weights: FloatArray | None = None,
 ) -> tuple[list[Slice], str]:
     """Find conditions on single columns under which the loss is larger than elsewhere.
 
     One random half of the rows proposes at most ``MAX_TESTED`` conditions, the other half tests
-    them: one-sided Fisher's exact test for 0/1 losses, Welch's t-test for others.
+    them: one-sided Fisher's exact test for 0/1 losses, Welch's t-test for others and for rows with
+    weights (of the weighted means, with effective numbers of rows).
 
     Parameters
     ----------
@@ -132,6 +178,8 @@ def find_slices(
         How the loss reads in the result; accuracy is 1 - mean loss.
     seed : int
         Decides the halves.
+    weights : ndarray of float, shape (n,), optional
+        What each row counts for, > 0. A slice must still hold enough rows, whatever they weigh.
 
     Returns
     -------
@@ -148,9 +196,10 @@ def find_slices(
     first = np.zeros(n, dtype=np.bool_)
     first[np.random.default_rng(seed).permutation(n)[: n // 2]] = True
     columns = [_coded(frame.iloc[:, i], str(name)) for i, name in enumerate(frame.columns)]
+    losses = _Losses(loss, np.ones(n) if weights is None else weights, metric)
     with np.errstate(over="ignore", invalid="ignore"):  # errors too large to square: no score
-        proposed, n_conditions = _propose(columns, loss, first, smallest)
-    found = _confirm(proposed, loss, ~first, metric)
+        proposed, n_conditions = _propose(columns, losses, first, smallest)
+    found = _confirm(proposed, losses, ~first)
     note = (
         f"{n_conditions:,} conditions of single columns compared on one half of the {n:,} rows; "
         f"the worst {len(proposed)} tested on the other half, {len(found)} confirmed (false "
@@ -198,13 +247,13 @@ def _coded_categories(values: pd.Series, feature: str) -> _Column:
 
 
 def _propose(
-    columns: list[_Column], loss: FloatArray, half: BoolArray, smallest: int
+    columns: list[_Column], losses: _Losses, half: BoolArray, smallest: int
 ) -> tuple[list[_Condition], int]:
     """Return the worst conditions on one half, and how many were compared."""
     scored = [
         (score, position, first, last)
         for position, column in enumerate(columns)
-        for score, first, last in _scores(column, loss, half, smallest)
+        for score, first, last in _scores(column, losses, half, smallest)
     ]
     worst = sorted((item for item in scored if item[0] >= MIN_SCORE), reverse=True)
     chosen: list[_Condition] = []
@@ -218,25 +267,30 @@ def _propose(
 
 
 def _scores(
-    column: _Column, loss: FloatArray, half: BoolArray, smallest: int
+    column: _Column, losses: _Losses, half: BoolArray, smallest: int
 ) -> Iterator[tuple[float, int, int]]:
     """Yield (score, first, last): by how many standard errors the mean loss inside is larger."""
-    n, n_all = int(half.sum()), column.codes.size
+    n_all = column.codes.size
     shifted = column.codes + 1  # missing first
     size = column.n_codes + 2  # and one for values outside all categories
-    rows = np.cumsum(np.bincount(shifted, minlength=size))
-    rows_half = np.cumsum(np.bincount(shifted[half], minlength=size))
-    total = np.cumsum(np.bincount(shifted[half], loss[half], minlength=size))
-    mean, variance = loss[half].mean(), loss[half].var()
     runs = np.array(list(column.runs())) + 1
-    upper, lower = runs[:, 1], runs[:, 0] - 1
-    inside = rows[upper] - np.where(lower < 0, 0, rows[lower])
-    inside_half = rows_half[upper] - np.where(lower < 0, 0, rows_half[lower])
-    sums = total[upper] - np.where(lower < 0, 0.0, total[lower])
-    fits = (inside >= smallest) & (inside <= n_all - smallest)
-    fits &= (inside_half >= smallest // 4) & (inside_half < n)
-    spread = np.sqrt(variance * inside_half[fits] * (1 - inside_half[fits] / n))
-    score = (sums[fits] - inside_half[fits] * mean) / np.maximum(spread, np.finfo(np.float64).tiny)
+    loss, worth, codes = losses.values[half], losses.worth[half], shifted[half]
+
+    def inside(codes: NDArray[np.int64], of_rows: FloatArray | None = None) -> FloatArray:
+        """Add something up over the rows of each run."""
+        total = np.concatenate([[0.0], np.cumsum(np.bincount(codes, of_rows, minlength=size))])
+        sums: FloatArray = total[runs[:, 1] + 1] - total[runs[:, 0]]
+        return sums
+
+    rows, rows_half = inside(shifted), inside(codes)
+    fits = (rows >= smallest) & (rows <= n_all - smallest)
+    fits &= (rows_half >= smallest // 4) & (rows_half < loss.size)
+    mean = np.average(loss, weights=worth)
+    variance = np.average((loss - mean) ** 2, weights=worth)
+    share = inside(codes, worth)[fits] / worth.sum()
+    spread = np.sqrt(variance * inside(codes, worth**2)[fits] * (1 - share))
+    excess = inside(codes, worth * (loss - mean))[fits]
+    score = excess / np.maximum(spread, np.finfo(np.float64).tiny)
     for value, (first, last) in zip(score.tolist(), (runs[fits] - 1).tolist(), strict=True):
         yield value, first, last
 
@@ -249,20 +303,17 @@ def _overlap(one: BoolArray, other: BoolArray) -> float:
 # --- confirmation ----------------------------------------------------------------------------
 
 
-def _confirm(
-    proposed: list[_Condition], loss: FloatArray, half: BoolArray, metric: Metric
-) -> list[Slice]:
+def _confirm(proposed: list[_Condition], losses: _Losses, half: BoolArray) -> list[Slice]:
     """Test conditions on the other half and return the confirmed ones, worst first."""
     testable = [item for item in proposed if 2 <= int(item.rows[half].sum()) <= half.sum() - 2]
     if not testable:
         return []
     from scipy.stats import false_discovery_control
 
-    test = _fisher_p_value if metric == "accuracy" else _welch_p_value
-    p_values = np.array([test(loss[half], item.rows[half]) for item in testable])
+    p_values = np.array([losses.p_value(half & item.rows, half & ~item.rows) for item in testable])
     adjusted = false_discovery_control(p_values, method="bh")
     confirmed = [
-        (float(loss[half & item.rows].mean()), _slice(item, loss, half, metric, (p, q)))
+        (losses.mean(half & item.rows).value, _slice(item, losses, half, (p, q)))
         for item, p, q in zip(testable, p_values.tolist(), adjusted.tolist(), strict=True)
         if q <= FALSE_DISCOVERY_RATE
     ]
@@ -270,59 +321,38 @@ def _confirm(
 
 
 def _slice(
-    item: _Condition,
-    loss: FloatArray,
-    half: BoolArray,
-    metric: Metric,
-    p_values: tuple[float, float],
+    item: _Condition, losses: _Losses, half: BoolArray, p_values: tuple[float, float]
 ) -> Slice:
     """Describe a confirmed condition."""
-    inside, rest = loss[half & item.rows], loss[half & ~item.rows]
+    rest = losses.mean(half & ~item.rows).value
     n = int(item.rows.sum())
-    is_share = metric == "accuracy"
     return Slice(
         description=item.description,
         feature=item.feature,
         n=n,
         share=n / item.rows.size,
-        metric=metric,
-        value=_accuracy(inside) if is_share else _mean_loss(inside),
-        rest=float(1 - rest.mean() if is_share else rest.mean()),
+        metric=losses.metric,
+        value=losses.estimate(half & item.rows),
+        rest=1 - rest if losses.metric == "accuracy" else rest,
         p_value=p_values[0],
         p_adjusted=p_values[1],
         confirmed=True,
     )
 
 
-def _accuracy(errors: FloatArray) -> Estimate:
-    """Return the share of rows without error, with its Wilson interval."""
-    right = int(errors.size - errors.sum())
-    low, high = wilson_interval(right, errors.size)
-    return Estimate(value=right / errors.size, low=float(low), high=float(high), n=errors.size)
-
-
-def _mean_loss(errors: FloatArray) -> Estimate:
-    """Return the mean with its normal interval; a slice holds at least some ten rows."""
-    half_width = 1.96 * float(errors.std(ddof=1)) / np.sqrt(errors.size)
-    mean = float(errors.mean())
-    return Estimate(value=mean, low=mean - half_width, high=mean + half_width, n=errors.size)
-
-
-def _fisher_p_value(loss: FloatArray, inside: BoolArray) -> float:
+def _fisher_p_value(loss: FloatArray, inside: BoolArray, outside: BoolArray) -> float:
     """Return Fisher's exact one-sided p-value: at least as many errors inside by chance."""
     from scipy.stats import hypergeom
 
-    errors = loss > 0
-    hits = int(np.sum(errors & inside))
-    return float(hypergeom.sf(hits - 1, loss.size, int(errors.sum()), int(inside.sum())))
+    hits, others = int(np.sum(loss[inside] > 0)), int(np.sum(loss[outside] > 0))
+    n_inside, n_all = int(inside.sum()), int(inside.sum() + outside.sum())
+    return float(hypergeom.sf(hits - 1, n_all, hits + others, n_inside))
 
 
-def _welch_p_value(loss: FloatArray, inside: BoolArray) -> float:
+def _welch_p_value(inside: Mean, outside: Mean) -> float:
     """Return Welch's one-sided p-value that the mean loss inside is larger."""
-    one, other = loss[inside], loss[~inside]
-    a, b = one.var(ddof=1) / one.size, other.var(ddof=1) / other.size
-    if a + b == 0:
+    variance = inside.variance + outside.variance
+    if variance == 0:
         return 1.0
-    t = (one.mean() - other.mean()) / np.sqrt(a + b)
-    freedom = (a + b) ** 2 / (a**2 / (one.size - 1) + b**2 / (other.size - 1))
-    return float(stdtr(freedom, -t))
+    t = (inside.value - outside.value) / np.sqrt(variance)
+    return float(stdtr(welch_degrees(inside, outside), -t))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp, multinomial, ttest_1samp
+from scipy.stats import ks_2samp, multinomial, norm, t, ttest_1samp
 
 import bootstrap
 
@@ -57,6 +57,28 @@ def test_interval_of_a_mean_covers_like_students() -> None:
         interval = bootstrap.percentile_interval(drawn["mean"], 200)
         covered.append((interval.low or 0.0) <= 3.0 <= (interval.high or 0.0))
     assert np.mean(covered) == pytest.approx(np.mean(student), abs=0.01)
+
+
+def test_an_upper_end_is_studentised_where_a_scorer_gives_its_spread() -> None:
+    """For a skewed mean it is that of bootstrap-t in a plain loop, and above the percentile."""
+    values, draws = rng(6).exponential(size=60) ** 2, rng(7)
+
+    def mean(weights: np.ndarray) -> dict[str, np.ndarray]:
+        first, second = (weights @ np.column_stack([values, values**2]) / 60).T
+        spread = np.sqrt(second - first**2)
+        return {"mean": first, bootstrap.SPREAD + "mean": spread}
+
+    ones = np.ones(60)
+    found = bootstrap.subset_intervals(
+        mean, mean(ones[None]), weights=ones, n=60, n_resamples=8000, rng=draws
+    )
+    drawn = values[rng(8).integers(0, 60, (8000, 60))]
+    ratios = (drawn.mean(axis=1) - values.mean()) / drawn.std(axis=1)
+    level = norm.cdf(np.sqrt(60 / 59) * t.ppf(0.025, 59))
+    expected = values.mean() - np.quantile(ratios, level) * values.std()
+    assert list(found) == ["mean"]
+    assert found["mean"].high == pytest.approx(expected, rel=0.04)
+    assert expected > np.quantile(drawn.mean(axis=1), 1 - level)
 
 
 def test_interval_of_a_subset_is_scaled_to_all_rows() -> None:

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 import paired_tests
 from errors import DataError
+from intervals import Mean
 from paired_tests import delong, in_words, mcnemar, mcnemar_p, paired_bootstrap, two_proportions
 from row_results import RowResults, compare_rows, pack, unpack
 
@@ -86,7 +87,7 @@ def test_the_t_tests_are_those_of_scipy() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.exponential(size=80), rng.exponential(1.3, size=80)
     assert paired_bootstrap("x", a, b).p_value == pytest.approx(stats.ttest_rel(a, b).pvalue)
-    found = paired_tests.welch("x", a, b[:50])
+    found = paired_tests.welch("x", Mean.of(a), Mean.of(b[:50]))
     reference = stats.ttest_ind(b[:50], a, equal_var=False)
     interval = reference.confidence_interval()
     assert found.p_value == pytest.approx(reference.pvalue)

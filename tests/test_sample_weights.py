@@ -13,10 +13,14 @@ from sklearn import metrics as sk
 
 from bootstrap import weighted_medians
 from errors import DataError
+from group_gaps import compare_groups
+from group_stage import compare_sample_groups
 from metrics import evaluate_quality
 from model_types import ModelFeature, ModelInfo, Predictions, Task
+from quality_details import cheapest_threshold, gain_table, spiegelhalter
 from report_types import QualitySection, RunConfig
 from sample_stage import SampleRoles, SampleRows, assign_roles
+from slices import find_slices
 from tests.test_metrics import assert_honest, classifier, info, values
 
 CONFIG = RunConfig(n_resamples=200)
@@ -71,6 +75,9 @@ def test_weighted_classification_equals_scikit_learn(n_classes: int) -> None:
     assert values(section) == pytest.approx(expected, abs=1e-12)
     table = sk.precision_recall_fscore_support(y_true, y_pred, sample_weight=weights)
     assert [row.recall for row in section.per_class] == pytest.approx(table[1].tolist(), abs=1e-12)
+    assert section.details is not None
+    cells = sk.confusion_matrix(y_true, y_pred, **by)
+    assert np.array(section.details.weighted_confusion) == pytest.approx(cells, abs=1e-9)
     if n_classes == 2:
         curve = section.roc[0]
         assert np.trapezoid(curve.y, curve.x) == pytest.approx(expected["roc_auc"], abs=1e-12)
@@ -170,6 +177,106 @@ def test_weighted_median_is_that_of_repeated_values(pairs: list[tuple[float, int
     numbers, weights = np.array([v for v, _ in pairs]), np.array([[float(w) for _, w in pairs]])
     expected = np.median(np.repeat(numbers, weights[0].astype(int)))
     assert weighted_medians(numbers, weights)[0] == expected
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.booleans(), st.integers(1, 5)), min_size=1, max_size=15
+    )
+)
+def test_gain_and_costs_count_a_row_like_that_many_rows(rows: list[tuple[int, bool, int]]) -> None:
+    """Whole weights give the table and the threshold of rows that stand that often."""
+    rows = [
+        *rows,
+        (0, True, 100 - sum(row[2] for row in rows)),
+    ]  # 100 in all: shares are whole rows
+    scores = np.array([row[0] for row in rows]) / 10
+    positive, weights = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
+    long = (np.repeat(scores, weights), np.repeat(positive, weights))
+    for one, many in zip(
+        gain_table(scores, positive, weights.astype(float)), gain_table(*long), strict=True
+    ):
+        assert one.model_dump() == pytest.approx(many.model_dump())
+    costs: dict[str, Any] = {"false_positive": 1.0, "false_negative": 3.0}
+    short = cheapest_threshold(scores, positive, weights=weights.astype(float), **costs)
+    assert short.model_dump() == pytest.approx(cheapest_threshold(*long, **costs).model_dump())
+
+
+def test_weighted_true_probabilities_pass_as_often_as_they_should() -> None:
+    """Of 1,000 weighted samples from the stated probabilities, 3.5 to 6.5 % are rejected at 5 %."""
+    rng = np.random.default_rng(0)
+    rejected = 0
+    for _ in range(1000):
+        p, weights = rng.beta(2, 3, 300), rng.lognormal(0, 0.5, 300)
+        found = spiegelhalter(p, rng.random(300) < p, weights)
+        assert found is not None
+        rejected += found.p_value < 0.05
+    assert 0.035 <= rejected / 1000 <= 0.065
+
+
+def test_groups_are_weighed_as_by_scikit_learn() -> None:
+    """Accuracy, recall and share of positives of each group take the weights of its rows."""
+    y_true, predictions, described = classifier(2)
+    weights, groups = weights_of(500), np.array(["a", "b"] * 250)
+    table = pd.DataFrame({"g": groups})
+    found = compare_sample_groups(
+        predictions, described, table, y_true, column="g", positive_class="c1", weights=weights
+    )
+    assert found is not None
+    gaps = {gap.measure: gap for gap in found.gaps}
+    for group in "ab":
+        rows = groups == group
+        answers = y_true[rows], predictions.y_pred[rows]
+        by = {"sample_weight": weights[rows]}
+        expected = {
+            "accuracy": sk.accuracy_score(*answers, **by),
+            "recall": sk.recall_score(*answers, pos_label="c1", **by),
+            "specificity": sk.recall_score(*answers, pos_label="c0", **by),
+        }
+        for measure, value in expected.items():
+            values = {item.group: item.estimate.value for item in gaps[measure].groups}
+            assert values[group] == pytest.approx(value, abs=1e-12)
+
+
+def test_weighted_gaps_hold_the_truth_of_equal_groups() -> None:
+    """Uneven weights, no difference: of 300 samples at least 93 % of the intervals hold 0."""
+    rng, held = np.random.default_rng(2), 0
+    groups = pd.Series(["a", "b"] * 150, name="g")
+    for _ in range(300):
+        right, weights = rng.random(300) < 0.7, rng.lognormal(0, 0.7, 300)
+        everywhere = np.ones(300, dtype=bool)
+        gap = compare_groups(groups, {"accuracy": (right, everywhere)}, weights=weights).gaps[0].gap
+        assert gap.low is not None
+        held += gap.low <= 0
+    assert held / 300 >= 0.93
+
+
+def test_weak_parts_are_found_where_the_weight_is() -> None:
+    """Errors confined to rows of almost no weight are no weak part; heavy ones are."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"x": rng.normal(size=4000), "noise": rng.normal(size=4000)})
+    weak = (frame["x"] > frame["x"].quantile(0.8)).to_numpy()
+    light = rng.random(4000) < 0.5
+    loss = (rng.random(4000) < np.where(weak & light, 0.6, 0.1)).astype(float)
+    heavy, _ = find_slices(frame, loss, weights=np.where(light, 1.0, 0.01))
+    hidden, _ = find_slices(frame, loss, weights=np.where(light, 0.01, 1.0))
+    assert "x" in [part.feature for part in heavy]
+    assert hidden == []
+    best = heavy[0].value.value
+    assert best is not None
+    assert best == pytest.approx(0.4, abs=0.1)
+
+
+def test_weights_invent_no_weak_parts() -> None:
+    """Pure noise with uneven weights: at least 95 % of 60 samples show no weak part."""
+    quiet = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame(rng.normal(size=(500, 6)))
+        loss = (rng.random(500) < 0.2).astype(float)
+        quiet += not find_slices(frame, loss, seed=seed, weights=rng.lognormal(0, 0.7, 500))[0]
+    assert quiet / 60 >= 0.95
 
 
 def test_weights_and_answers_are_no_inputs() -> None:
