@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+import explain_forest
 import explain_linear
 import explain_trees
 from explain_arrays import check_lowered
@@ -200,13 +201,13 @@ def _linear_copy(lowered: Lowered) -> _Copy:
 
 
 def _tree_copy(lowered: Lowered) -> _Copy:
-    trees = explain_trees.from_lowered(lowered)
+    trees = explain_forest.from_lowered(lowered)
     has_sets = len(trees.set_feature) > 0
     return _Copy(
         "tree",
         int(lowered.meta["columns"] if has_sets else trees.feature.max() + 1),
         int(np.clip(TREE_WORK // len(trees.feature), *TREE_BACKGROUND)),
-        partial(explain_trees.evaluate, trees),
+        partial(explain_forest.evaluate, trees),
         partial(_tree_values, trees),
         takes_all=has_sets,
     )
@@ -238,9 +239,9 @@ def _linear_values(
 
 
 def _tree_values(
-    trees: explain_trees.Trees, case: _Case, on_chunk: Callable[[float], None]
+    trees: explain_forest.Trees, case: _Case, on_chunk: Callable[[float], None]
 ) -> Floats | None:
-    game = explain_trees.TreeGame(
+    game = explain_forest.TreeGame(
         trees, case.groups, case.rows.shape[1], case.row_matrix, case.background_matrix
     )
     return explain_trees.shapley_values(game, on_chunk=on_chunk)

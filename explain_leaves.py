@@ -52,26 +52,28 @@ def table_gains(rows: NDArray[Any], background: NDArray[Any], n_bits: int) -> It
     >>> [gain.tolist() for gain in table_gains(met, background, 1)]
     [[[0.5]]]
     """
-    n_leaves, size = len(rows), 2**n_bits
-    leaf = np.arange(n_leaves)[:, None]
-    cells = (background.astype(np.int64) * n_leaves + leaf).ravel()
-    share = np.bincount(cells, minlength=n_leaves * size).reshape(size, n_leaves)
+    size, shift = 2**n_bits, (len(rows) - 1).bit_length()  # a cell is pattern · 2^shift + leaf
+    leaf = np.arange(len(rows))[:, None]
+    cells = ((background.astype(np.int64) << shift) + leaf).ravel()
+    share = np.bincount(cells, minlength=size << shift).reshape(size, 1 << shift)
     share = share / background.shape[1]
     for bit in range(n_bits):  # sums over the patterns that contain each pattern
         view = _split(share, bit)
         view[:, 0] += view[:, 1]
     complement = share[::-1]  # C(all∖S) at S
     members = np.bitwise_count(np.arange(size))
-    without, within = _weights(n_bits)
+    without, within = coalition_weights(n_bits)
     one = complement * within[members][:, None]
     both = complement * (within + without)[members][:, None]
     for table in (one, both):
         for bit in range(n_bits):  # sums over the patterns within each pattern
             view = _split(table, bit)
             view[:, 1] += view[:, 0]
-    at = rows.astype(np.int64) * n_leaves + leaf
-    if size > rows.shape[1] // 2:
-        yield from _looked_up(one, both, rows, at)
+    at = (rows.astype(np.int64) << shift) + leaf
+    if size > 2 * rows.shape[1]:
+        whole = np.take(one, at)
+        for bit in range(n_bits):
+            yield whole - np.take(both, at & ~(1 << (bit + shift)))
         return
     for bit in range(n_bits):  # few patterns, many rows: work out every pattern
         table = _split(one, bit) - _split(both, bit)[:, :1]
@@ -101,22 +103,19 @@ def pair_gains(rows: NDArray[Any], background: NDArray[Any], n_bits: int) -> Ite
         yield summed.astype(np.float64).reshape(n_leaves, n_rows)
 
 
-def _looked_up(one: Floats, both: Floats, rows: NDArray[Any], at: Integers) -> Iterator[Floats]:
-    """Yield Z1(r) - (Z1 + Z0)(r∖i) for every bit i, for the patterns of the rows alone."""
-    size, n_leaves = one.shape
-    whole = np.take(one, at)
-    for bit in range(size.bit_length() - 1):
-        has_bit = (rows >> rows.dtype.type(bit)) & rows.dtype.type(1)
-        yield whole - np.take(both, at - has_bit * np.int64(n_leaves << bit))
-
-
 def _split(table: Floats, bit: int) -> Floats:
     """Return a view (high, 2, low) whose second axis is one bit of the pattern."""
     return table.reshape(-1, 2, table.shape[1] << bit)
 
 
-def _weights(n_bits: int) -> tuple[Floats, Floats]:
-    """Return w(s) and w(s - 1) for coalitions of size 0 … k; 0 where there is no such term."""
+def coalition_weights(n_bits: int) -> tuple[Floats, Floats]:
+    """Return w(s) and w(s - 1) for coalitions of size 0 … k; 0 where there is no such term.
+
+    Examples
+    --------
+    >>> [weights.tolist() for weights in coalition_weights(2)]
+    [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
+    """
     sizes = range(n_bits)
     plain = [factorial(s) * factorial(n_bits - s - 1) / factorial(n_bits) for s in sizes]
     return np.array([*plain, 0.0]), np.array([0.0, *plain])

@@ -1,11 +1,12 @@
 """Exact Shapley values of trees against background rows, in numpy.
 
-Owns: ``Trees`` (a lowered forest), ``evaluate`` and ``shapley_values``. The game of a row *x*
-and a background *B*: a coalition *S* of groups (raw columns) shows the cells of *x*, the others
-those of a background row; its worth is the mean output over *B* (interventional Shapley values).
+Owns: ``shapley_values``. The game of a row *x* and a background *B*: a coalition *S* of groups
+(raw columns) shows the cells of *x*, the others those of a background row; its worth is the mean
+output over *B* (interventional Shapley values).
 
-The trees are walked once for all rows together; what a leaf then contributes is in
-``explain_leaves``.
+The trees are walked once for all rows together, down to the nodes where their answer changes
+(``explain_changes``); what such a node then contributes is in ``explain_leaves``. Trees of few
+different conditions take a shorter way (``explain_grids``).
 """
 
 from __future__ import annotations
@@ -19,130 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from explain_changes import Changes, value_changes
+from explain_forest import Floats, Integers, TreeGame, Trees, as_inputs, decide
+from explain_grids import GridBatch, grid_batches, grid_values
 from explain_leaves import pair_gains, table_gains
-from model_types import Lowered
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 PAIR_COST = 4  # of comparing two patterns, in units of one step over a table
 MAX_BITS = 62
 CHUNK_CELLS = 500_000  # nodes × rows that go down the trees together
-TABLE_CELLS = 200_000
+TABLE_CELLS = 2**18
 PAIR_CELLS = 4_000_000
 GAIN_CELLS = 100_000  # leaves × rows × bits that are added up at once
-
-
-@dataclass(frozen=True, slots=True)
-class Trees:
-    """Trees behind one another; a row goes left where ``x <= threshold`` in ``dtype``.
-
-    Parameters
-    ----------
-    feature, left, right : ndarray of int, shape (nodes,)
-        Column (-1 at a leaf) and children (a leaf points to itself).
-    threshold : ndarray of float32 or float64, shape (nodes,)
-    missing_left : ndarray of bool, shape (nodes,)
-    value : ndarray of float, shape (nodes, width)
-        Width is the number of outputs, or 1 where each tree serves one output.
-    root, tree_output : ndarray of int, shape (trees,)
-    base : ndarray of float, shape (outputs,)
-    set_feature : ndarray of int, shape (sets,)
-    set_left : ndarray of bool, shape (sets, codes)
-        Sets of categories: columns of their own behind those of the matrix, 0 where the code in
-        column ``set_feature`` goes left and 1 where not. The last entry is for all larger codes.
-    """
-
-    feature: Integers
-    threshold: NDArray[Any]
-    left: Integers
-    right: Integers
-    missing_left: NDArray[np.bool_]
-    value: Floats
-    root: Integers
-    tree_output: Integers
-    base: Floats
-    set_feature: Integers
-    set_left: NDArray[np.bool_]
-
-    @property
-    def n_outputs(self) -> int:
-        """Number of outputs."""
-        return len(self.base)
-
-
-def from_lowered(lowered: Lowered) -> Trees:
-    """Return the trees of a lowered model, their comparison made ``x <= threshold``.
-
-    A float32 row compares with a float64 threshold as with the largest float32 not above it, and
-    ``x < t`` is ``x <= `` the float32 just below ``t``.
-    """
-    arrays = lowered.arrays
-    return Trees(
-        feature=arrays["feature"].astype(np.int64),
-        threshold=_thresholds(arrays["threshold"], str(lowered.meta["rule"])),
-        left=arrays["left"].astype(np.int64),
-        right=arrays["right"].astype(np.int64),
-        missing_left=arrays["missing_left"].astype(bool),
-        value=arrays["value"],
-        root=arrays["root"].astype(np.int64),
-        tree_output=arrays["tree_output"].astype(np.int64),
-        base=arrays["base"],
-        set_feature=arrays.get("set_feature", np.empty(0)).astype(np.int64),
-        set_left=arrays.get("set_left", np.empty((0, 1))).astype(bool),
-    )
-
-
-def _thresholds(threshold: Floats, rule: str) -> NDArray[Any]:
-    """Return thresholds for ``<=`` in the precision of the rule."""
-    if rule == "le64":
-        return threshold
-    low = np.float32(-np.inf)
-    narrow = threshold.astype(np.float32)
-    if rule == "lt32":
-        return np.nextafter(narrow, low)
-    return np.where(narrow.astype(np.float64) > threshold, np.nextafter(narrow, low), narrow)
-
-
-def as_inputs(trees: Trees, matrix: Floats) -> NDArray[Any]:
-    """Return a matrix in the precision in which the trees compare, the sets behind it."""
-    with np.errstate(over="ignore"):
-        inputs = matrix.astype(trees.threshold.dtype)
-    if not len(trees.set_feature):
-        return inputs
-    codes = matrix[:, trees.set_feature]
-    unknown = ~(codes >= 0)  # missing ones too
-    known = np.where(unknown, 0, codes).clip(max=trees.set_left.shape[1] - 1).astype(np.int64)
-    goes_right = (~trees.set_left)[np.arange(len(trees.set_feature)), known].astype(inputs.dtype)
-    return np.hstack([inputs, np.where(unknown, inputs.dtype.type(np.nan), goes_right)])
-
-
-def max_depth(trees: Trees) -> int:
-    """Return the number of conditions on the longest path."""
-    nodes, depth = trees.root, 0
-    while True:
-        nodes = nodes[trees.feature[nodes] >= 0]
-        if not len(nodes):
-            return depth
-        nodes, depth = np.concatenate([trees.left[nodes], trees.right[nodes]]), depth + 1
-
-
-def evaluate(trees: Trees, matrix: Floats) -> Floats:
-    """Return the margins of the trees, shape (n, outputs)."""
-    inputs = as_inputs(trees, matrix)
-    n_rows = len(inputs)
-    at = np.broadcast_to(trees.root, (n_rows, len(trees.root)))
-    rows = np.arange(n_rows)[:, None]
-    for _ in range(max_depth(trees)):
-        cells = inputs[rows, trees.feature[at]]
-        goes_left = (cells <= trees.threshold[at]) | (np.isnan(cells) & trees.missing_left[at])
-        at = np.where(goes_left, trees.left[at], trees.right[at])
-    result = np.tile(trees.base, (n_rows, 1))
-    for output in range(trees.n_outputs):
-        serves = (trees.tree_output == output) | (trees.tree_output < 0)
-        column = output if trees.value.shape[1] > 1 else 0
-        result[:, output] += trees.value[at[:, serves], column].sum(axis=1)
-    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,26 +58,6 @@ class _Leaves:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class TreeGame:
-    """What is to be explained: rows and background as the trees see them, and the players.
-
-    Parameters
-    ----------
-    trees : Trees
-    groups : ndarray of int, shape (k,)
-        The player (0 … n_groups - 1) to which each column of the matrix belongs; -1 for none.
-    n_groups : int
-    rows, background : ndarray of float64, shapes (n, k) and (m, k)
-    """
-
-    trees: Trees
-    groups: Integers
-    n_groups: int
-    rows: Floats
-    background: Floats
-
-
 def shapley_values(
     game: TreeGame, *, on_chunk: Callable[[float], None] | None = None
 ) -> Floats | None:
@@ -208,22 +76,51 @@ def shapley_values(
         In the unit of the margin; sums over groups to output - mean output of the background.
     """
     trees = game.trees
-    bits = min(game.n_groups + 1, max_depth(trees))
-    if bits > MAX_BITS:
-        return None
     inputs = as_inputs(trees, np.vstack([game.rows, game.background])).T.copy()
     players = np.concatenate([game.groups, game.groups[trees.set_feature]])
     groups = np.where(players < 0, game.n_groups, players)
+    batches = grid_batches(trees, groups, inputs.shape[1])
+    others = trees.without([batch.trees for batch in batches])
+    bits = min(game.n_groups + 1, len(others.inner_levels()))
+    if bits > MAX_BITS:
+        return None
     n_rows, n_outputs = len(game.rows), trees.n_outputs
     total = np.zeros(((game.n_groups + 1) * n_outputs, n_rows))
-    n_leaves, done = int(np.sum(trees.feature < 0)), 0
-    for leaves in _descend(trees, inputs, groups, bits):
-        _add_leaves(total, leaves, trees.value, (n_rows, n_outputs))
+    changes = value_changes(others)
+    tell, n_parts, done = on_chunk or _untold, int(changes.here.sum()) + len(trees.root), 0
+    for batch in batches:
+        _add_grid(total, trees, batch, inputs, groups)
+        done += len(batch.trees)
+        tell(done / n_parts)
+    for leaves in _descend(others, changes, inputs, groups, bits):
+        _add_leaves(total, leaves, changes.value, (n_rows, n_outputs))
         done += len(leaves.nodes)
-        if on_chunk is not None:
-            on_chunk(done / n_leaves)
+        tell(done / n_parts)
+    tell(1.0)
     shaped = total.reshape(game.n_groups + 1, n_outputs, n_rows)
     return shaped[: game.n_groups].transpose(2, 0, 1).copy()
+
+
+def _untold(share: float) -> None:
+    """Tell nobody."""
+
+
+def _add_grid(
+    total: Floats, trees: Trees, batch: GridBatch, inputs: NDArray[Any], groups: Integers
+) -> None:
+    """Add the values of trees of few conditions to ``total`` (group × outputs, rows)."""
+    n_rows = total.shape[1]
+    has_missing = bool(np.isnan(inputs).any())
+    goes_left = decide(trees, batch.nodes.ravel(), inputs, has_missing=has_missing)
+    values = grid_values(trees, batch, goes_left, n_rows)
+    n_outputs = trees.n_outputs
+    group = groups[trees.feature[batch.first_nodes]].T
+    first = group * n_outputs + np.maximum(trees.tree_output[batch.trees], 0)
+    targets = (first[:, :, None] + np.arange(values.shape[2])).ravel()
+    ends = np.arange(len(targets) + 1)
+    cells = (np.ones(len(targets)), targets, ends)
+    ones: sparse.csc_array = sparse.csc_array(cells, shape=(len(total), len(targets)))
+    total += ones @ values.reshape(-1, n_rows)
 
 
 def _pattern_type(bits: int) -> type[np.unsignedinteger[Any]]:
@@ -234,7 +131,9 @@ def _pattern_type(bits: int) -> type[np.unsignedinteger[Any]]:
     return np.uint64
 
 
-def _descend(trees: Trees, inputs: NDArray[Any], groups: Integers, bits: int) -> Iterator[_Leaves]:
+def _descend(
+    trees: Trees, changes: Changes, inputs: NDArray[Any], groups: Integers, bits: int
+) -> Iterator[_Leaves]:
     """Carry the patterns of all rows from the roots to the leaves; yield leaves in chunks.
 
     A pattern starts with all bits set; a condition that a row does not meet clears the bit of
@@ -253,12 +152,12 @@ def _descend(trees: Trees, inputs: NDArray[Any], groups: Integers, bits: int) ->
         if len(level.nodes) > limit:
             waiting += [level.take(slice(limit, None)), level.take(slice(0, limit))]
             continue
-        is_leaf = trees.feature[level.nodes] < 0
-        found.append(level.take(is_leaf))
-        n_found += int(is_leaf.sum())
-        if not is_leaf.all():
-            inner = level.take(~is_leaf)
-            goes_left = _decide(trees, inner.nodes, inputs, has_missing=has_missing)
+        found.append(level.take(changes.here[level.nodes]))
+        n_found += len(found[-1].nodes)
+        deeper = changes.beneath[level.nodes]
+        if deeper.any():
+            inner = level.take(deeper)
+            goes_left = decide(trees, inner.nodes, inputs, has_missing=has_missing)
             waiting.append(_children(trees, inner, groups[trees.feature[inner.nodes]], goes_left))
         if n_found >= limit or not waiting:
             yield _finished(found, kind)
@@ -275,17 +174,6 @@ def _roots(trees: Trees, n_rows: int, bits: int) -> _Leaves:
         np.zeros(n_trees, dtype=np.int64),
         np.full((n_trees, n_rows), np.iinfo(kind).max, dtype=kind),
     )
-
-
-def _decide(
-    trees: Trees, nodes: Integers, inputs: NDArray[Any], *, has_missing: bool
-) -> NDArray[np.bool_]:
-    """Return which rows go left at each node, (nodes, n)."""
-    cells = inputs[trees.feature[nodes]]
-    goes_left: NDArray[np.bool_] = cells <= trees.threshold[nodes][:, None]
-    if has_missing:
-        goes_left |= np.isnan(cells) & trees.missing_left[nodes][:, None]
-    return goes_left
 
 
 def _children(

@@ -22,7 +22,7 @@ from sklearn.svm import SVR
 import explain_trees
 from base_types import Status
 from errors import DataError, ModelRaisedError, RunCancelledError
-from explain_trees import TreeGame
+from explain_forest import TreeGame
 from explainability import explain, explain_section
 from explanation import Explanation
 from model_types import Lowered

@@ -25,7 +25,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-import explain_trees
+import explain_forest
 import lowering_categories
 import model_lowering
 from model_types import Lowered
@@ -127,8 +127,8 @@ def test_splits_on_categories_become_sets(estimator: Any) -> None:
     lowered = model_lowering.lower(estimator)
     assert lowered is not None
     assert len(lowered[1]["set_left"])
-    trees = explain_trees.from_lowered(Lowered(*lowered))
-    answers = explain_trees.evaluate(trees, model_lowering.transform(estimator, WORDS))
+    trees = explain_forest.from_lowered(Lowered(*lowered))
+    answers = explain_forest.evaluate(trees, model_lowering.transform(estimator, WORDS))
     np.testing.assert_allclose(answers[:, 0], estimator.predict(WORDS), rtol=1e-6)
 
 
