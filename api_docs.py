@@ -142,6 +142,11 @@ DRIFT_BODY: dict[str, Any] = {
                             "format": "binary",
                             "description": "A model; its answers to both tables are compared too",
                         },
+                        "run_id": {
+                            "type": "string",
+                            "description": "Instead of a model: a finished run, whose model "
+                            "answers in the environment in which it answered then",
+                        },
                         "options": {
                             "type": "string",
                             "description": "JSON object with any of: thresholds (alpha, "

@@ -14,15 +14,17 @@ from fastapi import APIRouter, Request
 import drift_job
 from api_docs import DRIFT_BODY
 from api_problems import documented
-from api_runs import StoreOf
+from api_runs import CallerOf, StoreOf
 from api_uploads import Form, Upload, read_form
+from asked_model import AskedModel, model_of_file, model_of_run
 from drift_job import DriftJob, DriftTask
 from drift_types import DriftReport
 from errors import InputError, RunCancelledError
 from model_file import display_name
+from storage import Store
 from strict_json import read_json
 
-FIELDS = frozenset({"options"})
+FIELDS = frozenset({"options", "run_id"})
 TABLES = ("reference", "current")
 POLL_SECONDS = 0.05
 
@@ -33,35 +35,45 @@ router = APIRouter()
     "/drift",
     operation_id="compare_data",
     tags=["drift"],
-    responses=documented(413, 415, 429, 503),
+    responses=documented(404, 413, 415, 429, 503),
     openapi_extra=DRIFT_BODY,
 )
-async def compare_data(request: Request, store: StoreOf) -> DriftReport:
+async def compare_data(request: Request, store: StoreOf, caller: CallerOf) -> DriftReport:
     """Compare two tables column by column: verdict, reason, tests and histograms of each."""
     settings = store.settings
     limits = dict.fromkeys(TABLES, settings.max_sample_bytes) | {"model": settings.max_model_bytes}
     content_type = request.headers.get("content-type", "")
     with await read_form(request.stream(), content_type, store, limits, FIELDS) as form:
-        task = _task(form)
+        task = await asyncio.to_thread(_task, form, store, caller.actor)
         job = await asyncio.to_thread(drift_job.start, task, settings)
         with job:
             return await _finished(job, request)
 
 
-def _task(form: Form) -> DriftTask:
+def _task(form: Form, store: Store, actor: str) -> DriftTask:
     reference, current = (_table(form, name) for name in TABLES)
-    model = form.files.get("model")
-    if model is not None:
-        model.incoming.complete()
     return DriftTask(
         reference=reference.incoming.path,
         reference_name=display_name(reference.name),
         current=current.incoming.path,
         current_name=display_name(current.name),
         options=_options(form.fields.get("options", b"")),
-        model=model.incoming.path if model else None,
-        model_name=display_name(model.name) if model else "",
+        model=_model(form, store, actor),
     )
+
+
+def _model(form: Form, store: Store, actor: str) -> AskedModel | None:
+    """Return the model that was sent or named, if any."""
+    upload = form.files.get("model")
+    run_id = form.fields.get("run_id", b"").decode(errors="replace").strip()
+    if upload is None:
+        return model_of_run(store, run_id, actor=actor) if run_id else None
+    if run_id:
+        msg = "There is a file in the field 'model' and a run in 'run_id'; send one of them"
+        raise InputError(msg)
+    upload.incoming.complete()
+    incoming = upload.incoming
+    return model_of_file(store, incoming.path, incoming.sha256, display_name(upload.name))
 
 
 def _table(form: Form, name: str) -> Upload:

@@ -2,13 +2,15 @@
 
 Owns: ``Options`` and ``compare_files``. The task comes as one line of JSON on standard input;
 progress, and at last the report or the error, go to standard output, one JSON object per line. The
-process ends when standard input is closed: then nobody wants the answer any more.
+process, which leads a session of its own, ends when standard input is closed: then nobody wants the
+answer any more.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -18,13 +20,19 @@ import pandas as pd
 from pydantic import Field, ValidationError
 
 from base_types import TypedModel
-from drift import compare_frames, compare_predictions
+from drift import compare_frames
 from drift_comparison import Thresholds
 from drift_job import DriftTask
 from drift_reference import ReferenceProfile, compare_with_profile, is_profile
-from drift_types import DriftReport, FeatureDrift
-from errors import DataError, InputError, ModelError, MonitorError, TooLargeError
-from model_types import ModelInfo
+from drift_types import DriftReport
+from errors import (
+    DataError,
+    InputError,
+    ModelError,
+    MonitorError,
+    NotFoundError,
+    TooLargeError,
+)
 from schema_inference import schema_from_sample
 from schema_utils import Schema
 from table_reader import Table, read_table
@@ -133,63 +141,19 @@ def _compare_further(
         tell(0.8, "testing all columns at once")
         report.multivariate = compare_jointly(reference, current, schema, seed=options.seed)
     if task.model is not None:
-        tell(0.85, f"asking {task.model_name}")
+        from compare_answers import compare_answers  # imports what opens models
+
+        tell(0.85, f"asking {task.model.request.model_name}")
         try:
-            report.prediction = _prediction_drift(task, reference, current, options)
-        except ModelError as error:
-            report.notes.append(f"Predictions were not compared: {error}")
-
-
-def _prediction_drift(
-    task: DriftTask, reference: pd.DataFrame, current: pd.DataFrame, options: Options
-) -> FeatureDrift:
-    """Let the model answer for both tables, in a confined process of its own."""
-    from model_file import inspect_file
-    from model_utils import open_model
-    from sandbox import Limits, WorkerParent
-
-    if task.model is None:
-        msg = "there is no model"
-        raise ModelError(msg)
-    with (
-        WorkerParent() as workers,
-        open_model(
-            task.model,
-            inspect_file(task.model, task.model_name),
-            workers=workers,
-            limits=Limits(**task.limits),
-            policy=task.policy,
-        ) as model,
-    ):
-        names = _input_columns(model.info, reference, current)
-        answers = [model.predict(frame[names]) for frame in (reference, current)]
-        return compare_predictions(
-            answers[0], answers[1], model.info, thresholds=options.thresholds
-        )
-
-
-def _input_columns(info: ModelInfo, reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
-    """Return the columns that the model takes.
-
-    Raises
-    ------
-    ModelError
-        One is missing in a table, or the model does not know their names and their number differs.
-    """
-    common = [name for name in reference.columns if name in current.columns]
-    if not info.feature_names_known:
-        if len(common) != info.n_features:
-            msg = (
-                f"the model takes {info.n_features} unnamed columns, both tables have {len(common)}"
+            report.prediction, notes = compare_answers(
+                task.model,
+                (reference, current, schema),
+                options.thresholds,
+                lambda fraction, message: tell(0.85 + 0.15 * fraction, message),
             )
-            raise ModelError(msg)
-        return common
-    names = [feature.name for feature in info.features]
-    absent = [name for name in names if name not in common]
-    if absent:
-        msg = f"the tables lack the model's columns {', '.join(absent[:5])}"
-        raise ModelError(msg)
-    return names
+            report.notes += notes
+        except (ModelError, NotFoundError) as error:
+            report.notes.append(f"Predictions were not compared: {error}")
 
 
 def _write(line: Mapping[str, Any]) -> None:
@@ -198,9 +162,9 @@ def _write(line: Mapping[str, Any]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Wait until standard input is closed, then end the process at once."""
+    """Wait until standard input is closed, then end the process at once, with all it started."""
     sys.stdin.read()
-    os._exit(1)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
 def _kind(error: MonitorError) -> str:

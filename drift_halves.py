@@ -28,6 +28,10 @@ MODEL_ROWS = 250
 
 LIMITS = Thresholds()
 """Those of the default verdict."""
+MODEL_CELLS = 250_000
+"""Cells of each such table: of more than a thousand columns fewer rows are asked about."""
+
+MIN_MODEL_ROWS = 40
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Halves:
     current: NDArray[np.int64]
     seed: int
 
-    @property
+    @cached_property
     def current_frame(self) -> pd.DataFrame:
         """Rows of the current half, index = row number."""
         return self.frame.iloc[self.current]
@@ -51,7 +55,8 @@ class Halves:
     @cached_property
     def model_rows(self) -> NDArray[np.int64]:
         """Rows of the current half that the model is asked about."""
-        return self.current[:MODEL_ROWS]
+        fitting = max(MIN_MODEL_ROWS, MODEL_CELLS // max(1, len(self.kinds)))
+        return self.current[: min(MODEL_ROWS, fitting)]
 
     @cached_property
     def reference_profiles(self) -> dict[str, Profile]:

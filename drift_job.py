@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field
 
+from asked_model import AskedModel
 from base_types import TypedModel
 from cpu_tuning import single_threaded, tuned_environment
 from drift_types import DriftReport
@@ -34,7 +35,7 @@ from errors import (
     RunCancelledError,
     TooLargeError,
 )
-from settings import Settings
+from settings import Settings, as_environment
 
 ROOT = Path(__file__).resolve().parent
 
@@ -55,10 +56,7 @@ class DriftTask(TypedModel):
     current_name: str
     labels: str = Field(default="", description="Right answers, which current rows may lack")
     options: dict[str, Any] = Field(default_factory=dict, description="See compare_files.Options")
-    model: Path | None = None
-    model_name: str = ""
-    limits: dict[str, Any] = Field(default_factory=dict, description="Of the model's process")
-    policy: str = "standard"
+    model: AskedModel | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class DriftJob:
     def cancel(self) -> None:
         """End the process, if it has not ended, and let go of its pipes."""
         if self._process.poll() is None:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # with what builds an environment for it
             self._process.wait()
         _running.discard(self._process.pid)
         if self._process.stdin is not None and not self._process.stdin.closed:
@@ -210,14 +208,14 @@ def start(task: DriftTask, settings: Settings) -> DriftJob:
         process = subprocess.Popen(
             [sys.executable, "-m", "compare_files"],
             cwd=ROOT,
-            env=single_threaded(tuned_environment(os.environ)),
+            env=single_threaded(tuned_environment(os.environ)) | as_environment(settings),
             stdin=subprocess.PIPE,
             stdout=output,
             start_new_session=True,  # Ctrl-C in the terminal is the door's to handle
         )
         _running.add(process.pid)
     if process.stdin is not None:
-        process.stdin.write(_with_limits(task, settings).model_dump_json().encode() + b"\n")
+        process.stdin.write(task.model_dump_json().encode() + b"\n")
         process.stdin.flush()
     return DriftJob(process, output, settings.run_seconds)
 
@@ -249,13 +247,3 @@ def profile_of(table: Path, settings: Settings) -> bytes:
             msg = f"The profile could not be made: {last or 'the process was killed'}"
             raise MonitorError(msg)
         return target.read_bytes()
-
-
-def _with_limits(task: DriftTask, settings: Settings) -> DriftTask:
-    limits: Mapping[str, Any] = {
-        "memory_mb": settings.memory_mb,
-        "load_seconds": settings.load_seconds,
-        "call_seconds": settings.call_seconds,
-        "isolation": settings.require_isolation,
-    }
-    return task.model_copy(update={"limits": dict(limits), "policy": settings.model_policy})

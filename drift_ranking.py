@@ -56,8 +56,9 @@ def rank_features(model: Model, data: Halves) -> list[FeatureHarm]:
     per_feature = MAX_RANKING_ROWS // max(1, len(drifted))
     rows = data.model_rows[: max(MIN_FEATURE_ROWS, per_feature)]
     base = data.frame.iloc[rows]
-    frames: dict[Hashable, pd.DataFrame] = {
-        name: base.assign(**{name: column.loc[base.index]}) for name, (column, _) in drifted.items()
+    frames: dict[Hashable, pd.DataFrame] = {  # a copy is one block, and cheap to put together
+        name: base.assign(**{name: column.loc[base.index]}).copy()
+        for name, (column, _) in drifted.items()
     }
     harms = [
         _feature_harm(str(name), data, drifted[str(name)], answer)

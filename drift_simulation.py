@@ -22,7 +22,7 @@ from drift_alarms import (
     setting_of,
     touched_features,
 )
-from drift_halves import LIMITS, Halves, split_halves
+from drift_halves import LIMITS, MODEL_ROWS, Halves, split_halves
 from drift_impact import (
     Answers,
     harm_of,
@@ -31,7 +31,7 @@ from drift_impact import (
     quality,
     take,
 )
-from drift_ranking import rank_features
+from drift_ranking import rank_features, ranked_names
 from drift_scenarios import MAX_COLUMNS, SCENARIOS, Scenario, Setting
 from drift_types import (
     DriftSection,
@@ -269,13 +269,28 @@ def _section(
     if data.truth is not None:
         section.quality_metric = data.truth.metric
         section.quality_reference = data.quality_before
-    if len(data.kinds) > MAX_COLUMNS:
-        section.notes.append(
-            f"Each scenario touches at most {MAX_COLUMNS} of the {len(data.kinds)} columns."
-        )
+    section.notes += _bounds(data)
     if any(point.error for scenario in scenarios for point in scenario.points):
         section.notes.append("The model failed on some drifted data; the error is at the point.")
     return section
+
+
+def _bounds(data: Halves) -> list[str]:
+    """Say what is left out of a wide table."""
+    n_columns, n_ranked = len(data.kinds), len(ranked_names(list(data.kinds)))
+    notes = []
+    if n_columns > MAX_COLUMNS:
+        notes.append(f"Each scenario touches at most {MAX_COLUMNS} of the {n_columns:,} columns.")
+    if n_ranked < n_columns:
+        notes.append(
+            f"{n_ranked:,} evenly spaced columns of {n_columns:,} are drifted alone and ranked."
+        )
+    if len(data.model_rows) < min(MODEL_ROWS, len(data.current)):
+        notes.append(
+            f"Of each drifted table of {n_columns:,} columns the model was asked about "
+            f"{len(data.model_rows)} rows."
+        )
+    return notes
 
 
 def _false_alarm_note(data: Halves) -> str:

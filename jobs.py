@@ -19,7 +19,7 @@ from composition_types import Composition
 from cpu_tuning import single_threaded, tuned_environment
 from report_types import RunRequest, RunStatus
 from run_types import RunRecord
-from settings import Settings
+from settings import Settings, as_environment
 from storage import Store
 
 ROOT = Path(__file__).resolve().parent
@@ -139,7 +139,7 @@ def cancel(store: Store, run_id: str, *, actor: str = LOCAL) -> RunStatus:
 
 
 def _start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
-    environment = single_threaded(tuned_environment(os.environ)) | _as_environment(settings)
+    environment = single_threaded(tuned_environment(os.environ)) | as_environment(settings)
     return subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "runner", "--watch-stdin", "--lock", str(lock)],
         cwd=ROOT,
@@ -149,29 +149,3 @@ def _start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C in the terminal is the door's to handle
     )
-
-
-def _as_environment(settings: Settings) -> dict[str, str]:
-    """Return what the runner needs of the settings; they may not come from our environment."""
-    values = settings.model_dump(
-        mode="json",
-        include={
-            "data_dir",
-            "database_url",
-            "model_policy",
-            "require_isolation",
-            "environments",
-            "environments_mb",
-            "environment_seconds",
-            "fetch_pythons",
-            "memory_mb",
-            "run_seconds",
-            "slots",
-            "queue_limit",
-            "keep_days",
-            "keep_runs",
-            "keep_mb",
-        },
-    )
-    values["environments_dir"] = settings.environments_folder
-    return {f"MONITOR_{name.upper()}": str(value) for name, value in values.items()}

@@ -156,7 +156,7 @@ class ModelSession:
             self._store.access.find_approval,
             self._cleanup,
         )
-        model = reopen_model(source, report, _limits(source))
+        model = reopen_model(source, report.model, _limits(source))
         model.time_forms = time_forms(schema)
         return _Opened(_KnownModel(model), schema, table, _background(table, report), report)
 

@@ -2,9 +2,9 @@
 
 Owns: ``open_run_model``, which loads the inspected file in a process of its own and writes into the
 report's model section what was allowed, which environment answered, how the process is held and
-what the model said of itself; ``reopen_model`` for questions after the run; ``open_other`` for
-comparing versions. Where an environment cannot be had, the libraries installed here are used and
-the report says so.
+what the model said of itself; ``reopen_model`` for questions after the run, ``open_inspected`` for
+those about a file of no run; ``open_other`` for comparing versions. Where an environment cannot be
+had, the libraries installed here are used and the report says so.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import environments
+import model_file
 import model_policy
 from access_types import Approval
 from diagnosis_types import Diagnosis, EnvironmentUse, Outlook
@@ -26,6 +27,8 @@ from errors import (
     ModelRaisedError,
     NotFoundError,
 )
+from installed import installed_here
+from model_diagnosis import diagnose
 from model_policy import Grant
 from model_types import ModelFileInfo
 from model_utils import ModelHandle, open_model
@@ -125,30 +128,47 @@ def open_run_model(
         The file could not be read, was refused, or could not be loaded; policy and approval are
         in the section by then.
     """
-    section = report.model
+    model = open_inspected(source, report.model, progress)
+    _describe(model, source.limits(), report)
+    return model
+
+
+def inspect(source: ModelSource, section: ModelSection) -> None:
+    """Read the file without loading it, and say what will become of it.
+
+    Raises
+    ------
+    MonitorError
+        The file cannot be read as any known format.
+    """
+    section.file = model_file.inspect_file(source.path, source.request.model_name)
+    section.diagnosis = diagnose(section.file, installed_here(source.settings))
+
+
+def open_inspected(
+    source: ModelSource, section: ModelSection, progress: Progress = _silent
+) -> ModelHandle:
+    """Load the model of an inspected file where it works best; see ``open_run_model``."""
     if section.file is None:
         raise ModelError(section.reason or "The file could not be read.")
     grant = source.grant(section.file)
     section.policy = grant.policy
     section.approval = grant.approval.sentence if grant.approval else None
-    model = _open_where_it_works(source, section, progress)
-    _describe(model, source.limits(), report)
-    return model
+    return _open_where_it_works(source, section, progress)
 
 
-def reopen_model(source: ModelSource, report: TestReport, limits: Limits) -> ModelHandle:
+def reopen_model(source: ModelSource, section: ModelSection, limits: Limits) -> ModelHandle:
     """Open a finished run's model once more, in the environment that answered then.
 
     Raises
     ------
     NotFoundError
-        The environment was removed, or the report describes no file.
+        The environment was removed, or the run kept no model.
     ModelError
         The model failed.
     """
-    section = report.model
     if section.file is None:
-        message = f"Run {report.run_id} kept no model"
+        message = "The run kept no model"
         raise NotFoundError(message)
     prepared = None
     if section.environment is not None and section.environment.key is not None:

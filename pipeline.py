@@ -26,7 +26,6 @@ import explain_stage
 import failing_rows
 import label_stage
 import latency
-import model_file
 import quality_stage
 import sample_forms
 import sample_stage
@@ -43,11 +42,9 @@ from access_types import Approval
 from base_types import Section, Status
 from environment import describe_environment
 from errors import DataError, ModelError, MonitorError, RunCancelledError
-from installed import installed_here
-from model_diagnosis import diagnose
 from model_types import Predictions
 from model_utils import ModelHandle
-from open_stage import ModelSource, open_run_model
+from open_stage import ModelSource, inspect, open_run_model
 from report_types import RunRequest, RunStatus, Stage, StageRecord, TestReport
 from sample_stage import SampleRoles, SampleRows
 from sandbox import WorkerParent
@@ -249,9 +246,7 @@ def _attempt(run: _Run, spec: _StageSpec) -> tuple[Status, str | None]:
 
 def _inspect(run: _Run) -> None:
     run.problems["model"] = "The model could not be loaded."
-    section = run.report.model
-    section.file = model_file.inspect_file(run.source.path, run.request.model_name)
-    section.diagnosis = diagnose(section.file, installed_here(run.source.settings))
+    inspect(run.source, run.report.model)
 
 
 def _load(run: _Run) -> None:

@@ -207,6 +207,26 @@ class Settings(BaseSettings):
         return self.max_sample_mb * MIB
 
 
+_FOR_PROCESSES = (
+    *("data_dir", "database_url", "model_policy", "require_isolation", "environments"),
+    *("environments_mb", "environment_seconds", "fetch_pythons", "memory_mb", "run_seconds"),
+    *("load_seconds", "call_seconds", "slots", "queue_limit", "keep_days", "keep_runs", "keep_mb"),
+)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return what processes of ours need of the settings, as variables; no secrets.
+
+    Examples
+    --------
+    >>> as_environment(Settings(memory_mb=512))["MONITOR_MEMORY_MB"]
+    '512'
+    """
+    values = settings.model_dump(mode="json", include=set(_FOR_PROCESSES))
+    values["environments_dir"] = settings.environments_folder
+    return {f"MONITOR_{name.upper()}": str(value) for name, value in values.items()}
+
+
 def oidc_is_configured() -> bool:
     """Whether Streamlit's secrets file has a section ``[auth]``."""
     try:

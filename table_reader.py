@@ -24,7 +24,7 @@ from errors import DataError, InputError, TooLargeError
 from strict_json import read_json
 
 MAX_BYTES = 200 * 1024 * 1024
-MAX_COLUMNS = 5_000
+MAX_COLUMNS = 10_000
 MAX_LINE = 2 * 1024 * 1024
 MAX_PARQUET_BYTES = 2 * 1024**3  # after decompression
 
@@ -74,7 +74,7 @@ def read_table(path: Path, name: str | None = None, texts: Collection[str] = ())
     Returns
     -------
     Table
-        ``frame`` with text column names and a plain row index, at most 5,000 columns; ``notes``
+        ``frame`` with text column names and a plain row index, at most 10,000 columns; ``notes``
         for the user: encoding, delimiter, dropped columns, made-up names.
 
     Raises

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 import model_file
+from composition_types import Composition
 from model_sessions import SOCKET_NAME
 from report_types import (
     DataSection,
@@ -30,10 +31,19 @@ from storage import Store
 from tests.test_jobs import until
 
 
-def stored_run(store: Store, model: bytes, rows: pd.DataFrame, /, **sections: object) -> str:
+def stored_run(
+    store: Store,
+    model: bytes,
+    rows: pd.DataFrame,
+    /,
+    composition: Composition | None = None,
+    **sections: object,
+) -> str:
     """Store a run of a model that was tested on rows, with its report; return its id."""
     sha256 = store.save_bytes(model, kind="model", name="m.pkl")
-    run_id = store.create_run(RunRequest(model_sha256=sha256, model_name="m.pkl"))
+    run_id = store.create_run(
+        RunRequest(model_sha256=sha256, model_name="m.pkl", composition=composition)
+    )
     assert store.claim_run("test") is not None
     data = store.save_bytes(rows.to_csv(index=False).encode(), kind="data", name="r", run_id=run_id)
     report = TestReport(

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ import requests
 import drift
 import drift_job
 import drift_reference
+from asked_model import AskedModel
 from drift_job import DriftTask
 from drift_types import DriftReport, DriftVerdict
 from errors import BusyError, DataError, MonitorError
+from report_types import RunRequest
 from settings import Settings
 from tests.fake_runner import fake_runner
 from tests.test_api_handler import problem_of, serving
@@ -97,6 +100,17 @@ def test_what_cannot_be_compared_is_refused(
     assert told in problem_of(post(api, options=options, **files), status)["detail"]
 
 
+def test_a_run_to_ask_must_be_there_and_alone(api: str) -> None:
+    """A run that nobody knows is 404 by name; a model besides a run is one too many."""
+    tables = {"reference": ("a.csv", csv(rows())), "current": ("b.csv", csv(rows()))}
+    named = {"run_id": "01kf2m9x3c8d7e6f5g4h3j2k1m"}
+    answer = requests.post(f"{api}/drift", files=tables, data=named, timeout=60)
+    assert named["run_id"] in problem_of(answer, 404)["detail"]
+    both = tables | {"model": ("m.pkl", b"model")}
+    answer = requests.post(f"{api}/drift", files=both, data=named, timeout=60)
+    assert "send one of them" in problem_of(answer, 422)["detail"]
+
+
 def test_a_body_that_is_no_form_is_refused(api: str) -> None:
     """JSON in the body is 415 with what to send instead."""
     answer = requests.post(f"{api}/drift", json={"reference": []}, timeout=10)
@@ -134,6 +148,10 @@ def test_the_description_shows_the_operation(api: str) -> None:
 
 
 # --- the process ---------------------------------------------------------------------------------
+
+
+def file_of_no_run(path: Path) -> AskedModel:
+    return AskedModel(path=path, request=RunRequest(model_sha256="0", model_name="model.pkl"))
 
 
 @pytest.fixture
@@ -217,7 +235,7 @@ def test_a_model_that_cannot_answer_is_a_note(task: DriftTask, settings: Setting
     """The columns are compared all the same."""
     model = task.reference.with_name("model.pkl")
     model.write_bytes(b"no model")
-    asked = task.model_copy(update={"model": model, "model_name": "model.pkl"})
+    asked = task.model_copy(update={"model": file_of_no_run(model)})
     with pytest.raises(MonitorError):
         drift_job.start(asked, settings).wait()
 
@@ -233,7 +251,7 @@ def test_a_model_answers_for_both_tables(task: DriftTask, settings: Settings) ->
     model = task.reference.with_name("model.pkl")
     model.write_bytes(pickle.dumps(DecisionTreeRegressor().fit(old[["size"]], old["size"])))
     task.current.write_bytes(csv(new))
-    asked = task.model_copy(update={"model": model, "model_name": "model.pkl"})
+    asked = task.model_copy(update={"model": file_of_no_run(model)})
     report = drift_job.start(asked, settings).wait()
     assert report.prediction is not None
     assert report.prediction.verdict is DriftVerdict.DRIFT

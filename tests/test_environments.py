@@ -12,23 +12,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import drift_job
 import environments
 import isolation
 import python_finder
+from asked_model import model_of_run
 from base_types import Status
 from diagnosis_types import EnvironmentSpec
+from drift_job import DriftTask
 from environment_store import EnvironmentStore
 from environments import Prepared
 from errors import EnvironmentBuildError, RunCancelledError
 from model_diagnosis import matching_spec
+from model_session import ModelSession
+from model_sessions import Question
 from model_types import ModelFileInfo
 from model_utils import ModelHandle
 from open_stage import ModelSource, reopen_model
 from pipeline import run_tests
+from playground_types import OwnKnobs
 from report_types import RunConfig, RunRequest, Stage, TestReport
 from reports import render_markdown
 from sandbox import EnvironmentWorkers, WorkerParent
 from settings import Settings
+from storage import Store
+from tests.session_runs import stored_run
 
 pytestmark = pytest.mark.slow
 
@@ -151,7 +159,52 @@ def open_again(
 ) -> ModelHandle:
     """Open the run's model once more, as questions after a run do."""
     source = ModelSource(folder / "model.pkl", asked(), workers, settings, lambda _sha256: None)
-    return reopen_model(source, report, source.limits())
+    return reopen_model(source, report.model, source.limits())
+
+
+def test_later_questions_get_the_environment_of_the_run(
+    settings: Settings, workers: WorkerParent, tmp_path: Path
+) -> None:
+    """A forest that cannot be read here answers all later questions as it did at training.
+
+    What if, the playground and two tables, with the environments switched off since then; once
+    the environment is gone, a sentence says what to do.
+    """
+    train(prepared("1.1.3", settings), tmp_path, "pickle")
+    tested = run(workers, settings, tmp_path, asked())
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    later = settings.model_copy(update={"environments": False})
+    store = Store.open(later)
+    sections = {name: getattr(tested, name) for name in ("model", "schema_", "explanations")}
+    run_id = stored_run(store, (tmp_path / "model.pkl").read_bytes(), rows, **sections)
+
+    session = ModelSession(store, run_id, workers)
+    expected = np.load(tmp_path / "expected.npy")
+    told = session.ask(Question(run_id=run_id, rows=[{}, {}], base_rows=[3, 200]))
+    assert np.abs(np.array(told.probabilities) - expected[[3, 200]]).max() < 1e-9
+    assert session.play(OwnKnobs(offset=2.0)).report.prediction is not None
+    session.close()
+
+    task = DriftTask(
+        reference=tmp_path / "rows.csv",
+        reference_name="rows",
+        current=tmp_path / "rows.csv",
+        current_name="rows",
+        model=model_of_run(store, run_id, actor="local"),
+    )
+    report = drift_job.start(task, later).wait()
+    assert report.prediction is not None, report.notes
+    counts = dict(
+        zip(report.prediction.current.labels, report.prediction.current.counts, strict=True)
+    )
+    assert counts == {"goes": sum(expected.argmax(1) == 0), "stays": sum(expected.argmax(1) == 1)}
+    assert "sklearn 1.1.3" in report.notes[-1]
+
+    gone = later.model_copy(update={"environments_dir": tmp_path / "none"})
+    report = drift_job.start(task, gone).wait()
+    assert report.prediction is None
+    assert "run the test again" in report.notes[-1]
+    store.close()
 
 
 def test_old_trees_choose_their_environment_by_themselves(

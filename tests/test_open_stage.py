@@ -203,4 +203,4 @@ def test_a_removed_environment_is_told_when_asked_again(
     request = RunRequest(model_sha256="0", model_name="model.pkl")
     source = ModelSource(tmp_path / "model.pkl", request, workers, settings, lambda _sha256: None)
     with pytest.raises(NotFoundError, match="removed; run the test again"):
-        reopen_model(source, report, Limits())
+        reopen_model(source, report.model, Limits())

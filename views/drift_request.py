@@ -15,11 +15,13 @@ import pandas as pd
 import streamlit as st
 
 import drift_job
+from asked_model import model_of_run
 from drift_job import DriftJob, DriftTask
 from drift_types import DriftReport, FeatureHarm
 from errors import MonitorError, NotFoundError
 from playground import Knobs, draw_current, reference_of
 from views.common import open_store, settings
+from views.sign_in import actor
 
 LIMITS = {
     "alpha": ("False alarms", 0.05),
@@ -75,7 +77,7 @@ class Asked:
         """
         store = open_store()
         sha256, name, labels = self._reference()
-        model = store.get_run(self.model_run) if self.model_run else None
+        model = model_of_run(store, self.model_run, actor=actor()) if self.model_run else None
         return DriftTask(
             reference=store.artifact_path(sha256),
             reference_name=name,
@@ -83,8 +85,7 @@ class Asked:
             current_name=store.get_artifact(self.current).name,
             labels=labels,
             options={"thresholds": dict(self.thresholds), "jointly": self.jointly},
-            model=store.artifact_path(model.model_sha256) if model else None,
-            model_name=model.model_name if model else "",
+            model=model,
         )
 
     def harms(self) -> dict[str, FeatureHarm]:
