@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ class Judged(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bench:
     """All that a case needs: the model behind its prober, ordinary rows and their answer.
 
@@ -65,7 +66,7 @@ class Bench:
         """What the model says of itself."""
         return self.prober.model.info
 
-    @property
+    @cached_property
     def block(self) -> pd.DataFrame:
         """The first few rows."""
         return self.frame.head(BLOCK_ROWS)
@@ -76,11 +77,15 @@ class Bench:
 
     def numeric(self) -> list[str]:
         """Return the numeric columns."""
-        return [
+        return list(self._numeric)
+
+    @cached_property
+    def _numeric(self) -> tuple[str, ...]:
+        return tuple(
             str(name)
-            for name in self.frame.columns
-            if self.features[str(name)].kind.is_numeric and self.frame[name].dtype.kind in "iuf"
-        ]
+            for name, dtype in self.frame.dtypes.items()
+            if self.features[str(name)].kind.is_numeric and dtype.kind in "iuf"
+        )
 
     def categorical(self) -> list[str]:
         """Return the columns of categories."""

@@ -77,11 +77,25 @@ def examine_expectations(
 
 
 def _all(bench: Bench, config: RunConfig) -> Iterator[list[BehaviourCase]]:
-    yield _steady(bench, config.monotone)
+    swept, outside = _swept_frames(bench, config.monotone), _outside(bench)
+    answers = _ask_together(bench, swept, outside)
+    yield _steady(bench, config.monotone, answers)
     yield [_invariant(bench, name, config.seed) for name in config.invariant]
     yield [_symmetric(bench, pair) for pair in config.symmetric]
     yield _typos(bench)
-    yield _doubt(bench)
+    yield _doubt(bench, answers.get(_OUTSIDE))
+
+
+_OUTSIDE = "\0outside"
+"""No column is called so."""
+
+
+def _ask_together(
+    bench: Bench, swept: dict[str, pd.DataFrame], outside: pd.DataFrame | None
+) -> dict[str, Answer]:
+    """Ask for all tables of ordinary columns in one call."""
+    frames = swept if outside is None else {**swept, _OUTSIDE: outside}
+    return bench.prober.ask_many(frames, proba=True) if frames else {}
 
 
 def _case(
@@ -115,19 +129,25 @@ def _score(bench: Bench, answer: Answer) -> Scores | None:
     return None
 
 
-def _steady(bench: Bench, wanted: Mapping[str, str]) -> list[BehaviourCase]:
-    """Sweep columns over their range: those that were named are judged, the others told."""
+def _swept_frames(bench: Bench, wanted: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """Return the tables of the columns to sweep: those that were named, then some others."""
     if _score(bench, bench.ordinary) is None:
-        return [_not_there(f"monotone:{name}", name) for name in wanted]
+        return {}
     numeric = bench.numeric()
-    missing = [_not_there(f"monotone:{name}", name) for name in wanted if name not in numeric]
     asked = [name for name in wanted if name in numeric]
     guessed = [name for name in spread(numeric, N_GUESSED) if name not in asked]
-    frames = {name: _swept(bench, name) for name in [*asked, *guessed]}
-    answers = bench.prober.ask_many(frames) if frames else {}
-    steps = {name: _steps(bench, answer) for name, answer in answers.items()}
-    cases = [_judge_steady(name, wanted[name], steps[name]) for name in asked]
-    return missing + cases + _told_steady({name: steps[name] for name in guessed})
+    return {name: _swept(bench, name) for name in [*asked, *guessed]}
+
+
+def _steady(
+    bench: Bench, wanted: Mapping[str, str], answers: Mapping[str, Answer]
+) -> list[BehaviourCase]:
+    """Judge the swept columns that were named, and tell of the others."""
+    steps = {name: _steps(bench, answers[name]) for name in answers if name != _OUTSIDE}
+    missing = [_not_there(f"monotone:{name}", name) for name in wanted if name not in steps]
+    cases = [_judge_steady(name, wanted[name], steps[name]) for name in wanted if name in steps]
+    others = {name: change for name, change in steps.items() if name not in wanted}
+    return missing + cases + _told_steady(others)
 
 
 def _not_there(case_id: str, name: str) -> BehaviourCase:
@@ -275,15 +295,21 @@ _TYPO = ColumnCase(
 # --- doubt -----------------------------------------------------------------------------------
 
 
-def _doubt(bench: Bench) -> list[BehaviourCase]:
-    """Ask for rows far outside the data, where a model should say that it does not know."""
-    inside = _confidences(bench.ordinary)
+def _outside(bench: Bench) -> pd.DataFrame | None:
+    """Return the rows moved far outside the data; None where a model tells no confidence."""
     numeric = bench.numeric()
-    if inside is None or not numeric:
-        return []
+    if _confidences(bench.ordinary) is None or not numeric:
+        return None
     signs = np.where(np.random.default_rng(0).random((len(bench.frame), len(numeric))) < 0.5, -1, 1)
     outside = {name: _beyond(bench, name, signs[:, i]) for i, name in enumerate(numeric)}
-    answer = bench.prober.ask(bench.frame.assign(**outside), proba=True)
+    return bench.frame.assign(**outside)
+
+
+def _doubt(bench: Bench, answer: Answer | None) -> list[BehaviourCase]:
+    """Judge the answers outside the data, where a model should say that it does not know."""
+    inside = _confidences(bench.ordinary)
+    if answer is None or inside is None:
+        return []
     told = (
         "doubt",
         "Doubt outside the data",

@@ -114,13 +114,15 @@ class Prober:
         except ModelError as error:
             return Answer(error=error)
 
-    def ask_many(self, frames: Mapping[str, pd.DataFrame]) -> dict[str, Answer]:
+    def ask_many(
+        self, frames: Mapping[str, pd.DataFrame], *, proba: bool = False
+    ) -> dict[str, Answer]:
         """Predict several tables of the same columns in one call; one by one if it raises."""
         together = pd.concat(list(frames.values()), ignore_index=True)
         deaths = self.deaths
-        answer = self.ask(together)
+        answer = self.ask(together, proba=proba)
         if answer.error is not None and len(frames) > 1 and self.deaths == deaths:
-            return {name: self.ask(frame) for name, frame in frames.items()}
+            return {name: self.ask(frame, proba=proba) for name, frame in frames.items()}
         ends = np.cumsum([len(frame) for frame in frames.values()]).tolist()
         sizes = [len(frame) for frame in frames.values()]
         places = zip(frames, ends, sizes, strict=True)

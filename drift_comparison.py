@@ -418,7 +418,7 @@ def _usual_number_tests(
         results["wasserstein_normed"] = scaled
     edges = reference.inner_edges
     bins = "bins: deciles of the reference at " + ", ".join(f"{edge:.6g}" for edge in edges)
-    binned = _binned_tests(reference.counts(edges), current.counts(edges), bins)
+    binned = _binned_tests(reference.decile_counts, current.counts(edges), bins)
     texts = _usual_text_tests(reference.words, current.words)
     return [_usual(name, result) for name, result in results.items()] + binned + texts
 

@@ -109,6 +109,11 @@ class NumberProfile:
         deciles = self.values[[n * k // PSI_BINS for k in range(1, PSI_BINS)]]
         return np.concatenate((deciles[:1], deciles[1:][deciles[1:] > deciles[:-1]]))
 
+    @cached_property
+    def decile_counts(self) -> Floats:
+        """Values in the bins between ``inner_edges``."""
+        return self.counts(self.inner_edges)
+
     def counts(self, inner_edges: Floats) -> Floats:
         """Count values in ``(-inf, e1], (e1, e2], … (ek, inf)``."""
         below = np.empty(len(inner_edges) + 1)

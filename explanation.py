@@ -258,7 +258,9 @@ def _rounded(values: Floats) -> Floats:
 def _cells(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     """Return rows as JSON carries them, missing as None."""
     names = [str(name) for name in frame.columns]
-    columns = [[plain_cell(value) for value in frame.iloc[:, at]] for at in range(len(names))]
+    columns = [
+        [plain_cell(value) for value in frame.iloc[:, at].tolist()] for at in range(len(names))
+    ]
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 

@@ -120,7 +120,11 @@ def decode_frame(header: dict[str, Any], payload: NDArray[np.uint8]) -> pd.DataF
         matrix = payload.view("<f8").reshape(len(names), n_rows).T
         return pd.DataFrame(matrix, columns=_index(names))
     arrays = decode_columns(header, payload)
-    series = {i: _series(arrays[i], fields) for i, fields in enumerate(kinds)}
+    plain = ("float64", "int64")
+    series = {
+        i: arrays[i] if fields["kind"] in plain else _series(arrays[i], fields)
+        for i, fields in enumerate(kinds)
+    }
     frame = pd.DataFrame(series, index=pd.RangeIndex(n_rows))
     frame.columns = _index(names)
     return frame
@@ -159,11 +163,21 @@ def _plain_name(name: Any) -> Any:  # noqa: ANN401 - a column may be named by an
 
 
 def _encoded_columns(frame: pd.DataFrame) -> list[tuple[dict[str, Any], list[Any]]]:
-    """Return kind and parts of every column; a table of floats at once, in a tenth of the time."""
-    if all(isinstance(dtype, np.dtype) and dtype == np.float64 for dtype in frame.dtypes):
-        rows = np.ascontiguousarray(frame.to_numpy(dtype="<f8").T)
-        return [({"kind": "float64"}, [values]) for values in rows]
-    return [_encode_column(frame.iloc[:, position]) for position in range(frame.shape[1])]
+    """Return kind and parts of every column; all floats at once, in a tenth of the time."""
+    floats = [
+        position
+        for position, dtype in enumerate(frame.dtypes)
+        if isinstance(dtype, np.dtype) and dtype == np.float64
+    ]
+    some = frame if len(floats) == frame.shape[1] else frame.iloc[:, floats]
+    rows = np.ascontiguousarray(some.to_numpy(dtype="<f8").T)
+    numbers = dict(zip(floats, rows))  # noqa: B905 - Python 3.7
+    return [
+        ({"kind": "float64"}, [numbers[position]])
+        if position in numbers
+        else _encode_column(frame.iloc[:, position])
+        for position in range(frame.shape[1])
+    ]
 
 
 def _encode_column(series: pd.Series[Any]) -> tuple[dict[str, Any], list[Any]]:

@@ -299,13 +299,15 @@ def _time_slot(
 def _rows_to_send(
     frame: pd.DataFrame, batch_size: int, n_batches: int, calls_made: int
 ) -> pd.DataFrame:
-    """Return different batches, spread over the frame, at least one.
+    """Return rows for different batches, spread over the frame, at least one.
+
+    Where there are fewer rows than a batch has, the model's process repeats them.
 
     They begin where the calls made so far ended, so that a slow model sees different rows too.
     """
     n = len(frame)
     if n < batch_size:
-        return frame.iloc[np.arange(batch_size) % n]
+        return frame
     positions = np.linspace(0, n - 1, min(n, MAX_BATCHES * batch_size)).astype(np.int64)
     return frame.iloc[np.roll(positions, -calls_made * batch_size)[: n_batches * batch_size]]
 

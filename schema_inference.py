@@ -224,8 +224,10 @@ def _number_kind(name: str, present: pd.Series, *, has_missing: bool) -> tuple[K
     pandas reads whole numbers with missing values as floats, so these count as whole again.
     """
     values = present.astype(np.float64)
-    values = values[np.isfinite(values)]
-    whole = bool(((values == np.floor(values)) & (values.abs() < 2**53)).all())
+    finite = np.isfinite(values.to_numpy())
+    values = values if finite.all() else values[finite]
+    numbers = values.to_numpy()
+    whole = bool(((numbers == np.floor(numbers)) & (np.abs(numbers) < 2**53)).all())
     if present.dtype.kind == "f" and not (whole and has_missing and len(values)):
         return Kind.FLOAT, values
     if _CODE_NAME.search(name) and values.nunique() <= _MAX_CODES:

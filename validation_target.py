@@ -111,7 +111,8 @@ def _contradictions(known: pd.DataFrame, table: Table) -> DataCheck:
 
 def _leakage(known: pd.DataFrame, table: Table) -> DataCheck:
     rows = known.sample(min(len(known), MAX_ROWS), random_state=0)
-    scores = {name: _telling(rows[name], rows[table.target]) for name in table.inputs}
+    told = _Labels(rows[table.target])
+    scores = {name: _telling(rows[name], told) for name in table.inputs}
     leaks = sorted((name for name in scores if scores[name] >= LEAK), key=lambda n: -scores[n])
     found = "No column alone tells the answer."
     if leaks:
@@ -130,16 +131,26 @@ def _leakage(known: pd.DataFrame, table: Table) -> DataCheck:
     )
 
 
-def _telling(column: pd.Series, labels: pd.Series) -> float:
+class _Labels:
+    """The true answers, and what every column is compared with: worked out once."""
+
+    def __init__(self, labels: pd.Series) -> None:
+        self.labels = labels
+        self.differ = labels.nunique() > 1
+        self.are_classes = is_class(labels)
+        named = labels.astype("str") if self.are_classes else labels
+        self.codes = named.factorize()[0].astype(np.int64)
+
+
+def _telling(column: pd.Series, told: _Labels) -> float:
     """Return how well a column alone tells the target, 0..1, beyond always guessing the same."""
-    if column.nunique() < 2 or labels.nunique() < 2:
+    n_distinct = column.nunique()
+    if n_distinct < 2 or not told.differ:
         return 0.0
-    if not is_class(labels):
-        return _rank_correlation(column, labels)
-    codes = labels.astype("str").factorize()[0]
-    bins = _binned(column)
-    half = len(codes) // 2
-    accuracy = _held_out_accuracy(bins, codes, half)
+    if not told.are_classes:
+        return _rank_correlation(column, told.labels)
+    bins, codes = _binned(column, n_distinct), told.codes
+    accuracy = _held_out_accuracy(bins, codes, len(codes) // 2)
     guess = float(np.bincount(codes).max()) / len(codes)
     return accuracy if accuracy - guess > 0.5 * (1 - guess) else 0.0
 
@@ -153,9 +164,9 @@ def _rank_correlation(column: pd.Series, labels: pd.Series) -> float:
     return abs(float(np.corrcoef(both["x"], both["y"])[0, 1]))
 
 
-def _binned(column: pd.Series) -> NDArray[np.int64]:
+def _binned(column: pd.Series, n_distinct: int) -> NDArray[np.int64]:
     """Return a code per value: categories as they are, many numbers in bins of equal counts."""
-    if column.dtype.kind in "iuf" and column.nunique() > N_BINS:
+    if column.dtype.kind in "iuf" and n_distinct > N_BINS:
         ranks = column.rank(pct=True, method="max").fillna(0.0).to_numpy()  # finite, whatever it is
         return np.asarray(np.ceil(ranks * N_BINS), dtype=np.int64)
     return np.asarray(column.astype("str").factorize()[0], dtype=np.int64)

@@ -113,3 +113,16 @@ def test_typos_are_noticed_or_not(unknown: str, verdict: BehaviourVerdict) -> No
     encoder = make_column_transformer((OneHotEncoder(handle_unknown=unknown), ["city"]))
     model = make_pipeline(encoder, LinearRegression()).fit(frame, [1.0, 2.0, 5.0] * 40)
     assert cases(model, frame)["typos"].verdict is verdict
+
+
+def test_a_classifier_is_judged_by_its_probability() -> None:
+    """A logistic regression with a positive weight rises with its column and does not fall."""
+    labels = (ROWS["a"] + RNG.normal(size=120) > 0).astype(int)
+    found = cases(LogisticRegression().fit(ROWS, labels), monotone={"a": "up"})
+    assert found["monotone:a"].verdict is HANDLED
+    assert (
+        cases(LogisticRegression().fit(ROWS, labels), monotone={"a": "down"})[
+            "monotone:a"
+        ].affected_share
+        == 1
+    )
