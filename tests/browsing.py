@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, FilePayload, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Response, expect, sync_playwright
+
+from tests.conversation import listen, wait_for_answers
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -23,12 +25,29 @@ ARGUMENTS = [
 INSIDE = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "file:")
 """How the addresses begin that a page of ours may ask for."""
 
+HELD_BACK = "() => new Promise(done => setTimeout(() => done(true), 300))"
+"""Longer than any widget of Streamlit waits before it tells what it was changed to (200 ms)."""
+
+AT_REST = """() => new Promise(done => requestAnimationFrame(() => setTimeout(() => {
+    const app = document.querySelector('[data-testid=stApp]');
+    done(app?.dataset.testConnectionState === 'CONNECTED'
+        && app.dataset.testScriptState === 'notRunning'
+        && !document.querySelector('[data-testid=stSkeleton], [data-stale=true]'));
+}, 50)))"""
+"""Nothing runs, nothing is a remainder of the last run, and the picture of that is drawn."""
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def browser_path() -> str | None:
     """Return an installed Chromium, or None to use Playwright's own."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+PATIENCE = 120_000
+"""Milliseconds until a test gives up: no step takes long, but a busy machine may."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
@@ -44,7 +63,8 @@ def open_browser(
             timezone_id="Europe/Berlin",
             accept_downloads=True,
         )
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(PATIENCE)
+        context.on("page", listen)
         try:
             yield context
         finally:
@@ -65,12 +85,16 @@ def watched_page(context: BrowserContext) -> Iterator[Page]:
 
 
 def settle(page: Page) -> None:
-    """Wait until the script has run and the page shows its result."""
-    app = page.locator("[data-testid=stApp]")
-    expect(app).to_have_attribute("data-test-connection-state", "CONNECTED", timeout=60_000)
-    expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=90_000)
-    page.wait_for_timeout(400)
-    expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=90_000)
+    """Wait until all that was done to the page is answered and shown.
+
+    What a widget holds back for a moment (a slider while it is moved) is waited for with a clock
+    of the page itself, which is late when the page is; what was then asked is followed to the end
+    of its run.
+    """
+    expect(page.locator("[data-test-connection-state=CONNECTED]")).to_be_attached()
+    page.wait_for_function(HELD_BACK)
+    wait_for_answers(page)
+    page.wait_for_function(AT_REST)
 
 
 def visit(page: Page, address: str) -> None:
@@ -79,14 +103,31 @@ def visit(page: Page, address: str) -> None:
     settle(page)
 
 
-def drop_files(page: Page, box: str, files: Path | FilePayload | Sequence[Path]) -> None:
-    """Drop files into the box whose key begins so, waiting for the box itself.
+def drop_files(page: Page, box: str, *files: Path) -> None:
+    """Drop files into the box whose key begins so, and wait until the page has taken them.
 
     A position among the boxes would not do: a box that is about to go when its file has been read
-    would swallow the next one.
+    would swallow the next one. Nor would the name of the file, which is there while it is sent.
     """
     inside = page.locator(f"[class*='st-key-{box}']")
-    inside.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(files)
+    sent: list[str] = []
+
+    def is_last(response: Response) -> bool:
+        if response.request.method == "PUT" and "upload_file" in response.url:
+            sent.append(response.url)
+        return len(sent) == len(files)
+
+    with page.expect_response(is_last):
+        inside.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(files)
+    settle(page)
+
+
+def wait_for_report(page: Page) -> str:
+    """Wait until the run that was begun has ended in a report; return its id."""
+    run_id = current_run_id(page)
+    expect(page.get_by_role("tab", name="Summary", exact=True)).to_be_visible()
+    settle(page)
+    return run_id
 
 
 def assert_no_error_box(page: Page) -> None:

@@ -7,13 +7,21 @@ asked of the internet.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from hypothesis import HealthCheck, settings
 
 from sandbox import WorkerParent
-from tests.browsing import open_browser, watched_page
 from tests.serving import Product, running_product
+
+if TYPE_CHECKING:  # tests without a browser start a second sooner
+    from playwright.sync_api import BrowserContext, Page
+
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")  # a property holds however long an example takes
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +41,8 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     """A light, wide window, one for the tests of a module."""
+    from tests.browsing import open_browser
+
     with open_browser() as context:
         yield context
 
@@ -40,5 +50,7 @@ def browser() -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(browser: BrowserContext) -> Iterator[Page]:
     """A page of its own for each test, which may ask nothing of the internet."""
+    from tests.browsing import watched_page
+
     with watched_page(browser) as page:
         yield page

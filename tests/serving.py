@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,6 +59,17 @@ def wait_for(url: str, seconds: float = 120.0) -> None:
         time.sleep(0.2)
 
 
+def finished_run(product: Product, **form: Any) -> dict[str, Any]:
+    """Post a test with ``requests``' arguments and return the summary of the run at its end."""
+    answer = requests.post(f"{product.api}/run_tests", timeout=120, **form)
+    assert answer.ok, answer.text
+    summary: dict[str, Any] = answer.json()
+    while summary["status"] in ("queued", "running"):
+        address = f"{product.api}/runs/{summary['run_id']}?wait=30"
+        summary = requests.get(address, timeout=120).json()
+    return summary
+
+
 @contextmanager
 def running_product(data_dir: Path, root: Path = ROOT, /, **extra: str) -> Iterator[Product]:
     """Run dashboard and API of ``root`` as ``make run`` does, and stop them as Ctrl-C does."""
@@ -82,7 +96,7 @@ def running_product(data_dir: Path, root: Path = ROOT, /, **extra: str) -> Itera
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(30)
+                process.wait(120)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise

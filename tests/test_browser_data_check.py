@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browsing import assert_no_error_box, drop_files, settle, visit
+from tests.browsing import assert_no_error_box, drop_files, visit
 from tests.serving import Product
 
 pytestmark = pytest.mark.browser
@@ -17,14 +17,12 @@ def test_the_example_and_a_file_are_checked(product: Product, page: Page, tmp_pa
     """One click shows what a faulty table costs; an uploaded sound one gets its score, too."""
     visit(page, f"{product.dashboard}/data-check")
     page.locator(".st-key-check-example button").click()
-    expect(page.get_by_text("faulty-customers.csv")).to_be_visible(timeout=30_000)
-    settle(page)
+    expect(page.get_by_text("faulty-customers.csv")).to_be_visible()
     expect(page.get_by_text("of 100 points")).to_be_visible()
     table = tmp_path / "sound.csv"
     table.write_text("a,b\n" + "".join(f"{i * 37 % 101},{i * 53 % 89}\n" for i in range(120)))
     drop_files(page, "check-data", table)
-    expect(page.get_by_role("heading", name="sound.csv")).to_be_visible(timeout=30_000)
-    settle(page)
+    expect(page.get_by_role("heading", name="sound.csv")).to_be_visible()
     assert_no_error_box(page)
     with page.expect_download() as download:
         page.locator(".st-key-check-csv button").click()

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from tests.browsing import assert_no_error_box, drop_files, settle, visit
+from tests.browsing import assert_no_error_box, drop_files, visit
 from tests.serving import Product, running_product
 
 pytestmark = pytest.mark.browser
@@ -44,8 +44,7 @@ def drop(page: Page, product: Product, model: Path) -> None:
     """Give the page a model file."""
     visit(page, f"{product.dashboard}/test")
     drop_files(page, "test-model-", model)
-    expect(page.get_by_text("Before loading")).to_be_visible(timeout=60_000)
-    settle(page)
+    expect(page.get_by_text("Before loading")).to_be_visible()
 
 
 def test_trees_of_an_old_version_are_told_before_loading(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
-from tests.browsing import assert_no_error_box, current_run_id, settle, visit, watched_page
+from tests.browsing import assert_no_error_box, settle, visit, wait_for_report, watched_page
 from tests.serving import Product
 
 pytestmark = pytest.mark.browser
@@ -18,11 +18,9 @@ pytestmark = pytest.mark.browser
 def section(product: Product, browser: BrowserContext) -> Iterator[Page]:
     """The Explanations of a run of the pipeline with categories and missing values."""
     with watched_page(browser) as page:
-        page.set_default_timeout(20_000)
         visit(page, product.dashboard)
         page.locator(".st-key-over-run-clinic_pipeline button").click()
-        run_id = current_run_id(page)
-        expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=120_000)
+        run_id = wait_for_report(page)
         visit(page, f"{product.dashboard}/run?run={run_id}&section=Explanations")
         yield page
 
@@ -42,20 +40,19 @@ def open_part(page: Page, title: str) -> None:
 
 
 def choose(page: Page, key: str, option: str) -> None:
-    """Pick an entry of a select box by typing it, as one who uses the keyboard does."""
+    """Pick an entry of a select box that typing its name has found."""
     settle(page)
     box = page.locator(f".st-key-{key} input")
     box.click()
     box.press("Control+a")
     box.press_sequentially(option)
-    expect(page.get_by_role("option", name=option, exact=True)).to_be_visible()
-    box.press("Enter")
+    page.get_by_role("option", name=option, exact=True).click()
     settle(page)
 
 
 def test_all_parts_are_there(section: Page) -> None:
     """Contributions, one row, one column, two groups and the second opinion."""
-    expect(section.locator(".st-key-explain-swarm .point").first).to_be_visible(timeout=60_000)
+    expect(section.locator(".st-key-explain-swarm .point").first).to_be_visible()
     for title, shown in PARTS.items():
         open_part(section, title)
         expect(section.locator(f".st-key-{shown}")).to_be_visible()
@@ -77,6 +74,7 @@ def test_a_changed_value_changes_the_answer(section: Page) -> None:
     section.locator(".st-key-whatif-open label").first.click()
     main = section.locator("[data-testid=stMain]")
     expect(main.get_by_text("Move a control to see what changes.")).to_be_visible()
+    settle(section)
     before = _probability(section)
     slider = section.get_by_role("slider", name=re.compile("triglycerides")).first
     slider.focus()
@@ -87,6 +85,7 @@ def test_a_changed_value_changes_the_answer(section: Page) -> None:
     assert_no_error_box(section)
     section.get_by_role("button", name="Back to the row").click()
     expect(main.get_by_text("Move a control to see what changes.")).to_be_visible()
+    settle(section)
     assert _probability(section) == before
 
 
@@ -130,7 +129,7 @@ def test_opening_and_changing_cost_the_browser_little(section: Page) -> None:
 
 def _open_anew(page: Page) -> None:
     page.get_by_role("tab", name="Explanations").click()
-    expect(page.locator(".st-key-explain-swarm .point").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-explain-swarm .point").first).to_be_visible()
 
 
 def _browser_seconds(page: Page, act: Callable[[Page], None]) -> float:
@@ -150,11 +149,9 @@ def _thread_time(session: CDPSession) -> float:
 def test_a_text_is_explained_by_its_words(product: Product, browser: BrowserContext) -> None:
     """Of a spam classifier, the words of a row are sentences and marked in its text."""
     with watched_page(browser) as page:
-        page.set_default_timeout(20_000)
         visit(page, product.dashboard)
         page.locator(".st-key-over-run-spam_words button").click()
-        run_id = current_run_id(page)
-        expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=120_000)
+        run_id = wait_for_report(page)
         visit(page, f"{product.dashboard}/run?run={run_id}&section=Explanations")
         expect(page.get_by_text("because of the word").first).to_be_visible()
         expect(page.get_by_text("Red words speak for spam")).to_be_visible()

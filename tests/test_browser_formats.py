@@ -8,7 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browsing import assert_no_error_box, current_run_id, drop_files, settle, visit
+from tests.browsing import assert_no_error_box, drop_files, visit, wait_for_report
 from tests.format_zoo import STORIES, as_onnx
 from tests.serving import Product
 
@@ -25,12 +25,9 @@ def test_an_onnx_file_under_any_name_is_reported(
     drop_files(page, "test-model-", model)
     expect(page.get_by_text("trusted types only").first).to_be_visible()
     expect(page.get_by_text("plan tensor(string)", exact=False).first).to_be_visible()
-    expect(page.get_by_text("3 · Columns")).to_be_visible(timeout=90_000)
-    settle(page)
+    expect(page.get_by_text("3 · Columns")).to_be_visible()
     page.locator(".st-key-test-run button").click()
-    run_id = current_run_id(page)
-    expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=120_000)
-    settle(page)
+    run_id = wait_for_report(page)
     assert_no_error_box(page)
     report = requests.get(f"{product.api}/runs/{run_id}/report", timeout=30).json()
     assert report["model"]["file"]["container"] == "onnx"

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import requests
 import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 from sklearn.datasets import load_iris
@@ -19,7 +18,7 @@ from settings import Settings
 from storage import Store
 from storage_tables import run
 from tests.browsing import assert_no_error_box, settle, visit
-from tests.serving import Product
+from tests.serving import Product, finished_run
 
 pytestmark = pytest.mark.browser
 
@@ -35,8 +34,7 @@ def product(product: Product) -> Product:
             "sample": ("iris.csv", table.to_csv(index=False)),
         }
         fields = {"target": "target", "options": f'{{"seed": {seed}}}'}
-        answer = requests.post(f"{product.api}/run_tests", files=files, data=fields, timeout=120)
-        assert answer.json()["status"] == "done", answer.text
+        assert finished_run(product, files=files, data=fields)["status"] == "done"
     return product
 
 
@@ -58,7 +56,7 @@ def write_policy(page: Page, text: str) -> None:
 def test_it_opens_with_the_default_of_the_task_and_its_effect(page: Page) -> None:
     """Policy, verdict on the newest run and on the past ones are there without a click."""
     editor = page.locator(".st-key-gate-text textarea")
-    expect(editor).to_have_value(re.compile("Default for multiclass"), timeout=30_000)
+    expect(editor).to_have_value(re.compile("Default for multiclass"))
     expect(page.get_by_text("The model loads", exact=True)).to_be_visible()
     expect(page.get_by_text("What it would have said of the last 2 runs")).to_be_visible()
     assert_no_error_box(page)

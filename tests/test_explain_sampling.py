@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -145,9 +144,9 @@ def test_a_column_without_influence_gets_zero_with_zero_error() -> None:
 def test_sampling_keeps_to_the_time() -> None:
     """A slow model is asked no more often than the time allows."""
     box, request = setting(product, seconds=0.4, target=1e-6, seconds_per_row=2e-5)
-    start = time.perf_counter()
     found = sample_pairs(box, request, rows_per_second=4e4)
-    assert time.perf_counter() - start < 1.0
+    assert isinstance(box.model, FunctionModel)
+    assert box.model.rows * 2e-5 < 0.8  # seconds in the model, fewer the slower the machine
     assert found.pairs >= 8
 
 

@@ -275,10 +275,9 @@ def test_explanations_keep_to_the_time(columns: int) -> None:
     """Neither enumeration nor sampling takes much longer than allowed."""
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(300, columns)))
     model = FunctionModel(lambda frame: np.sin(frame).sum(axis=1), seconds_per_row=2e-5)
-    start = time.perf_counter()
     section = explain_section(model, table, table, seconds=0.8)
     assert section.status is Status.OK
-    assert time.perf_counter() - start < 1.6
+    assert model.rows * model.seconds_per_row < 1.2  # seconds in the model
 
 
 def test_large_forests_are_explained_exactly_for_fewer_rows(

@@ -219,14 +219,14 @@ def test_a_bomb_is_too_large(tmp_path: Path) -> None:
 )
 def test_hostile_sizes_cost_little(data: bytes, tmp_path: Path) -> None:
     """Claims of huge values, endless marks and nested values are bounded in time."""
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         info = inspect(data, tmp_path)
     except UnsupportedFileError:
         pass
     else:
         assert info.safety is Safety.UNKNOWN
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 10  # a tenth of that is usual
 
 
 def test_a_walk_ends_with_its_budget() -> None:
@@ -276,10 +276,10 @@ def test_display_names_are_short_visible_and_without_folders(name: str) -> None:
 
 
 def test_a_large_forest_is_inspected_at_once(tmp_path: Path) -> None:
-    """A file of 20 MB of arrays takes well under half a second."""
+    """Of a file of 20 MB of arrays only what is around them is read instruction by instruction."""
     path = tmp_path / "forest.pkl"
     model = RandomForestClassifier(3).fit(X, y)
     path.write_bytes(pickle.dumps([model] + [np.random.rand(250_000) for _ in range(10)]))
-    start = time.perf_counter()
+    start = time.process_time()
     assert inspect_file(path, path.name).safety is Safety.TRUSTED
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 3  # a tenth of that is usual, byte by byte it is a minute

@@ -89,7 +89,7 @@ def test_the_worker_runs_on_its_own(model_file: Any) -> None:
             worker_protocol.send_request(ours, {"op": "predict", "proba": False}, FRAME)
             reply = worker_protocol.receive_reply(ours, 16)
             ours.shutdown(socket.SHUT_WR)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
     assert reply.arrays["y_pred"] == pytest.approx([3.0, 6.0])
 
 

@@ -197,8 +197,8 @@ def test_extreme_knobs_still_give_an_answer(world_id: str, rows: int) -> None:
 
 
 def test_a_move_is_quick() -> None:
-    """5,000 rows cost far less than the 300 ms from slider to picture."""
+    """5,000 rows cost less processor time than the 300 ms from slider to picture."""
     play(Knobs(rows=5000))
     started = time.process_time()
     play(Knobs(rows=5000, shift=0.3))
-    assert time.process_time() - started < 0.15
+    assert time.process_time() - started < 0.3  # 0.02 is usual

@@ -6,6 +6,9 @@ import os
 import pickle
 import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,7 +76,8 @@ def ask(worker: Worker, frame: pd.DataFrame, seconds: float = 30) -> list[float]
 
 def is_gone(pid: int) -> bool:
     """Wait for a process to be gone."""
-    for _ in range(200):
+    deadline = time.monotonic() + 50
+    while time.monotonic() < deadline:
         if not Path(f"/proc/{pid}").exists():
             return True
         time.sleep(0.02)
@@ -85,8 +89,10 @@ def test_a_worker_predicts(worker: Worker) -> None:
     assert ask(worker, pd.DataFrame({"x0": [1.0, 5.0]})) == pytest.approx([2.0, 10.0])
 
 
-def test_a_worker_starts_in_tens_of_milliseconds(workers: WorkerParent, linear: Path) -> None:
-    """From the request to a loaded model takes far less than importing the libraries."""
+def test_a_worker_starts_sooner_than_its_libraries_are_imported(
+    workers: WorkerParent, linear: Path
+) -> None:
+    """From the request to a loaded model takes less than half of what importing them takes."""
     durations = []
     for _ in range(5):
         start = time.perf_counter()
@@ -94,7 +100,9 @@ def test_a_worker_starts_in_tens_of_milliseconds(workers: WorkerParent, linear: 
         worker.request(LOAD, doing="loading", timeout=30)
         durations.append(time.perf_counter() - start)
         worker.close()
-    assert min(durations) < 0.3
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import pandas, sklearn.linear_model"], check=True)
+    assert min(durations) < (time.perf_counter() - start) / 2
 
 
 @pytest.mark.parametrize("misbehave", MISBEHAVIOURS, ids=lambda f: f.__name__)
@@ -262,18 +270,16 @@ def test_a_trickle_of_bytes_does_not_extend_the_deadline() -> None:
     """The time limit is on the whole answer, not on each piece of it."""
     ours, theirs = socket.socketpair()
     with ours, theirs, ThreadPoolExecutor(1) as pool:
-        channel = sandbox._DeadlineChannel(ours, 0.3)
+        channel, is_over = sandbox._DeadlineChannel(ours, 0.3), threading.Event()
 
         def trickle() -> None:
-            for _ in range(20):
+            while not is_over.wait(0.05):
                 theirs.send(b"\0")
-                time.sleep(0.05)
 
         pool.submit(trickle)
-        start = time.monotonic()
         with pytest.raises(TimeoutError):
             worker_protocol._receive_into(channel, memoryview(bytearray(100)))
-        assert time.monotonic() - start < 0.6
+        is_over.set()
 
 
 def mixed_crowd(workers: WorkerParent, tmp_path: Path, linear: Path, rounds: int) -> None:
@@ -322,4 +328,4 @@ def test_a_renewed_parent_serves_and_the_old_one_ends(linear: Path) -> None:
         assert workers.pid != first
         for worker in (old, new):
             worker.close()
-        assert workers._retired[0].wait(5) == 0
+        assert workers._retired[0].wait(60) == 0

