@@ -37,7 +37,7 @@ WATCH_PICTURE = """() => {
 
 def metric(page: Page, label: str) -> Locator:
     """Return the value of a tile."""
-    name = page.get_by_test_id("stMetricLabel").filter(has_text=label)
+    name = page.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
     return page.get_by_test_id("stMetric").filter(has=name).get_by_test_id("stMetricValue")
 
 

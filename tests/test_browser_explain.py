@@ -104,9 +104,10 @@ def test_two_groups_are_compared(section: Page) -> None:
 
 
 def test_opening_and_changing_cost_the_browser_little(section: Page) -> None:
-    """Processor time, which other processes do not lengthen as they do the time on the clock.
+    """Processor time of the page, in units of a fixed piece of work on the same machine.
 
-    The explanations open in less than a second of it, a changed value is answered in half of one.
+    Neither other processes nor a slower processor change that much, as they do the time on the
+    clock. Opening usually costs one or two of them, a change less than one.
     """
     opening = []
     for _ in range(3):
@@ -123,8 +124,20 @@ def test_opening_and_changing_cost_the_browser_little(section: Page) -> None:
         slider.press("End")
         expect(main.get_by_text("Move a control to see what changes.")).to_have_count(0)
 
-    assert min(opening) < 1.0
-    assert _browser_seconds(section, change) < 0.5
+    settle(section)
+    unit = _browser_seconds(section, lambda page: page.evaluate(FIXED_WORK))
+    changing = _browser_seconds(section, change)
+    print(f"unit {unit:.2f} s, opening {min(opening):.2f} s, change {changing:.2f} s")  # noqa: T201
+    assert min(opening) < 4 * unit
+    assert changing < 2 * unit
+
+
+FIXED_WORK = """() => {
+    const words = [];
+    for (let at = 0; at < 1200000; at++) words.push(String(at * 7919 % 1000003));
+    words.sort();
+    return words.length;
+}"""
 
 
 def _open_anew(page: Page) -> None:
