@@ -15,7 +15,7 @@ import drift_job
 from api_docs import DRIFT_BODY
 from api_problems import documented
 from api_runs import CallerOf, StoreOf
-from api_uploads import Form, Upload, read_form
+from api_uploads import Form, Upload, read_form, required_file
 from asked_model import AskedModel, model_of_file, model_of_run
 from drift_job import DriftJob, DriftTask
 from drift_types import DriftReport
@@ -77,10 +77,7 @@ def _model(form: Form, store: Store, actor: str) -> AskedModel | None:
 
 
 def _table(form: Form, name: str) -> Upload:
-    upload = form.files.get(name)
-    if upload is None or upload.incoming.size_bytes == 0:
-        msg = f"There is no file in the field {name!r}; send one, as curl -F {name}=@data.csv does"
-        raise InputError(msg)
+    upload = required_file(form, name, "data.csv")
     upload.incoming.complete()
     return upload
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 import jobs
-from api_uploads import Form, Upload
+from api_uploads import Form, Upload, required_file
 from composition_types import Composition
 from diagnosis_types import EnvironmentChoice
 from errors import InputError
@@ -49,10 +49,7 @@ def submit_form(store: Store, form: Form, idempotency_key: str | None, *, actor:
     BusyError
         The queue is full.
     """
-    model = form.files.get("model")
-    if model is None or model.incoming.size_bytes == 0:
-        msg = "There is no file in the field 'model'; send one, as curl -F model=@model.pkl does"
-        raise InputError(msg)
+    model = required_file(form, "model", "model.pkl")
     if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY:
         msg = f"The Idempotency-Key has {len(idempotency_key)} characters; expected 1 to {MAX_KEY}"
         raise InputError(msg)

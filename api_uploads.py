@@ -51,6 +51,24 @@ class Form:
         self.stack.close()
 
 
+def required_file(form: Form, name: str, example: str) -> Upload:
+    """Return the file in a field of a form.
+
+    Raises
+    ------
+    InputError
+        There is none, or it is empty; curl sends an empty file without a word.
+    """
+    upload = form.files.get(name)
+    if upload is None or not (upload.name or upload.incoming.size_bytes):
+        msg = f"There is no file in the field {name!r}; send one, as curl -F {name}=@{example} does"
+        raise InputError(msg)
+    if upload.incoming.size_bytes == 0:
+        msg = f"The file in the field {name!r} is empty (0 bytes): its export or upload went wrong"
+        raise InputError(msg)
+    return upload
+
+
 async def read_form(
     chunks: AsyncIterator[bytes],
     content_type: str,

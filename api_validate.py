@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api_problems import documented
 from api_runs import StoreOf
-from api_uploads import Form, read_form
+from api_uploads import Form, read_form, required_file
 from errors import InputError
 from model_file import display_name
 from schema_utils import Schema
@@ -71,10 +71,7 @@ async def validate_data(request: Request, store: StoreOf) -> ValidationSection:
 
 
 def _task(form: Form) -> CheckTask:
-    data, test = form.files.get("data"), form.files.get("test")
-    if data is None or data.incoming.size_bytes == 0:
-        msg = "There is no file in the field 'data'; send one, as curl -F data=@data.csv does"
-        raise InputError(msg)
+    data, test = required_file(form, "data", "data.csv"), form.files.get("test")
     data.incoming.complete()
     if test is not None:
         test.incoming.complete()

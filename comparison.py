@@ -2,7 +2,8 @@
 
 Owns: ``compare_reports``. The first report is the baseline. A difference counts only where the
 intervals of both numbers do not overlap (a cautious test: it misses small real differences but
-seldom invents one) or, for numbers without interval, where it exceeds five percent.
+seldom invents one) or, for numbers without interval, where it exceeds five percent, for timings
+fifty.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from base_types import Estimate
 from report_types import TestReport
 
 UNCERTAIN_CHANGE = 0.05
-"""Relative change below which numbers without an interval count as equal (timings vary so much)."""
+"""Change below which numbers without an interval count as equal: relative, of shares absolute."""
+
+UNCERTAIN_TIMING = 0.5
+"""The same for timings, which vary so much from one hour to the next on one machine."""
+
+_TIMINGS = {"ms", "rows/s"}
 
 
 class Change(StrEnum):
@@ -97,8 +103,17 @@ def compare_reports(reports: Sequence[TestReport]) -> Comparison:
     )
 
 
-def judge_change(baseline: Estimate, current: Estimate, *, higher_is_better: bool | None) -> Change:
+def judge_change(
+    baseline: Estimate,
+    current: Estimate,
+    *,
+    higher_is_better: bool | None,
+    unit: str = "",
+) -> Change:
     """Say whether ``current`` differs from ``baseline``, and for better or worse.
+
+    Without both intervals a difference counts beyond 5 %, for the units "share" beyond 5 points,
+    for "ms" and "rows/s" beyond 50 %.
 
     Examples
     --------
@@ -109,17 +124,19 @@ def judge_change(baseline: Estimate, current: Estimate, *, higher_is_better: boo
     """
     if baseline.value is None or current.value is None:
         return Change.UNKNOWN
-    if not _differs(baseline, current, baseline.value, current.value):
+    if not _differs(baseline, current, (baseline.value, current.value), unit):
         return Change.SAME
     if higher_is_better is None:
         return Change.DIFFERENT
     return Change.BETTER if (current.value > baseline.value) == higher_is_better else Change.WORSE
 
 
-def _differs(baseline: Estimate, current: Estimate, before: float, after: float) -> bool:
+def _differs(baseline: Estimate, current: Estimate, values: tuple[float, float], unit: str) -> bool:
     bounds = (baseline.low, baseline.high, current.low, current.high)
     if any(bound is None for bound in bounds):
-        return abs(after - before) > UNCERTAIN_CHANGE * max(abs(before), abs(after))
+        tolerance = UNCERTAIN_TIMING if unit in _TIMINGS else UNCERTAIN_CHANGE
+        scale = 1.0 if unit == "share" else max(abs(values[0]), abs(values[1]))
+        return abs(values[1] - values[0]) > tolerance * scale
     low, high, current_low, current_high = (float(bound or 0.0) for bound in bounds)
     return current_low > high or current_high < low
 
@@ -130,8 +147,9 @@ def _compare(name: str, per_run: list[dict[str, Number]]) -> ComparedNumber:
         numbers[name].estimate if name in numbers else Estimate(reason="This run does not have it.")
         for numbers in per_run
     ]
+    better = first.higher_is_better
     changes = [Change.SAME] + [
-        judge_change(estimates[0], estimate, higher_is_better=first.higher_is_better)
+        judge_change(estimates[0], estimate, higher_is_better=better, unit=first.unit)
         for estimate in estimates[1:]
     ]
     return ComparedNumber(

@@ -415,11 +415,16 @@ def _timing_notes(section: PerformanceSection, series: list[_Series], n_rows: in
     notes = [part.skipped for part in series if part.skipped is not None]
     repeated = [part for part in series if part.calls and part.batch_size > n_rows]
     if repeated:
-        sizes = ", ".join(f"{part.batch_size:,}" for part in repeated)
+        sizes = " and ".join(f"{part.batch_size:,}" for part in repeated)
         notes.append(f"Batches of {sizes} rows repeat the {n_rows:,} rows there are.")
     if section.disturbed_share is not None and section.disturbed_share > DISTURBED_LIMIT:
+        left_out = (
+            "too few others are left for an undisturbed p95."
+            if section.undisturbed_p95_ms is None
+            else "the undisturbed p95 leaves these calls out."
+        )
         notes.append(
             f"The host interrupted {section.disturbed_share:.0%} of the calls: p95 and above "
-            "measure the host as much as the model; the undisturbed p95 leaves these calls out."
+            f"measure the host as much as the model; {left_out}"
         )
     return notes

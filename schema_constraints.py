@@ -76,7 +76,10 @@ def _ordered_pairs(values: Floats) -> list[tuple[int, int]]:
 
 def _constant_groups(values: Floats) -> list[list[int]]:
     """Return groups of columns with a constant sum: null vectors whose entries are all equal."""
-    spread = values.std(axis=0)
+    with np.errstate(over="ignore"):
+        spread = values.std(axis=0)
+    if not np.isfinite(spread).all():  # numbers near 1e300 leave no digits to add up
+        return []
     centred = values - values.mean(axis=0)
     _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
     null = directions[sizes <= TOLERANCE * max(1.0, float(sizes[0]))]

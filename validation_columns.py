@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from formatting import count, percent
+from formatting import count, number, percent
 from schema_utils import Kind
 from validation_types import DataCheck, Finding
 
 FENCE = 3.0
 """Outliers lie more than this many interquartile ranges outside the quartiles (Tukey's far out)."""
+
+ABSURD = 1e6
+"""A single number so many interquartile ranges large is worth a look: a slip, or a code for
+"unknown"."""
 
 MANY_MISSING, MANY_OUTLIERS, MANY_DUPLICATES = 0.2, 0.05, 0.05
 FEW_ROWS = 100
@@ -235,18 +239,32 @@ def _outliers(table: Table) -> DataCheck:
     many = [name for name in worst if shares[name] > MANY_OUTLIERS]
     share = float(np.mean(list(shares.values()))) if shares else 0.0
     found = f"{percent(share)} of the numbers lie more than {FENCE:g} interquartile ranges out"
-    if many:
-        found += f"; most in {many[0]} ({percent(shares[many[0]])})"
+    if share > 0:
+        found += f"; most in {worst[0]} ({percent(shares[worst[0]])})"
+    absurd = {name: value for name in worst if (value := _absurd(table.frame[name])) is not None}
+    found += "".join(f"; {name} holds {number(value)}" for name, value in [*absurd.items()][:3])
+    suspects = list(dict.fromkeys([*absurd, *many]))
     return check_line(
         "outliers",
         "Outliers",
-        Finding.WARN if many else Finding.PASS,
+        Finding.WARN if suspects else Finding.PASS,
         f"{found}.",
-        columns=many,
+        columns=suspects,
         share=share,
         cost=WEIGHTS["outliers"] * share,
         advice="Look at these values: errors, other units, or simply a skewed column?",
     )
+
+
+def _absurd(column: pd.Series) -> float | None:
+    """Return the number farthest out if no distribution reaches there, such as 1e300 or 10**12."""
+    values = column.to_numpy(dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if values.size < 10:
+        return None
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    far = values[np.argmax(np.abs(values / ABSURD - middle / ABSURD))]  # 1e308 - (-1e308) is inf
+    return float(far) if high > low and abs(far / ABSURD) > high - low else None
 
 
 def _outlier_share(column: pd.Series) -> float:

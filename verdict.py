@@ -16,7 +16,15 @@ from formatting import count, duration_ms, number, percent
 from glossary import title as title_of
 from model_types import Safety
 from probability_curves import calibration_noise
-from report_types import BehaviourVerdict, Check, Metric, TestReport, Verdict, VerdictSection
+from report_types import (
+    BehaviourVerdict,
+    Check,
+    Metric,
+    Slice,
+    TestReport,
+    Verdict,
+    VerdictSection,
+)
 from run_summary import main_metric
 from verdict_answers import check_answers
 from verdict_gaps import check_gaps
@@ -346,7 +354,7 @@ def _check_slices(report: TestReport) -> Iterator[Check]:
     if section.status is not Status.OK or not section.has_labels:
         return
     confirmed = [part for part in section.slices if part.confirmed]
-    names = "; ".join(part.description for part in confirmed[:3])
+    names = "; ".join(_worse(part) for part in confirmed[:3])
     yield Check(
         id="quality.slices",
         section="quality",
@@ -360,6 +368,15 @@ def _check_slices(report: TestReport) -> Iterator[Check]:
         if confirmed
         else section.slices_note or "No weak part was confirmed on held-out rows.",
     )
+
+
+def _worse(part: Slice) -> str:
+    if part.value.value is None or part.rest is None:
+        return part.description
+    name = title_of(part.metric)
+    name = name if name.isupper() else name.lower()
+    here, elsewhere = number(part.value.value, digits=3), number(part.rest, digits=3)
+    return f"{part.description} ({name} {here}, elsewhere {elsewhere})"
 
 
 def _check_behaviour(report: TestReport) -> Iterator[Check]:
@@ -386,7 +403,7 @@ def _check_behaviour(report: TestReport) -> Iterator[Check]:
             threshold=0.0,
             comparison="<=",
             threshold_source="No case may end in a crash or an obscure error.",
-            reason="; ".join(f"{case.title}: {case.why or case.came_back}" for case in broken[:3])
+            reason=" ".join(f"{case.title}: {case.why or case.came_back}" for case in broken[:3])
             or f"{len(cases)} cases tried, none crashed or contradicted itself.",
         )
 

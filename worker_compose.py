@@ -146,6 +146,7 @@ class Bundle:
         self.steps = steps
         self.model = steps[-1][1]
         self.threshold = plan.threshold
+        self.names = list(plan.names)
         self.n_features_in_ = len(plan.names)
         self.names_reaching = names
         if plan.names_known:
@@ -175,9 +176,23 @@ class Bundle:
         return self.model.decision_function(self._reaching_the_model(rows))
 
     def _reaching_the_model(self, rows: Any) -> Any:
+        rows = self._own_columns(rows)
         for _, step in self.steps[:-1]:
             rows = step.transform(rows)
         return hand_over(self.model, rows)
+
+    def _own_columns(self, rows: Any) -> Any:
+        """Return the bundle's columns by name; a table of as many others is taken by position."""
+        if not hasattr(rows, "columns"):
+            return rows
+        given = list(rows.columns)
+        missing = [name for name in self.names if name not in given]
+        if not missing:
+            return rows if given == self.names else rows[self.names]
+        if len(given) == len(self.names):
+            return rows
+        message = "The columns {} are missing; expected {}."
+        raise ValueError(message.format(_listed(missing), _listed(self.names)))
 
 
 def compose(plan: Plan) -> Any:

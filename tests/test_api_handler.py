@@ -231,7 +231,7 @@ def test_list_is_paged(api: str) -> None:
     ("files", "fields", "status", "detail"),
     [
         ({"model": ("m.pkl", b"PAR1....")}, {}, 415, "Parquet table, not a model"),
-        ({"model": ("m.pkl", b"")}, {}, 422, "field 'model'"),
+        ({"model": ("m.pkl", b"")}, {}, 422, "is empty (0 bytes)"),
         ({"sample": ("s.csv", b"x\n1\n")}, {}, 422, "field 'model'"),
         (FORM, {"options": "{"}, 422, "is no JSON"),
         (FORM, {"options": "[1]"}, 422, "expected a JSON object"),

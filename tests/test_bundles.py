@@ -186,6 +186,23 @@ def test_a_wrong_composition_is_refused_in_one_sentence(mistake: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_bundle_takes_its_columns_by_name() -> None:
+    """Another order and a column too many change nothing; a missing column is named."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"age": rng.normal(40, 9, 60), "plan": ["a", "b"] * 30})
+    encoder = LabelEncoder().fit(table["plan"])
+    coded = table.assign(plan=encoder.transform(table["plan"])).to_numpy()
+    scaler = StandardScaler().fit(coded)
+    model = LogisticRegression().fit(scaler.transform(coded), np.arange(60) // 2 % 2)
+    held = {"model": model, "scaler": scaler, "plan": encoder, "columns": ["age", "plan"]}
+    composed = LocalModel(held).estimator
+    told = composed.predict_proba(table)
+    np.testing.assert_array_equal(composed.predict_proba(table[["plan", "age"]]), told)
+    np.testing.assert_array_equal(composed.predict_proba(table.assign(more=1)), told)
+    with pytest.raises(ValueError, match="columns 'plan' are missing; expected 'age', 'plan'"):
+        composed.predict_proba(table[["age"]])
+
+
 def test_columns_can_be_given_by_hand(tmp_path: Path, workers: WorkerParent) -> None:
     """Encoders on swapped columns refuse each other's words, and answer once they are put right."""
     case = case_of("two label encoders, named columns")

@@ -53,6 +53,18 @@ def only(result: GateResult) -> Check:
     return check
 
 
+def test_the_default_policy_lets_a_slow_but_sound_model_pass() -> None:
+    """Fewer than 20 undisturbed calls are no failure: the p95 of all calls is judged instead."""
+    report = make_report("binary", hostile=False)
+    policy = default_policy(Task.BINARY)
+    report.performance.undisturbed_p95_ms = None
+    report.performance.percentiles_ms["p95"] = Estimate(value=40.0)
+    found = gate_numbers(report)["undisturbed_p95_ms"].estimate.value
+    checks = apply_policy(read_policy(policy), report, None).checks
+    (speed,) = [check for check in checks if "p95" in check.title]
+    assert (found, speed.verdict) == (40.0, Verdict.PASS)
+
+
 # --- reading -------------------------------------------------------------------------------------
 
 

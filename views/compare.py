@@ -85,7 +85,8 @@ def _show(result: Comparison, records: list[RunRecord]) -> None:
     else:
         st.info("Nothing differs clearly.")
     st.caption(
-        "With intervals: they must not overlap to count as a change. Without: more than 5 %."
+        "With intervals: they must not overlap to count as a change. Without: more than 5 %, "
+        "shares 5 points, timings 50 %."
     )
     _show_chart(result, records)
     _show_settings(result, records)

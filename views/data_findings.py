@@ -30,6 +30,8 @@ def show_findings(section: ValidationSection, key: str) -> None:
         show_tile("To look at", str(len(concerned)), found)
         size = f"{count(section.n_columns, 'column')}{second}"
         show_tile("Table", count(section.n_rows, "row"), size)
+    for check in concerned:
+        st.markdown(f"- **{check.title}:** {escape_markdown(f'{check.found} {check.advice}')}")
     ordered = sorted(section.checks, key=lambda c: (_ORDER.index(c.finding), -c.cost))
     show_table(
         [

@@ -77,7 +77,7 @@ def _show_failures(section: PerformanceSection) -> None:
     st.subheader("Rows that fail")
     st.caption(
         f"{count(section.n_rows_failed, 'row')} raised an exception "
-        f"(error rate {estimate(section.error_rate)}). The first ones:"
+        f"(error rate {estimate(section.error_rate, 'share')}). The first ones:"
     )
     show_table(
         [{"row": item.row, "error": item.error, **item.values} for item in section.failing_rows],

@@ -91,7 +91,7 @@ def _show_classes(section: QualitySection) -> None:
 
 
 def _show_slices(section: QualitySection) -> None:
-    if not section.has_labels:
+    if not (section.slices or section.slices_note):
         return
     st.subheader("Weak parts of the data")
     rows: list[dict[str, Cell]] = [
