@@ -88,7 +88,7 @@ def simulate_drift(
     """
     tell = progress or (lambda fraction, message: None)
     if len(frame) < 2 * MIN_ROWS:
-        reason = f"{len(frame)} rows are too few to simulate drift; {2 * MIN_ROWS} are needed."
+        reason = f"Simulating drift takes at least {2 * MIN_ROWS} rows; there are {len(frame)}."
         return DriftSection(status=Status.SKIPPED, reason=reason)
     data = split_halves(frame, schema, predictions, y_true, (model.info, config.seed))
     tell(0.0, "ranking features by the harm of their drift")

@@ -53,7 +53,8 @@ def match_labels(values: pd.Series | NDArray[Any], classes: Sequence[Label]) -> 
     """Match labels with classes by value.
 
     Tried in turn: equality; equality as text; equality as numbers, where "true" and "false" count
-    as 1 and 0. A spelling that fits two classes fits none.
+    as 1 and 0; equality of words in upper or lower case. A spelling that fits two classes fits
+    none.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ class _Matcher:
     """Finds the class of a label, strictest rule first."""
 
     def __init__(self, classes: Sequence[Label]) -> None:
-        self.tables = [(rule, _table(rule, classes)) for rule in (_exact, _text, _number)]
+        self.tables = [(rule, _table(rule, classes)) for rule in RULES]
 
     def find(self, value: object) -> int | None:
         """Return the position of the class, or None."""
@@ -143,6 +144,16 @@ def _number(value: object) -> Hashable | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _folded(value: object) -> Hashable | None:
+    """Return a word without surrounding blanks and case; a single letter may mean either."""
+    text = str(_plain(value)).strip().casefold()
+    return text if len(text) > 1 else None
+
+
+RULES = (_exact, _text, _number, _folded)
+"""When a label is a class, the strictest first."""
 
 
 def name_labels(labels: Sequence[str]) -> str:

@@ -37,6 +37,10 @@ MAX_PAIRS = 1000
 
 Progress = Callable[[float, str], None]
 
+EMPTY_LABELS = (
+    "Every label of the tested rows is missing: fill in the target column to learn how right the "
+    "model is."
+)
 NO_LABELS = (
     "There are no labels, so nothing is known about how right the model is: give a sample with "
     "the target column and name it to see metrics, curves and weak parts."
@@ -92,7 +96,7 @@ def evaluate_quality(
     section = QualitySection(n_rows=len(frame))
     _describe(section, predictions, info)
     if y_true is None or len(y_true) == 0 or bool(np.all(y_true.isna())):
-        section.notes.append(NO_LABELS)
+        section.notes.append(NO_LABELS if y_true is None or len(y_true) == 0 else EMPTY_LABELS)
     else:
         section.has_labels, section.labels_from = True, labels_from
         loss = _evaluate(section, predictions, info, y_true, config, weights)
@@ -262,7 +266,10 @@ def _difference(y_true: FloatArray, y_pred: FloatArray) -> FloatArray:
 def _why_no_numbers(y_true: FloatArray, y_pred: NDArray[np.generic]) -> str | None:
     """Return why a regression cannot be compared with its labels, or None when it can."""
     if not np.isfinite(y_true).any():
-        return "No label is a finite number, but the model predicts numbers."
+        return (
+            "No label is a finite number, but the model predicts numbers: write them plainly, "
+            "such as 1234.5, or name the right column."
+        )
     if not np.isfinite(_difference(y_true, np.ravel(y_pred).astype(np.float64))).any():
         return "No labelled row has a finite prediction."
     return None

@@ -296,6 +296,11 @@ def _against_baseline(metric: Metric, baseline: float) -> tuple[Verdict, str]:
     value, low, high = metric.estimate.value, metric.estimate.low, metric.estimate.high
     if value is None:
         return Verdict.SKIP, metric.estimate.reason or "It could not be computed."
+    if baseline == (1.0 if metric.higher_is_better else 0.0):
+        return Verdict.WARN, (
+            f"{title_of(metric.name)} {number(value)}: all true answers are alike, so that always "
+            "giving this one is perfect; test on rows with others."
+        )
     sign = 1.0 if metric.higher_is_better else -1.0
     near = low if metric.higher_is_better else high
     better, surely = (

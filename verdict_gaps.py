@@ -38,12 +38,13 @@ def check_gaps(report: TestReport) -> Iterator[Check]:
 
 
 def _answers_unused(report: TestReport) -> bool:
-    """Whether true answers were named, and quality was measured without them."""
-    named = report.config.target is not None or bool(report.config.targets)
-    asked = named and report.data.sha256 is not None and report.quality.status is Status.OK
+    """Whether true answers were named or guessed, and no quality could be measured by them."""
+    named = report.config.target or report.config.targets or report.data.target
     info = report.model.info
-    judged = info is not None and info.task not in _UNLABELLED
-    return asked and judged and not report.quality.has_labels
+    if not named or info is None or info.task in _UNLABELLED or report.data.sha256 is None:
+        return False
+    known = any(metric.estimate.value is not None for metric in report.quality.metrics)
+    return report.quality.status is Status.OK and not known
 
 
 def _gap(identifier: str, section: str, title: str, reason: str | None) -> Check:

@@ -49,7 +49,7 @@ def test_missing_labels_are_minus_one(missing: Any) -> None:
     [("1.0", ["1", "01"]), ("B", ["b"]), ("1_0", [10]), ("nan", [0, 1]), ("inf", [0, 1])],
 )
 def test_what_is_not_surely_equal_does_not_match(value: str, classes: list[Any]) -> None:
-    """Two candidates, another case or a number only Python would read stay unknown."""
+    """Two candidates, another case of a letter or a number only Python would read stay unknown."""
     assert match_labels(pd.Series([value]), classes).unknown == [value]
 
 
@@ -90,3 +90,9 @@ def test_classes_match_themselves(classes: list[Any]) -> None:
 def test_long_lists_of_labels_are_cut() -> None:
     """Five labels are named, the others counted."""
     assert name_labels([str(i) for i in range(7)]) == "'0', '1', '2', '3', '4' and 2 more"
+
+
+def test_case_and_blanks_do_not_hide_a_class() -> None:
+    """'yes ' is 'Yes' where no class is spelt nearer; where two are, it is neither."""
+    assert match_labels(pd.Series(["yes ", "NO", "Yes"]), ["No", "Yes"]).codes.tolist() == [1, 0, 1]
+    assert match_labels(pd.Series(["YES"]), ["yes", "Yes"]).unknown == ["YES"]

@@ -212,8 +212,9 @@ def test_answers_that_could_not_be_used_are_no_pass(
     assert report.model.info is not None
     report.model.info.task = task
     report.data.sha256, report.data.source = "0" * 64, "sample"
-    report.config.target = "price"
-    report.quality.has_labels, report.quality.metrics = False, []
+    report.data.target = "price"
+    unknown = Metric(name="r2", estimate=Estimate(reason="No label is a finite number."))
+    report.quality.metrics = [unknown]
     assert judge(report).verdict is expected
 
 
@@ -222,6 +223,19 @@ def test_a_part_that_failed_is_no_pass(report: TestReport) -> None:
     report.stages = [StageRecord(stage=Stage.DRIFT, status=Status.FAILED, reason="No memory.")]
     assert check(report, "drift.ran").reason == "No memory."
     assert judge(report).verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(("name", "higher"), [("balanced_accuracy", True), ("root_mean_squared_error", False)])
+def test_rows_of_one_answer_fail_no_model(report: TestReport, name: str, higher: bool) -> None:
+    """Where every true answer is the same, a constant is perfect and proves nothing."""
+    assert report.model.info is not None
+    report.model.info.task = Task.BINARY if higher else Task.REGRESSION
+    perfect = Estimate(value=0.9 if higher else 0.1, low=0.05, high=0.95)
+    report.quality.metrics = [
+        Metric(name=name, estimate=perfect, baseline=float(higher), higher_is_better=higher)
+    ]
+    found = check(report, "quality.baseline")
+    assert (found.verdict, "alike" in found.reason) == (Verdict.WARN, True)
 
 
 @pytest.mark.parametrize(("n", "expected"), [(8, Verdict.WARN), (300, Verdict.FAIL)])
