@@ -225,7 +225,9 @@ def test_a_part_that_failed_is_no_pass(report: TestReport) -> None:
     assert judge(report).verdict is Verdict.WARN
 
 
-@pytest.mark.parametrize(("name", "higher"), [("balanced_accuracy", True), ("root_mean_squared_error", False)])
+@pytest.mark.parametrize(
+    ("name", "higher"), [("balanced_accuracy", True), ("root_mean_squared_error", False)]
+)
 def test_rows_of_one_answer_fail_no_model(report: TestReport, name: str, higher: bool) -> None:
     """Where every true answer is the same, a constant is perfect and proves nothing."""
     assert report.model.info is not None
