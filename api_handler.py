@@ -34,12 +34,13 @@ from api_runs import (
     MAX_WAIT_SECONDS,
     POLL_AGAIN_SECONDS,
     CallerOf,
+    EndsOf,
     StoreOf,
     answer_for,
-    wait_for_run,
 )
 from api_types import Problem, Readiness, RunAnswer
 from api_uploads import REPEATABLE, read_form
+from api_waiting import EndWatch
 from environment import PRODUCT_VERSION
 from errors import InputError, StorageError
 from settings import Settings, load_settings
@@ -107,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # these pages load scripts from elsewhere; ours works offline
         redoc_url=None,
     )
-    app.state.store = store
+    app.state.store, app.state.ends = store, EndWatch(store)
     add_handlers(app)
     for part in (
         router,
@@ -134,6 +135,7 @@ async def run_tests(
     request: Request,
     response: Response,
     store: StoreOf,
+    ends: EndsOf,
     caller: CallerOf,
     prefer: Annotated[
         str | None,
@@ -164,7 +166,7 @@ async def run_tests(
             submit_form, store, form, idempotency_key, actor=caller.actor
         )
     seconds = _seconds_to_wait(prefer)
-    record = await wait_for_run(store, run_id, seconds)
+    record = await ends.wait(run_id, seconds)
     if not record.status.is_final:
         response.status_code = 202
         response.headers["Retry-After"] = str(POLL_AGAIN_SECONDS)

@@ -1,12 +1,11 @@
 """The addresses under ``/runs``: list, look, wait, read, cancel, delete.
 
-Owns: these routes, waiting without blocking the server, and the answer that tells of one run.
+Owns: these routes, and the answer that tells of one run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -23,6 +22,7 @@ from access_types import AuditEntry, Caller
 from api_middleware import caller_of
 from api_problems import documented
 from api_types import RunAnswer, RunList, run_answer
+from api_waiting import EndWatch
 from csv_download import safe_csv
 from errors import InputError, NotFoundError
 from report_archive import make_archive
@@ -33,8 +33,6 @@ from storage import Store
 MAX_WAIT_SECONDS = 55.0
 """Longest wait for a run in one request; many proxies cut connections at 60 s."""
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.03, 0.25
-RUNNER_CHECK_SECONDS = 2.0
 POLL_AGAIN_SECONDS = 2
 """What a client is told to wait before it asks for an unfinished run again."""
 
@@ -49,12 +47,19 @@ def get_store(request: Request) -> Store:
     return store
 
 
+def get_ends(request: Request) -> EndWatch:
+    """Return what tells that runs have ended."""
+    ends: EndWatch = request.app.state.ends
+    return ends
+
+
 def get_caller(request: Request) -> Caller:
     """Return who sent the request."""
     return caller_of(request.scope)
 
 
 StoreOf = Annotated[Store, Depends(get_store)]
+EndsOf = Annotated[EndWatch, Depends(get_ends)]
 CallerOf = Annotated[Caller, Depends(get_caller)]
 RunId = Annotated[
     str, Path(description="Id of the run", max_length=64, examples=["01kf2m9x3c8d7e6f5g4h3j2k1m"])
@@ -154,6 +159,7 @@ def _item_values(record: RunRecord) -> dict[str, object]:
 async def get_run(
     run_id: RunId,
     store: StoreOf,
+    ends: EndsOf,
     request: Request,
     response: Response,
     wait: Annotated[
@@ -162,7 +168,7 @@ async def get_run(
     ] = 0.0,
 ) -> RunAnswer:
     """Say how far a run is, or what came out."""
-    record = await wait_for_run(store, run_id, wait)
+    record = await ends.wait(run_id, wait)
     if not record.status.is_final:
         response.headers["Retry-After"] = str(POLL_AGAIN_SECONDS)
     return await answer_for(store, record, request)
@@ -286,11 +292,11 @@ def get_data(run_id: RunId, store: StoreOf) -> StreamingResponse:
     responses=documented(404, 503),
 )
 async def cancel_run(
-    run_id: RunId, store: StoreOf, caller: CallerOf, request: Request
+    run_id: RunId, store: StoreOf, ends: EndsOf, caller: CallerOf, request: Request
 ) -> RunAnswer:
     """Cancel a run: at once while it waits, within moments while it goes on."""
     await run_in_threadpool(jobs.cancel, store, run_id, actor=caller.actor)
-    record = await wait_for_run(store, run_id, 1.0)
+    record = await ends.wait(run_id, 1.0)
     return await answer_for(store, record, request)
 
 
@@ -338,31 +344,6 @@ def list_audit(
 ) -> list[AuditEntry]:
     """Say who ran, trusted and deleted what, the newest first; needs the scope admin."""
     return store.access.list_audit(limit, before=before)
-
-
-async def wait_for_run(store: Store, run_id: str, seconds: float) -> RunRecord:
-    """Return the run as soon as it has ended, or as it is after ``seconds``.
-
-    Nothing here blocks the server: the store is asked in a thread, briefly, again and again.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such run.
-    """
-    deadline = time.monotonic() + seconds
-    next_check = time.monotonic() + RUNNER_CHECK_SECONDS
-    pause = FIRST_PAUSE_SECONDS
-    while True:
-        record = await run_in_threadpool(store.get_run, run_id)
-        now = time.monotonic()
-        if record.status.is_final or now >= deadline:
-            return record
-        if now >= next_check:
-            next_check = now + RUNNER_CHECK_SECONDS
-            await run_in_threadpool(jobs.ensure_runner, store.settings)
-        await asyncio.sleep(min(pause, deadline - now))
-        pause = min(LONGEST_PAUSE_SECONDS, pause * 1.2)
 
 
 async def answer_for(store: Store, record: RunRecord, request: Request) -> RunAnswer:

@@ -56,26 +56,31 @@ class Database:
         StorageError
             The database refused.
         """
-        with self._transaction(writes=False) as connection:
+        with self._transaction() as connection:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, durable: bool = True) -> Iterator[sa.Connection]:
         """Yield a connection that holds the write lock; commits unless an exception leaves.
+
+        What is not ``durable`` does not wait for the disk: it outlives the death of any program,
+        but a machine that loses its power may forget it.
 
         Raises
         ------
         StorageError
             The database refused, or another writer held it for 15 s.
         """
-        with self._transaction(writes=True) as connection:
+        with self._transaction(writes=True, durable=durable) as connection:
             yield connection
 
     @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[sa.Connection]:
+    def _transaction(
+        self, *, writes: bool = False, durable: bool = True
+    ) -> Iterator[sa.Connection]:
         try:
             with self._engine.connect() as connection:
-                connection = connection.execution_options(writes=writes)
+                connection = connection.execution_options(writes=writes, durable=durable)
                 with connection.begin():
                     yield connection
         except SQLAlchemyError as error:
@@ -137,7 +142,6 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - 
     for pragma in (
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         "journal_mode=WAL",
-        "synchronous=FULL",
         "foreign_keys=ON",
         f"journal_size_limit={JOURNAL_LIMIT_BYTES}",
     ):
@@ -145,8 +149,13 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - 
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    durability = "FULL" if options.get("durable", True) else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous={durability}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _revision_of(connection: sa.Connection) -> str | None:

@@ -21,8 +21,8 @@ from storage import Store
 
 log = logging.getLogger(__name__)
 
-PROGRESS_SECONDS = 0.1
-"""Shortest time between two progress entries; one costs 4 ms of disk, and nobody sees more."""
+PROGRESS_SECONDS = 0.2
+"""Shortest time between two progress entries; who follows a run looks no oftener."""
 
 StageProgress = Callable[[Stage, float, str], None]
 JobTarget = Callable[[RunRecord, Store, StageProgress], TestReport]

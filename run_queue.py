@@ -8,7 +8,7 @@ second changes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from statistics import median
 from typing import Any
@@ -26,6 +26,8 @@ from storage_tables import run
 INTERRUPTED = "The program was stopped while this run was going on; start the run again"
 DEFAULT_RUN_SECONDS = 5.0
 """Assumed length of a run while none has finished yet."""
+
+_ACTIVE = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
 
 
 class RunQueue(ArtifactStore):
@@ -135,10 +137,14 @@ class RunQueue(ArtifactStore):
             return connection.execute(statement).first() is not None
 
     def set_progress(self, run_id: str, stage: Stage, fraction: float, message: str) -> None:
-        """Say how far a running run is."""
-        self._change(
-            run_id, (RunStatus.RUNNING,), stage=stage.value, fraction=fraction, message=message
+        """Say how far a running run is; not worth waiting for the disk."""
+        statement = (
+            sa.update(run)
+            .where(run.c.id == run_id, run.c.status == RunStatus.RUNNING.value)
+            .values(stage=stage.value, fraction=fraction, message=message)
         )
+        with self._database.write(durable=False) as connection:
+            connection.execute(statement)
 
     def heartbeat(self, owner: str) -> None:
         """Say that ``owner`` is alive and still works on its runs."""
@@ -147,7 +153,7 @@ class RunQueue(ArtifactStore):
             .where(run.c.owner == owner, run.c.status == RunStatus.RUNNING.value)
             .values(heartbeat_at=utc_now())
         )
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             connection.execute(statement)
 
     def recover(self, owner: str, *, lease_seconds: float = 0.0) -> list[str]:
@@ -210,6 +216,12 @@ class RunQueue(ArtifactStore):
         with self._database.read() as connection:
             return set(connection.execute(statement).scalars())
 
+    def unended(self, run_ids: Collection[str]) -> set[str]:
+        """Return those of the runs that wait or go on; the others have ended or were deleted."""
+        statement = sa.select(run.c.id).where(run.c.id.in_(run_ids), run.c.status.in_(_ACTIVE))
+        with self._database.read() as connection:
+            return set(connection.execute(statement).scalars())
+
     def is_cancelled(self, run_id: str) -> bool:
         """Whether somebody wants the run cancelled, or it is."""
         record = self.get_run(run_id)
@@ -250,8 +262,7 @@ def end_run(
     connection: sa.Connection, run_id: str, status: RunStatus, values: dict[str, Any]
 ) -> bool:
     """Give a run its final status; False when it has one already or does not exist."""
-    active = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
-    unended = sa.and_(run.c.id == run_id, run.c.status.in_(active))
+    unended = sa.and_(run.c.id == run_id, run.c.status.in_(_ACTIVE))
     started = connection.execute(sa.select(run.c.started_at).where(unended)).one_or_none()
     if started is None:
         return False
@@ -343,8 +354,8 @@ def _queued_by(connection: sa.Connection, actor: str) -> int:
 
 
 def _queue_state(connection: sa.Connection) -> QueueState:
-    counts = sa.select(run.c.status, sa.func.count()).group_by(run.c.status)
-    by_status: dict[str, int] = dict(connection.execute(counts).all())
+    counts = sa.select(run.c.status, sa.func.count()).where(run.c.status.in_(_ACTIVE))
+    by_status: dict[str, int] = dict(connection.execute(counts.group_by(run.c.status)).all())
     recent = (
         sa.select(run.c.seconds)
         .where(run.c.seconds.is_not(None))

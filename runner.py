@@ -240,7 +240,12 @@ def pipeline_target(settings: Settings, workers: WorkerParent) -> JobTarget:
     """Return what a real run does; imports everything it needs now, before any fork."""
     import sklearn.ensemble  # noqa: F401 - slow to import, wanted by most runs
 
+    from environment import describe_environment
+    from installed import installed_here
     from pipeline import run_tests
+
+    describe_environment()  # both read the metadata of packages, once, for all runs to come
+    installed_here(settings)
 
     def test(record: RunRecord, store: Store, progress: StageProgress) -> TestReport:
         request, run_id = record.request, record.id

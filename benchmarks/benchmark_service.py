@@ -22,9 +22,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from queue import Empty
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import requests
 
@@ -143,18 +146,23 @@ def _ask(
 
 def _probe(url: str, seconds: float, times: multiprocessing.Queue[float]) -> None:
     """Time ``/healthz`` from a process of its own: the clients' threads would slow it down."""
-    end = time.monotonic() + seconds
-    with requests.Session() as session:
-        while time.monotonic() < end:
-            started = time.perf_counter()
-            session.get(f"{url}/healthz", timeout=60).raise_for_status()
-            times.put(1000 * (time.perf_counter() - started))
-            time.sleep(PROBE_SECONDS)
+    end, connection = time.monotonic() + seconds, HTTPConnection(urlsplit(url).netloc, timeout=60)
+    while time.monotonic() < end:
+        started = time.perf_counter()
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        answer.read()
+        times.put(1000 * (time.perf_counter() - started))
+        if answer.status != HTTPStatus.OK:
+            msg = f"/healthz answered {answer.status}"
+            raise RuntimeError(msg)
+        time.sleep(PROBE_SECONDS)
+    connection.close()
 
 
 def _watch_memory(pid: int, end: float, outcome: Outcome) -> None:
     while time.monotonic() < end:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        children = _children(pid)
         outcome.memory_mib.append(sum(_resident_mib(each) for each in (str(pid), *children)))
         time.sleep(1.0)
 
@@ -167,11 +175,17 @@ def _resident_mib(pid: str) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def _children(pid: int) -> list[str]:
+    """Return the processes that any thread of a process has started."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [child for path in lists for child in path.read_text().split()]
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and of all that it started, living or not."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        children = _children(pid)
     except (FileNotFoundError, ProcessLookupError):  # it ended just now
         return 0.0
     own = sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,87 @@
+"""Requests that wait for the end of a run: one look at the store serves them all.
+
+Owns: ``EndWatch``. Nothing here blocks the server: the store is asked in a thread, briefly, and
+only while somebody waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+from starlette.concurrency import run_in_threadpool
+
+import jobs
+from errors import MonitorError
+from run_types import RunRecord
+from storage import Store
+
+LOOK_SECONDS = 0.1
+"""How often the runs that are waited for are looked at, however many wait."""
+
+RUNNER_CHECK_SECONDS = 2.0
+
+
+class EndWatch:
+    """Wakes requests as soon as their runs have ended.
+
+    Parameters
+    ----------
+    store : Store
+        Where the runs are.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: dict[asyncio.Future[None], str] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    async def wait(self, run_id: str, seconds: float) -> RunRecord:
+        """Return the run as soon as it has ended, or as it is after ``seconds``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        StorageError
+            The store did not answer.
+        """
+        record = await run_in_threadpool(self._store.get_run, run_id)
+        if record.status.is_final or seconds <= 0:
+            return record
+        end = asyncio.get_running_loop().create_future()
+        self._waiting[end] = run_id
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(end, seconds)
+        finally:
+            del self._waiting[end]
+        return await run_in_threadpool(self._store.get_run, run_id)
+
+    async def _look(self) -> None:
+        """Look again and again, until nobody waits."""
+        next_check = time.monotonic() + RUNNER_CHECK_SECONDS
+        while self._waiting:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                going_on = await run_in_threadpool(self._store.unended, set(self._waiting.values()))
+                if time.monotonic() >= next_check:
+                    next_check = time.monotonic() + RUNNER_CHECK_SECONDS
+                    await run_in_threadpool(jobs.ensure_runner, self._store.settings)
+            except MonitorError as error:
+                self._fail(error)
+            else:
+                self._wake(going_on)
+
+    def _wake(self, going_on: set[str]) -> None:
+        for end, run_id in self._waiting.items():
+            if run_id not in going_on and not end.done():
+                end.set_result(None)
+
+    def _fail(self, error: MonitorError) -> None:
+        for end in self._waiting:
+            if not end.done():
+                end.set_exception(error)
