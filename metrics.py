@@ -185,11 +185,10 @@ def _tell_weights(section: QualitySection, info: ModelInfo) -> None:
     if info.task is Task.CLUSTERING:
         section.notes.append("Agreement of clusters counts pairs of rows: weights are not used.")
         return
-    section.notes.append(
-        "Every figure of quality weighs each row; numbers of rows, histograms"
-        + (" and the trends of residuals" if info.task is Task.REGRESSION else "")
-        + " count rows alike."
-    )
+    alike = "numbers of rows and histograms"
+    if info.task is Task.REGRESSION:
+        alike = "numbers of rows, histograms and the trends of residuals"
+    section.notes.append(f"Every figure of quality weighs each row; {alike} count rows alike.")
 
 
 # --- tasks -----------------------------------------------------------------------------------

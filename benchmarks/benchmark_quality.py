@@ -6,13 +6,17 @@ are compared as well, so that a fast wrong answer shows.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn import metrics as sk
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from metrics import evaluate_quality
 from model_types import ModelInfo, Predictions, Task

@@ -69,7 +69,7 @@ def _choose_weight(draft: Draft, others: list[str]) -> bool:
         "Column of weights",
         [NONE, *others],
         key=f"test.weight.{draft.sample_sha256}",
-        help="What each row counts for in metrics, intervals and curves: numbers of 0 or more, "
+        help="What each row counts for in every figure of quality: numbers of 0 or more, "
         "only their ratios matter. The column never reaches the model.",
         width=320,
     )
