@@ -139,8 +139,9 @@ def confusion_matrix(section: QualitySection, theme: Theme = "light") -> Chart |
         return None
     row_shares = [[value / (sum(row) or 1) for value in row] for row in counts]
     size = len(counts)
+    heading = "Confusion matrix (weights)" if _is_weighted(section) else "Confusion matrix"
     figure = new_figure(
-        theme, "Confusion matrix", "Predicted class", "True class", height=max(320, 150 + 46 * size)
+        theme, heading, "Predicted class", "True class", height=max(320, 150 + 46 * size)
     )
     colours = PALETTES[theme]
     figure.add_heatmap(

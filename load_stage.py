@@ -65,6 +65,10 @@ def measure_load(found: LoadTest, model: LoadModel, frame: pd.DataFrame, config:
 
     def timer(how: str, budget: float) -> FloatArray:
         if how in ("frame", "array") and not _is_numeric(frame):
+            if how == "frame":
+                found.notes.append(
+                    "A DataFrame was not timed against a bare array: not all columns are numbers."
+                )
             return np.empty(0)
         try:
             calls = model.time_calls(

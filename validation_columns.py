@@ -42,6 +42,8 @@ WEIGHTS = {
 }
 """Points that a check costs when all that it looks at is concerned."""
 
+_SINGULAR = {"hold": "holds", "mix": "mixes", "have": "has", "write": "writes"}
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -163,7 +165,8 @@ def _per_column(
         if concerned(table.frame[name], table.kinds.get(name, fallback))
     ]
     share = len(columns) / max(1, len(table.inputs))
-    found = f"{count(len(columns), 'column')} {what}"
+    verb, rest = what.split(" ", 1)
+    found = f"{count(len(columns), f'column {_SINGULAR[verb]}', f'columns {verb}')} {rest}"
     return check_line(
         check_id,
         title,

@@ -80,8 +80,8 @@ def _overlap(train: pd.DataFrame, test: pd.DataFrame) -> DataCheck:
     finding = (
         Finding.FAIL if leaks and share > MUCH_OVERLAP else Finding.WARN if leaks else Finding.PASS
     )
-    found = f"{count(round(share * len(new)), 'row')} of the second table ({percent(share)})"
-    found += " also in the first one"
+    common = count(round(share * len(new)), "row")
+    found = f"The first table also holds {common} of the second ({percent(share)})"
     if expected > 0.01:
         found += f"; within the first, {percent(expected)} of the rows repeat"
     return DataCheck(
@@ -120,7 +120,8 @@ def _drift(
             id="split_drift",
             title="Drift between the parts",
             finding=Finding.WARN if drifted else Finding.PASS,
-            found=f"{count(len(drifted), 'column')} of {len(others)} differ."
+            found=f"{count(len(drifted), 'column')} of {len(others)} "
+            + ("differs." if len(drifted) == 1 else "differ.")
             + (f" {reasons}" if reasons else ""),
             columns=drifted,
             share=share,

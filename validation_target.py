@@ -117,7 +117,8 @@ def _leakage(known: pd.DataFrame, table: Table) -> DataCheck:
     found = "No column alone tells the answer."
     if leaks:
         alone = percent(scores[leaks[0]])
-        found = f"{named(leaks)} tell the answer alone ({alone} for {leaks[0]})."
+        tell = "tells" if len(leaks) == 1 else "tell"
+        found = f"{named(leaks)} {tell} the answer alone ({alone} for {leaks[0]})."
     return DataCheck(
         id="target_leakage",
         title="Leakage of the target",

@@ -29,13 +29,21 @@ def show_real_differences(reports: Sequence[TestReport], names: Sequence[str]) -
     if results[0] is None or all(result is None for result in results[1:]):
         st.caption("Needs labelled rows of a classifier or a regression in both runs.")
         return
-    rows: list[dict[str, Cell]] = []
-    for name, result in zip(names[1:], results[1:], strict=True):
-        found = [] if result is None else compare_rows(results[0], result)
-        rows += [_line(name, difference) for difference in found]
-    if rows:
-        show_table(rows, "compare.real")
-        st.caption(f"Against the baseline {escape_markdown(names[0])}; 95 % intervals.")
+    found = [
+        (name, difference)
+        for name, result in zip(names[1:], results[1:], strict=True)
+        for difference in ([] if result is None else compare_rows(results[0], result))
+    ]
+    if found:
+        st.markdown("\n".join(_sentence(name, difference) for name, difference in found))
+        show_table([_line(name, difference) for name, difference in found], "compare.real")
+        alike = " Here every row counts alike." if any(map(_is_weighted, reports)) else ""
+        st.caption(f"Against the baseline {escape_markdown(names[0])}; 95 % intervals.{alike}")
+
+
+def _is_weighted(report: TestReport) -> bool:
+    details = report.quality.details
+    return details is not None and details.weight_column is not None
 
 
 def _answers(report: TestReport) -> RowResults | None:
@@ -43,11 +51,15 @@ def _answers(report: TestReport) -> RowResults | None:
     return unpack(open_store().artifact_path(sha256).read_bytes()) if sha256 else None
 
 
+def _sentence(name: str, found: Difference) -> str:
+    words = in_words(found, in_points=found.name in SHARES)
+    return f"- **{title(found.name)}** of {escape_markdown(name)}: {escape_markdown(words)}"
+
+
 def _line(name: str, found: Difference) -> dict[str, Cell]:
     return {
         "Run": name,
         "Number": title(found.name),
-        "Finding": in_words(found, in_points=found.name in SHARES),
         "p": p_value(found.p_value),
         "Rows": number(found.n),
         "Test": found.method,

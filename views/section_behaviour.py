@@ -53,7 +53,9 @@ def _severity(case: BehaviourCase) -> int:
 def _show_case(case: BehaviourCase, report: TestReport) -> None:
     mark, what, why = st.columns([1.5, 5, 2.6])
     mark.markdown(badge(case.verdict.value))
-    share = f" ({percent(case.affected_share)} of rows changed)" if case.affected_share else ""
+    share = ""
+    if case.affected_share and "%" not in case.came_back:
+        share = f" ({percent(case.affected_share)} of rows changed)"
     what.markdown(
         f"**{escape_markdown(case.title)}**: {escape_markdown(case.sent)}  \n"
         f"{escape_markdown(case.came_back)}{share}"

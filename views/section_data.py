@@ -20,10 +20,11 @@ def show(report: TestReport) -> None:
     section = report.data
     if section_missing(section, "Data"):
         return
-    origin = "your sample" if section.source == "sample" else "made up from the columns"
+    origin = "from your sample" if section.source == "sample" else "made up:"
+    name = escape_markdown(section.name or "")
     st.markdown(
-        f"**{count(section.n_rows, 'row')}** from {origin}"
-        f" ({escape_markdown(section.name or '')})"
+        f"**{count(section.n_rows, 'row')}** {origin} "
+        + (f"({name})" if section.source == "sample" else name)
         + (f", target **{escape_markdown(section.target)}**" if section.target else "")
     )
     show_notes(section.warnings)
