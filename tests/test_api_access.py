@@ -40,7 +40,7 @@ class Server:
     def ask(self, method: str, path: str, token: str = "") -> requests.Response:
         """Send a request with one of the tokens."""
         headers = {"Authorization": f"Bearer {self.tokens[token]}"} if token else {}
-        return requests.request(method, self.address + path, headers=headers, timeout=10)
+        return requests.request(method, self.address + path, headers=headers, timeout=60)
 
     def run(self, token: str) -> requests.Response:
         """Start a run with one of the tokens."""
@@ -147,7 +147,7 @@ def test_strangers_cannot_flood_the_log(server: Server) -> None:
 
 def test_description_declares_the_tokens(server: Server) -> None:
     """OpenAPI names the security scheme and each operation's scope, but not for health."""
-    openapi = requests.get(f"{server.address}/openapi.json", timeout=10).json()
+    openapi = requests.get(f"{server.address}/openapi.json", timeout=60).json()
     assert openapi["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     assert openapi["paths"]["/run_tests"]["post"]["security"] == [{"token": []}]
     assert "Scope: admin." in openapi["paths"]["/audit"]["get"]["description"]
@@ -159,12 +159,12 @@ def test_first_token_closes_a_running_server(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     store = Store.open(settings)
     with fake_runner(tmp_path, "finish"), serving(settings) as address:
-        assert requests.get(f"{address}/runs", timeout=10).status_code == 200
+        assert requests.get(f"{address}/runs", timeout=60).status_code == 200
         store.access.create_token("ci", [Scope.READ], expires_at=None, actor="me")
         store.access.revoke_token("ci", actor="me")
-        assert requests.get(f"{address}/runs", timeout=10).status_code == 401
+        assert requests.get(f"{address}/runs", timeout=60).status_code == 401
         assert store.access.clear_tokens(actor="me") == 1
-        assert requests.get(f"{address}/runs", timeout=10).status_code == 200
+        assert requests.get(f"{address}/runs", timeout=60).status_code == 200
     store.close()
 
 
@@ -189,7 +189,7 @@ def test_too_many_runs_are_refused_before_the_body(tmp_path: Path) -> None:
         assert answer.startswith("HTTP/1.1 429")
         assert 1 <= int(re.search(r"(?i)retry-after: (\d+)", answer)[1]) <= 30  # type: ignore[index]
         assert problem_of(post(address), 429)["type"] == "too-many-requests"
-        assert requests.get(f"{address}/runs", timeout=10).status_code == 200
+        assert requests.get(f"{address}/runs", timeout=60).status_code == 200
 
 
 def test_rate_is_per_token(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_uploads_are_refused_unread(tmp_path: Path, path: str, limit_mb: int) ->
     with fake_runner(tmp_path, "finish"), serving(settings) as address:
         length = (limit_mb + 5) * 1024 * 1024
         assert early_answer(address, length, path).startswith("HTTP/1.1 413")
-        answer = requests.post(address + path, json={}, timeout=10)
+        answer = requests.post(address + path, json={}, timeout=60)
         assert "curl -F" in problem_of(answer, 415)["detail"]
 
 

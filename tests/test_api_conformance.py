@@ -98,7 +98,7 @@ def test_the_description_is_kept(api: Api, tmp_path: Path, fixed: bool, seconds:
 )
 def test_numbers_that_mean_nothing_are_422(api: Api, query: str) -> None:
     """Numbers that no database holds, and dates that are numbers, are refused by name."""
-    answer = requests.get(f"{api.url}{query}", headers={"Authorization": AUTHORIZATION}, timeout=10)
+    answer = requests.get(f"{api.url}{query}", headers={"Authorization": AUTHORIZATION}, timeout=60)
     assert answer.status_code == 422
     assert query.split("?")[1].split("=")[0] in answer.json()["detail"]
 
@@ -106,6 +106,6 @@ def test_numbers_that_mean_nothing_are_422(api: Api, query: str) -> None:
 def test_a_refused_method_names_all_allowed_ones(api: Api) -> None:
     """The header Allow of a 405 holds every method of the address, as RFC 9110 demands."""
     answer = requests.put(
-        f"{api.url}/runs/{api.run_id}", headers={"Authorization": AUTHORIZATION}, timeout=10
+        f"{api.url}/runs/{api.run_id}", headers={"Authorization": AUTHORIZATION}, timeout=60
     )
     assert (answer.status_code, answer.headers["Allow"]) == (405, "DELETE, GET")

@@ -112,7 +112,7 @@ def test_a_run_to_ask_must_be_there_and_alone(api: str) -> None:
 
 def test_a_body_that_is_no_form_is_refused(api: str) -> None:
     """JSON in the body is 415 with what to send instead."""
-    answer = requests.post(f"{api}/drift", json={"reference": []}, timeout=10)
+    answer = requests.post(f"{api}/drift", json={"reference": []}, timeout=60)
     assert "form" in problem_of(answer, 415)["detail"]
 
 
@@ -137,11 +137,11 @@ def test_others_are_answered_while_tables_are_compared(api: str) -> None:
 
 def test_the_description_shows_the_operation(api: str) -> None:
     """OpenAPI has an example, and the page a curl line."""
-    described = requests.get(f"{api}/openapi.json", timeout=10).json()["paths"]["/drift"]["post"]
+    described = requests.get(f"{api}/openapi.json", timeout=60).json()["paths"]["/drift"]["post"]
     form = described["requestBody"]["content"]["multipart/form-data"]
     assert json.loads(form["example"]["options"])["jointly"] is True
-    assert "BASE" not in requests.get(f"{api}/docs", timeout=10).text
-    assert "/drift" in requests.get(f"{api}/docs", timeout=10).text
+    assert "BASE" not in requests.get(f"{api}/docs", timeout=60).text
+    assert "/drift" in requests.get(f"{api}/docs", timeout=60).text
 
 
 # --- the process ---------------------------------------------------------------------------------

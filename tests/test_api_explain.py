@@ -136,7 +136,7 @@ def test_too_large_a_request_is_refused(served: tuple[str, str]) -> None:
 
 def test_description_has_an_example(served: tuple[str, str]) -> None:
     """The OpenAPI description shows a request and an answer."""
-    description = requests.get(f"{served[0]}/openapi.json", timeout=30).json()
+    description = requests.get(f"{served[0]}/openapi.json", timeout=60).json()
     content = description["paths"]["/explain"]["post"]["requestBody"]["content"]
     assert content["application/json"]["schema"]["example"]["rows"]
     assert description["components"]["schemas"]["ExplainAnswer"]["example"]["outputs"]

@@ -90,7 +90,7 @@ def test_a_model_and_a_sample_are_uploaded_and_reported(
     page.locator(".st-key-test-run button").click()
     run_id = wait_for_report(page)
     assert_no_error_box(page)
-    report = requests.get(f"{product.api}/runs/{run_id}/report", timeout=30).json()
+    report = requests.get(f"{product.api}/runs/{run_id}/report", timeout=60).json()
     assert report["quality"]["has_labels"] is True
     assert report["data"]["target"] == "churn"
 
@@ -110,20 +110,20 @@ def test_the_json_download_is_the_stored_report(
     product: Product, page: Page, files: tuple[Path, Path]
 ) -> None:
     """The file saved from the page equals what the API returns."""
-    run = requests.get(f"{product.api}/runs", timeout=30).json()["runs"][0]
+    run = requests.get(f"{product.api}/runs", timeout=60).json()["runs"][0]
     visit(page, f"{product.dashboard}/run?run={run['id']}")
     wait_for_report(page)
     page.get_by_role("button", name=re.compile("Download")).first.click()
     with page.expect_download() as saved:
         page.locator(".st-key-run-json button").click()
     body = json.loads(Path(saved.value.path()).read_text())
-    stored = requests.get(f"{product.api}/runs/{run['id']}/report", timeout=30).json()
+    stored = requests.get(f"{product.api}/runs/{run['id']}/report", timeout=60).json()
     assert body == stored
 
 
 def test_two_runs_are_compared(product: Product, page: Page) -> None:
     """The comparison page names both runs and counts what changed."""
-    runs = requests.get(f"{product.api}/runs", timeout=30).json()["runs"]
+    runs = requests.get(f"{product.api}/runs", timeout=60).json()["runs"]
     ids = ",".join(run["id"] for run in runs[:2])
     visit(page, f"{product.dashboard}/compare?runs={ids}")
     expect(page.get_by_text("Got worse")).to_be_visible()
@@ -157,5 +157,5 @@ def test_a_run_in_progress_can_be_cancelled(product: Product, page: Page) -> Non
     run_id = current_run_id(page)
     page.locator(".st-key-run-cancel button").click()
     expect(page.get_by_text("This run has no report")).to_be_visible()
-    run = requests.get(f"{product.api}/runs/{run_id}", timeout=30).json()
+    run = requests.get(f"{product.api}/runs/{run_id}", timeout=60).json()
     assert run["status"] == "cancelled"

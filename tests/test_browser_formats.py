@@ -29,6 +29,6 @@ def test_an_onnx_file_under_any_name_is_reported(
     page.locator(".st-key-test-run button").click()
     run_id = wait_for_report(page)
     assert_no_error_box(page)
-    report = requests.get(f"{product.api}/runs/{run_id}/report", timeout=30).json()
+    report = requests.get(f"{product.api}/runs/{run_id}/report", timeout=60).json()
     assert report["model"]["file"]["container"] == "onnx"
     assert [one for one in report["stages"] if one["status"] == "failed"] == []

@@ -86,7 +86,7 @@ def test_options_reach_the_run_and_a_finding_the_policy(
     assert_no_error_box(page)
     page.locator(".st-key-test-run button").click()
     run_id = wait_for_report(page)
-    report = requests.get(f"{product.api}/runs/{run_id}/report", timeout=30).json()
+    report = requests.get(f"{product.api}/runs/{run_id}/report", timeout=60).json()
     config = report["config"]
     assert config["load_rate"] == 50.0
     assert (config["cost_false_positive"], config["cost_false_negative"]) == (1.0, 5.0)

@@ -209,7 +209,7 @@ def test_workflow_steps_run(
         assert ended.returncode == 0, ended.stdout + ended.stderr
     assert (files / "junit.xml").exists()
     runs = requests.get(
-        f"{product.api}/runs", params={"label": ["branch=main", "commit=1a2b3c"]}, timeout=10
+        f"{product.api}/runs", params={"label": ["branch=main", "commit=1a2b3c"]}, timeout=60
     ).json()["runs"]
     assert runs[0]["gate_verdict"] in ("pass", "warn")
 

@@ -128,10 +128,10 @@ def test_everything_in_one_archive() -> None:
 
 def test_schemas_and_defaults_are_served(api: str) -> None:
     """A default fetched from the server satisfies the schema fetched from the server."""
-    schema = requests.get(f"{api}/policy/schema", timeout=10).json()
+    schema = requests.get(f"{api}/policy/schema", timeout=60).json()
     Draft202012Validator.check_schema(schema)
-    Draft202012Validator.check_schema(requests.get(f"{api}/report/schema", timeout=10).json())
-    text = requests.get(f"{api}/policy/default?task=regression", timeout=10).text
+    Draft202012Validator.check_schema(requests.get(f"{api}/report/schema", timeout=60).json())
+    text = requests.get(f"{api}/policy/default?task=regression", timeout=60).text
     policy = json.loads(read_policy(text).model_dump_json(exclude_unset=True))
     assert Draft202012Validator(schema).is_valid(policy)
 
@@ -152,13 +152,13 @@ def test_lists_can_be_filtered_by_label_and_time(api: str) -> None:
     """Labels and times narrow the list, also across pages; a label without value is refused."""
     for name in ("one", "two"):
         post(api, data={"labels": f'{{"branch": "{name}", "all": "yes"}}'})
-    runs = requests.get(f"{api}/runs?label=branch=one&label=all=yes", timeout=10).json()
+    runs = requests.get(f"{api}/runs?label=branch=one&label=all=yes", timeout=60).json()
     assert [run["labels"]["branch"] for run in runs["runs"]] == ["one"]
-    page = requests.get(f"{api}/runs?label=all=yes&limit=1", timeout=10).json()
-    following = requests.get(f"{api}{page['next']}", timeout=10).json()
+    page = requests.get(f"{api}/runs?label=all=yes&limit=1", timeout=60).json()
+    following = requests.get(f"{api}{page['next']}", timeout=60).json()
     assert (page["total"], len(following["runs"])) == (2, 1)
-    assert requests.get(f"{api}/runs?until=2020-01-01", timeout=10).json()["total"] == 0
-    problem_of(requests.get(f"{api}/runs?label=branch", timeout=10), 422)
+    assert requests.get(f"{api}/runs?until=2020-01-01", timeout=60).json()["total"] == 0
+    problem_of(requests.get(f"{api}/runs?label=branch", timeout=60), 422)
 
 
 def test_everything_is_one_download(api: str) -> None:

@@ -177,7 +177,7 @@ def test_other_content_types_are_refused(api: str, house: Path, content_type: st
     """What is announced as something else is not looked into."""
     before = files_in(house)
     answer = requests.post(
-        f"{api}/run_tests", data=FINE, headers={"Content-Type": content_type}, timeout=20
+        f"{api}/run_tests", data=FINE, headers={"Content-Type": content_type}, timeout=60
     )
     assert answer.status_code in (415, 422)
     assert_refused(answer, answer.status_code, house, before)
@@ -188,14 +188,14 @@ def test_endless_chunked_body_is_stopped(api: str, house: Path) -> None:
     before = files_in(house)
     start = part("model", b"", "m.pkl")[:-2]
     chunks = (start if number == 0 else b"\x80" * 65536 for number in range(200))
-    answer = requests.post(f"{api}/run_tests", data=chunks, headers=HEADERS, timeout=30)
+    answer = requests.post(f"{api}/run_tests", data=chunks, headers=HEADERS, timeout=60)
     assert_refused(answer, 413, house, before)
 
 
 def test_cut_off_body_leaves_nothing(api: str, house: Path) -> None:
     """A form without its end is refused as a whole."""
     before = files_in(house)
-    answer = requests.post(f"{api}/run_tests", data=FINE, headers=HEADERS, timeout=20)
+    answer = requests.post(f"{api}/run_tests", data=FINE, headers=HEADERS, timeout=60)
     assert "cut off" in assert_refused(answer, 422, house, before)
 
 

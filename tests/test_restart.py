@@ -58,7 +58,7 @@ def until(url: str, holds: Callable[[list[dict[str, object]]], bool]) -> list[di
     """Ask for the runs until a condition holds."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        runs: list[dict[str, object]] = requests.get(f"{url}/runs", timeout=10).json()["runs"]
+        runs: list[dict[str, object]] = requests.get(f"{url}/runs", timeout=60).json()["runs"]
         if holds(runs):
             return runs
         time.sleep(0.1)
@@ -92,7 +92,7 @@ def test_a_killed_server_interrupts_the_run_and_the_retry_completes(tmp_path: Pa
                 [*command, "--url", url, "--key", "job-7"], cwd=tmp_path, check=False, timeout=60
             )
             assert again.returncode == 0
-            assert requests.get(f"{url}/runs", timeout=10).json()["total"] == 2
+            assert requests.get(f"{url}/runs", timeout=60).json()["total"] == 2
         finally:
             client.kill()
             server.terminate()

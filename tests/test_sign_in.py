@@ -31,7 +31,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     monkeypatch.chdir(ROOT)
     get_settings.cache_clear()
     st.cache_resource.clear()
-    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     get_settings.cache_clear()
     st.cache_resource.clear()
 
