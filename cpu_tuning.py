@@ -1,7 +1,7 @@
 """The environment that makes numpy fast on the processor at hand.
 
-Owns: two decisions that must be made before numpy is imported, hence in the environment of a
-process that is about to start. Used by every program that starts another.
+Owns: decisions that must be made before numpy is imported, hence in the environment of a process
+that is about to start. Used by every program that starts another.
 """
 
 from __future__ import annotations
@@ -15,10 +15,18 @@ ZEN4_FAMILY = "25"
 """On this AMD family numpy's AVX-512 sort is microcoded and 5 to 6 times slower than its AVX2 sort
 (numpy/x86-simd-sort issue 6); elsewhere AVX-512 is the faster one."""
 
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20)}
+"""Arrays of up to 4 MiB are made of memory that the process keeps, at most 16 MiB of it unused.
+glibc gives back everything above 128 KiB at first, and fetching it anew, page by page, took longer
+than many a calculation on it (a comparison of 10,000 rows: a quarter of its time)."""
+
 
 def tuned_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return a copy of ``environment`` with numpy's sort path set where that helps."""
-    tuned = dict(environment)
+    """Return a copy of ``environment`` with numpy's sort path set where that helps.
+
+    Freed memory is kept for the next array, see ``KEPT_MEMORY``. What is set already stays.
+    """
+    tuned = KEPT_MEMORY | dict(environment)
     if _sorts_slowly(_cpu_facts(Path("/proc/cpuinfo"))):
         tuned.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V4")
     return tuned

@@ -86,9 +86,9 @@ def compare_frames(
         report.status = Status.SKIPPED
         report.reason = "Both tables need at least one row and one column to be compared."
         return report
-    kinds = column_kinds(reference, schema)
     # taken apart once: looking a column up by name costs more than sorting a short one
     old, new = ({str(name): column for name, column in t.items()} for t in (reference, current))
+    kinds = column_kinds(old, schema)
     compared: dict[str, Comparison] = {}
     for i, name in enumerate(name for name in kinds if name in new):
         if progress is not None:
@@ -135,10 +135,12 @@ def report_on(
     return _summarised(report, list(extra))
 
 
-def column_kinds(frame: pd.DataFrame, schema: Schema | None) -> dict[str, Kind]:
-    """Return the kind of each column of ``frame``, from the schema where it knows the column."""
+def column_kinds(
+    columns: pd.DataFrame | Mapping[str, pd.Series[Any]], schema: Schema | None
+) -> dict[str, Kind]:
+    """Return the kind of each column of a table, from the schema where it knows the column."""
     known = {feature.name: feature.kind for feature in schema.features} if schema else {}
-    return {str(name): known.get(str(name)) or kind_of(column) for name, column in frame.items()}
+    return {str(name): known.get(str(name)) or kind_of(part) for name, part in columns.items()}
 
 
 def _absent(name: str, kind: Kind, report: DriftReport) -> FeatureDrift:
@@ -285,6 +287,8 @@ def _judge(
     untested = comparison.unchecked or any(item.test.p_value is None for item in evidence)
     if untested and verdict is DriftVerdict.NONE:
         verdict = DriftVerdict.UNKNOWN
+    for item, found in zip(evidence, verdicts, strict=True):
+        item.test.drift_detected = found is DriftVerdict.DRIFT  # a copy: see adjust_evidence
     missing = zip(comparison.n_missing, comparison.n_rows, strict=True)
     missing_reference, missing_current = (n / total if total else 0.0 for n, total in missing)
     return FeatureDrift(
@@ -294,11 +298,7 @@ def _judge(
         n_current=comparison.n_rows[1],
         verdict=verdict,
         why=_why(comparison, evidence, verdicts, verdict, alpha),
-        tests=[
-            item.test.model_copy(update={"drift_detected": found is DriftVerdict.DRIFT})
-            for item, found in zip(evidence, verdicts, strict=True)
-        ]
-        + list(comparison.usual),
+        tests=[*(item.test for item in evidence), *comparison.usual],
         missing_reference=missing_reference,
         missing_current=missing_current,
         new_categories=list(comparison.new_labels[:20]),

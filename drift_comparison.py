@@ -26,7 +26,8 @@ import drift_count_tests as count_tests
 import drift_tests as number_tests
 import drift_words
 from base_types import Histogram, TypedModel
-from drift_merge import Floats, Merged, merge
+from drift_merge import Merged, merge
+from drift_order import Floats
 from drift_profiles import (
     CategoryProfile,
     NumberProfile,

@@ -1,7 +1,7 @@
 """Two samples of numbers put on one axis, and every sum over it that a statistic needs.
 
-Owns: ``merge`` and ``Merged``. Each column is sorted once (``numpy.sort``); two sorted samples are
-joined in one linear pass, and the statistics of ``drift_tests`` are read from the sums alone.
+Owns: ``merge`` and ``Merged``. Each column is sorted once (``numpy.sort``), ``drift_order`` joins
+two sorted samples, and the statistics of ``drift_tests`` are read from the sums alone.
 
 All of them come from one walk along the merged values: it starts at 0, goes up by n at each current
 value, down by m at each reference value and ends at 0. After any value it is ``n m (G - F)``, F and
@@ -11,16 +11,17 @@ G the distribution functions of reference and current, and as a whole number it 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from drift_order import BLOCK, Floats, Integers, blocks, in_order, runs
 
-BLOCK = 20_000
-"""Values per block: a handful of arrays of them fits into the processor's inner caches, and the
-calls of numpy cost little beside the work (measured: 5,000 takes half as long again)."""
+_Number = TypeVar("_Number", float, Floats)
+
+_ONES = np.ones(BLOCK)
+_MIDDLES: Floats = np.arange(BLOCK, dtype=np.float64) + 0.5
+"""Mid-ranks of values that are all different."""
 
 
 class _Edge(NamedTuple):
@@ -29,6 +30,15 @@ class _Edge(NamedTuple):
     value: float
     walk: float
     rank: float
+
+
+class _Stretch(NamedTuple):
+    """The next distinct values, with the walk and the ranks counted from the one before them."""
+
+    values: Floats
+    after: Integers
+    ties: Floats
+    middle: Floats
 
 
 class Merged:
@@ -68,79 +78,109 @@ class Merged:
         self.largest_gap = self.area = self.squared_area = 0.0
         self.cramer = self.tail_weighted = 0.0
         self.current_rank = self.current_square = 0.0
-        self.pooled_square = self.pooled_fourth = 0.0
+        self.pooled_square = _square_sum(self.total)
+        self.pooled_fourth = _fourth_sum(self.total)
         last = _Edge(float(min(reference[0], current[0])), 0.0, 0.0)
-        for old, new in _blocks(reference, current):
-            last = self._add_block(old, new, last)
+        for stretch in self._stretches():
+            last = self._add(stretch, last)
 
-    def _add_block(self, reference: Floats, current: Floats, last: _Edge) -> _Edge:
-        """Add the next values of both to every sum."""
-        values, walk, rank = self._walk(reference, current, last)
-        self.n_distinct += len(values)
-        ties = steps(rank, last.rank)
-        self._add_areas(walk[:-1], steps(values, last.value))
-        self._add_ranks(walk, ties, rank)
-        if rank[-1] - last.rank > len(values):
-            self._add_ties(walk, ties)
-        return _Edge(float(values[-1]), float(walk[-1]), float(rank[-1]))
+    def _stretches(self) -> Iterator[_Stretch]:
+        """Walk along both samples, value by value or, where most are repeated, count by count."""
+        n, m = len(self.reference), len(self.current)
+        old, new = runs(self.reference), runs(self.current)
+        if old and new:
+            values = np.concatenate((old[0], new[0]))
+            order = values.argsort(kind="stable")
+            moves = np.concatenate((old[1] * -m, new[1] * n))[order]
+            ranks = np.concatenate((old[1], new[1]))[order].cumsum()
+            yield _distinct(values[order], moves.cumsum(), ranks)
+            return
+        for block in blocks(self.reference, self.current):
+            values, moves = in_order(*block)
+            moves *= n + m
+            moves -= m
+            after = moves.cumsum()
+            if (values[1:] != values[:-1]).all():
+                k = len(values)
+                yield _Stretch(values, after, _ONES[:k], _MIDDLES[:k])
+            else:
+                yield _distinct(values, after, np.arange(1, len(values) + 1))
 
-    def _walk(
-        self, reference: Floats, current: Floats, last: _Edge
-    ) -> tuple[Floats, Floats, Floats]:
-        """Return the k distinct values, the walk (k + 1, first before them), the pooled counts."""
-        values = np.concatenate((reference, current))
-        # a stable argsort of two sorted runs is one merge of them (timsort), linear in n + m
-        order = values.argsort(kind="stable")
-        values = values.take(order)
-        moves = np.full(len(values), len(self.reference))
-        moves[: len(reference)] = -len(self.current)
-        after = moves.take(order).cumsum()
-        rank = np.arange(last.rank + 1, last.rank + len(values) + 1)
-        ends = values[1:] != values[:-1]
-        if not ends.all():
-            ends = np.append(ends, True)
-            values, after, rank = values[ends], after[ends], rank[ends]
+    def _add(self, stretch: _Stretch, last: _Edge) -> _Edge:
+        """Add the next values to every sum."""
+        values, after, ties, middle = stretch
         walk = np.empty(len(values) + 1)
         walk[0] = last.walk
         np.add(after, last.walk, out=walk[1:])
-        return values, walk, rank
+        offset = middle + (last.rank - self.total / 2)
+        n_values = float(middle[-1] + ties[-1] / 2)
+        self.n_distinct += len(values)
+        self._add_areas(walk[:-1], steps(values, last.value))
+        if n_values > len(values):
+            self._add_tied_ranks(walk, ties, offset)
+        else:
+            self._add_single_ranks(walk, offset)
+        return _Edge(float(values[-1]), float(walk[-1]), last.rank + n_values)
 
     def _add_areas(self, before: Floats, widths: Floats) -> None:
         scale = self.n * self.m
-        heights = before / scale
-        squares = heights * heights
-        self.squared_area += float(squares.dot(widths))
-        np.abs(heights, out=heights)
-        self.largest_gap = max(self.largest_gap, float(heights.max()))
-        self.area += float(heights.dot(widths))
+        heights = np.abs(before)
+        self.largest_gap = max(self.largest_gap, float(heights.max()) / scale)
+        self.area += float(heights.dot(widths)) / scale
+        squares = np.multiply(heights, heights, out=heights)
+        self.squared_area += float(squares.dot(widths)) / scale**2
 
-    def _add_ranks(self, walk: Floats, ties: Floats, rank: Floats) -> None:
-        middle = walk[1:] + walk[:-1]
-        self.current_rank -= float(middle.dot(ties)) / (2 * self.total)
-        np.multiply(middle, middle, out=middle)
-        half = ties / 2
-        offset = rank - half
-        offset -= self.total / 2
-        square = np.multiply(offset, offset, out=offset)
-        moved = walk[1:] - walk[:-1]
-        self.current_square += float(moved.dot(square)) / self.total
-        np.multiply(moved, moved, out=moved)
-        weighted = ties * square
-        self.pooled_square += float(weighted.sum())
-        self.pooled_fourth += float(weighted.dot(square))
-        # w² + w'² is half of (w + w')² + (w - w')²
-        self.cramer += float(middle.dot(ties) + moved.dot(ties)) / 4
-        if ties[0] < self.total:
-            half *= -self.total / 2
-            half += self.total**2 / 4
-            half -= square
-            middle /= half
-            self.tail_weighted += float(middle.dot(ties)) / 4
+    def _add_single_ranks(self, walk: Floats, offset: Floats) -> None:
+        """Add to the sums over ranks where every t is 1, with the least work."""
+        before, ones = walk[:-1], _ONES[: len(offset)]
+        first, end = float(walk[0]), float(walk[-1])
+        height = float(before.dot(ones))
+        self.current_rank -= (height + (end - first) / 2) / self.total
+        self.cramer += float(before.dot(before)) + (end * end - first * first) / 2
+        # Σ (w - w') u² by parts: neighbouring u² differ by 2 u - 1
+        ends = end * float(offset[-1]) ** 2 - first * (float(offset[0]) - 1) ** 2
+        self.current_square += (ends + height - 2 * float(before.dot(offset))) / self.total
+        self._add_tails(walk, ones, self.total - 1, offset)
 
-    def _add_ties(self, walk: Floats, ties: Floats) -> None:
+    def _add_tied_ranks(self, walk: Floats, ties: Floats, offset: Floats) -> None:
+        moved, middle = walk[1:] - walk[:-1], (walk[1:] + walk[:-1]) / 2
+        self.current_rank -= float(middle.dot(ties)) / self.total
+        self.current_square += float(moved.dot(offset * offset)) / self.total
+        # (w² + w'²) / 2 is the square of their mean and a quarter of that of their difference
+        self.cramer += float((middle * middle + moved * moved / 4).dot(ties))
         more = self.n - self.m
-        moved = walk[1:] - walk[:-1]
         self.cramer += more / 12 * float((ties * ties - 1).dot(more * ties - 3 * moved))
+        squares = _square_sum(ties)
+        self.pooled_square -= float(squares.sum())
+        self.pooled_fourth -= float((_fourth_sum(ties) + 6 * offset * offset * squares).sum())
+        if ties[0] < self.total:
+            self._add_tails(walk, ties, self.total - ties, offset)
+
+    def _add_tails(
+        self, walk: Floats, ties: Floats, others: Floats | float, offset: Floats
+    ) -> None:
+        middle = walk[1:] + walk[:-1]
+        np.multiply(middle, middle, out=middle)
+        square = np.multiply(offset, offset, out=offset)
+        middle /= np.subtract(self.total / 4 * others, square, out=square)
+        self.tail_weighted += float(middle.dot(ties)) / 4
+
+
+def _distinct(values: Floats, after: Integers, ranks: Integers) -> _Stretch:
+    """Keep of equal values the last one, with the walk after it and the rank that it reaches."""
+    ends = np.append(values[1:] != values[:-1], True).nonzero()[0]
+    ties = steps(ranks[ends].astype(np.float64))
+    return _Stretch(values[ends], after[ends], ties, ranks[ends] - ties / 2)
+
+
+def _square_sum(n: _Number) -> _Number:
+    """Return the sum of squares of n neighbouring ranks around their mean."""
+    return n * (n * n - 1) / 12
+
+
+def _fourth_sum(n: _Number) -> _Number:
+    """Return the sum of fourth powers of n neighbouring ranks around their mean."""
+    return _square_sum(n) * (3 * n * n - 7) / 20
 
 
 def steps(values: Floats, before: float = 0.0) -> Floats:
@@ -178,21 +218,3 @@ def merge(reference: Floats, current: Floats) -> Merged:
         msg = f"both samples need values, got {len(reference)} and {len(current)}"
         raise ValueError(msg)
     return Merged(reference, current)
-
-
-def _blocks(reference: Floats, current: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """Cut both samples at the same values, so that a block has at most ``BLOCK`` without ties."""
-    if len(reference) + len(current) <= BLOCK:
-        yield reference, current
-        return
-    half = BLOCK / 2 / (len(reference) + len(current))
-    steps_taken = [max(1, int(len(values) * half)) for values in (reference, current)]
-    cuts = [x[s - 1 :: s] for x, s in zip((reference, current), steps_taken, strict=True)]
-    every = np.sort(np.concatenate(cuts))[1::2]
-    every = np.append(every[every < max(reference[-1], current[-1])], np.inf)
-    found = [np.searchsorted(values, every, side="right") for values in (reference, current)]
-    start = (0, 0)
-    for end in zip(found[0].tolist(), found[1].tolist(), strict=True):
-        if end != start:
-            yield reference[start[0] : end[0]], current[start[1] : end[1]]
-        start = end

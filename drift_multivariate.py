@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drift import column_kinds
-from drift_merge import Floats, merge
+from drift_merge import merge
+from drift_order import Floats
 from drift_profiles import category_label
 from drift_tests import rank_location
 from drift_types import DriftTest

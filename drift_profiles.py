@@ -18,7 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from base_types import Histogram
-from drift_merge import BLOCK, Floats, steps
+from drift_merge import steps
+from drift_order import BLOCK, Floats
 from drift_words import Words, count_words
 from schema_utils import Kind
 
@@ -29,6 +30,8 @@ OTHER = "(other)"
 
 LARGEST = 1e140
 """Numbers beyond this, whose squares cannot be summed any more, count as infinite."""
+
+_ONES = np.ones(BLOCK)
 
 PSI_BINS = 10
 """Deciles of the reference, the usual choice for PSI (Siddiqi 2006)."""
@@ -88,7 +91,7 @@ class NumberProfile:
         total = squares = 0.0
         for start in range(0, n, BLOCK):
             gaps = self.values[start : start + BLOCK] - middle
-            total += float(gaps.sum())
+            total += float(gaps.dot(_ONES[: len(gaps)]))  # twice as fast as sum
             squares += float(gaps.dot(gaps))
         off = total / n
         return middle + off, float(np.sqrt(max(0.0, squares / n - off * off)))
@@ -309,9 +312,9 @@ def _label_counts(column: pd.Series[Any]) -> Iterable[tuple[object, int]]:
     """Return values and how often each occurs; a categorical column's are counted by its codes."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return column.value_counts(sort=False).items()
-    codes = column.cat.codes.to_numpy() + 1  # a missing value is -1, counted first and left out
-    labels = column.cat.categories
-    counted = np.bincount(codes, minlength=len(labels) + 1)[1:]
+    codes, labels = column.array.codes, column.dtype.categories
+    # a missing value is -1, which becomes 0: counted first and left out
+    counted = np.bincount(codes.astype(np.intp) + 1, minlength=len(labels) + 1)[1:]
     return zip(labels.tolist(), counted.tolist(), strict=True)
 
 

@@ -20,7 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from drift_merge import Floats, Merged
+from drift_merge import Merged
+from drift_order import Floats
 
 EXACT_KS_MAX_ROWS = 1000
 """Above this size the asymptotic p-value is right to 2e-3 and the exact one takes milliseconds."""

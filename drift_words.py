@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import drift_count_tests as count_tests
-from drift_merge import Floats
+from drift_order import Floats
 from drift_tests import TestResult
 
 MAX_TEXTS = 20_000

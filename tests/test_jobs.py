@@ -235,4 +235,4 @@ def test_sort_path_is_set_on_zen4_only(
     monkeypatch.setattr(cpu_tuning, "_cpu_facts", lambda _path: found)
     assert cpu_tuning.tuned_environment({}).get("NPY_DISABLE_CPU_FEATURES") == expected
     kept = cpu_tuning.tuned_environment({"NPY_DISABLE_CPU_FEATURES": "mine"})
-    assert kept == {"NPY_DISABLE_CPU_FEATURES": "mine"}
+    assert kept["NPY_DISABLE_CPU_FEATURES"] == "mine"
