@@ -88,12 +88,12 @@ def _chosen_values(trees: Trees, levels: list[Integers]) -> Floats:
 def _colours(trees: Trees) -> tuple[Masks, Floats]:
     """Return a bit for each leaf with one of the most frequent values, and these values."""
     leaves = np.flatnonzero(trees.feature < 0)
-    values, which, counts = np.unique(
-        trees.value[leaves], axis=0, return_inverse=True, return_counts=True
-    )
+    found = trees.value[leaves]
+    axis = None if found.shape[1] == 1 else 0  # rows are sorted more slowly than numbers
+    values, which, counts = np.unique(found, axis=axis, return_inverse=True, return_counts=True)
     frequent = np.argsort(-counts, kind="stable")[:MAX_COLOURS]
     bits = np.zeros(len(values), dtype=np.uint64)
     bits[frequent] = np.uint64(1) << np.arange(len(frequent), dtype=np.uint64)
     possible = np.zeros(len(trees.feature), dtype=np.uint64)
     possible[leaves] = bits[which.ravel()]
-    return possible, values[frequent]
+    return possible, values[frequent].reshape(-1, found.shape[1])

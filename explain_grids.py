@@ -63,6 +63,11 @@ def grid_batches(trees: Trees, groups: Integers, n_rows: int) -> list[GridBatch]
         Rows and background together.
     """
     nodes, owner = _inner_nodes(trees)
+    n_inner = np.bincount(owner, minlength=len(trees.root))
+    kept = (n_inner < NODE_COST * n_rows)[owner]  # c conditions make 2^c - 1 nodes at most
+    nodes, owner = nodes[kept], owner[kept]
+    if not len(nodes):
+        return []
     group = groups[trees.feature[nodes]]
     keys = (trees.missing_left[nodes], trees.threshold[nodes], trees.feature[nodes], group, owner)
     order = np.lexsort(keys)
@@ -74,7 +79,6 @@ def grid_batches(trees: Trees, groups: Integers, n_rows: int) -> list[GridBatch]
     starts = np.cumsum(counts) - counts
     place = np.full(len(trees.feature), -1)
     place[nodes[order]] = np.cumsum(is_new) - 1 - starts[owner[order]]
-    n_inner = np.bincount(owner, minlength=len(trees.root))
     few = (counts > 0) & (counts <= MAX_CONDITIONS)
     few &= 4.0 ** np.minimum(counts, MAX_CONDITIONS) <= NODE_COST * n_inner * n_rows
     alike: dict[tuple[int, ...], list[int]] = {}

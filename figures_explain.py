@@ -141,7 +141,7 @@ def beeswarm(
     figure.add_vline(x=0, line=soft_line(PALETTES[theme].muted, width=1))
     name_axis(figure.layout.yaxis, [item.feature for item in shown])
     figure.update_layout(yaxis_range=[-0.6, len(shown) - 0.4])
-    _add_colour_key(figure, theme)
+    _add_colour_key(figure, section, shown, theme)
     total = len(output.values)
     if len(rows) < total:
         figure.layout.title.text += f" ({number(len(rows))} of {count(total, 'row')})"
@@ -243,9 +243,15 @@ def _offsets(contributions: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(offsets, -_SWARM_HALF_HEIGHT, _SWARM_HALF_HEIGHT)
 
 
-def _add_colour_key(figure: go.Figure, theme: Theme) -> None:
+def _add_colour_key(
+    figure: go.Figure, section: ExplanationSection, shown: list[FeatureImportance], theme: Theme
+) -> None:
+    """Say what the colours mean, as far as they occur."""
+    columns = [[row.get(item.feature) for row in section.rows] for item in shown]
+    is_text = [_value_ranks(cells) is None for cells in columns]
     colours = PALETTES[theme]
-    keys = ((colours.low, "low value"), (colours.high, "high"), (colours.neutral, "text"))
+    keys = [] if all(is_text) else [(colours.low, "low value"), (colours.high, "high")]
+    keys += [(colours.neutral, "text")] if any(is_text) else []
     add_key(figure, theme, *(Key("●", colour, word) for colour, word in keys))
 
 

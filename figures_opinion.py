@@ -50,7 +50,8 @@ def effect_chart(curve: EffectCurve, space: str, theme: Theme = "light") -> Char
     """Draw how the mean answer moves along a column, by partial dependence and ALE."""
     colours = PALETTES[theme]
     title = f"Mean answer along {text_on_chart(curve.feature)}"
-    y_title = f"Mean {text_on_chart(curve.output, 16)} ({space})"
+    name = "" if curve.output == space else f" of {text_on_chart(curve.output, 16)}"
+    y_title = f"Mean {space}{name}"
     figure = new_figure(theme, title, text_on_chart(curve.feature, 32), y_title, height=340)
     hover = "%{x}<br>%{y:.4g}<extra>%{fullData.name}</extra>"
     positions = curve.grid or list(range(len(curve.labels)))

@@ -286,6 +286,20 @@ def test_text_columns_are_grey_in_the_beeswarm() -> None:
     assert [trace.marker.color for trace in greys] == [LIGHT.neutral]
 
 
+@pytest.mark.parametrize(
+    ("cell", "words"), [("x", ["text"]), (1.5, ["low value", "high"])], ids=["text", "numbers"]
+)
+def test_the_key_of_the_beeswarm_names_what_occurs(cell: str | float, words: list[str]) -> None:
+    """Nothing is said of text where all columns are numbers, nor of low and high in texts."""
+    section = make_report("binary", hostile=False).explanations
+    rows = [dict.fromkeys(section.columns, cell) for _ in section.rows]
+    section = section.model_copy(update={"rows": rows})
+    chart = figures.beeswarm(section, section.outputs[-1])
+    assert chart is not None
+    shown = " ".join(str(note.text) for note in chart.figure.layout.annotations)
+    assert [word for word in ("low value", "high", "text") if word in shown] == words
+
+
 def test_alarms_are_marked_where_the_default_verdict_notices() -> None:
     """The diamond of the heat map stands at the scenario's first noticed severity."""
     section = make_report().drift

@@ -81,10 +81,14 @@ def _row_label(
     label = f"row {section.row_numbers[row]}: "
     if column:
         return f"{label}{section.rows[row].get(column)}"
+    true = section.actual[row] if section.actual else None
+    answer = answer_words(section, output, output.predictions[row])
     if section.classes:
-        said, true = section.answers[row], section.actual[row] if section.actual else None
+        said = section.answers[row]
         label += f"{said}, " if true in (None, said) else f"{said} (true {true}), "
-    return f"{label}{answer_words(section, output, output.predictions[row])}"
+    elif true is not None and output.output == section.space == "prediction":
+        answer += f" (true {cell_words(true)})"
+    return f"{label}{answer}"
 
 
 def show_reasons(section: ExplanationSection, output: OutputExplanation, index: int) -> None:

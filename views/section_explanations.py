@@ -20,6 +20,9 @@ from views.explanation_row import show_row
 from views.explanation_space import choose_space
 from views.explanation_words import show_words
 
+ROUNDING = 1e-9
+"""A smaller share of the answers' range comes from adding floating-point numbers."""
+
 METHODS = {
     "linear": "exact, from the model's coefficients",
     "tree": "exact, from the model's trees",
@@ -76,12 +79,14 @@ def _show_parts(report: TestReport, output: OutputExplanation) -> None:
 def _show_method(section: ExplanationSection) -> None:
     precision = "" if section.exact else f", off by about {percent(section.relative_error)}"
     gap = section.additivity_gap
+    sum_up = "add up to the answer"
+    if gap is None or gap > ROUNDING:
+        sum_up += f" within {number(gap)} of its range"
     st.caption(
         f"Shapley values: {METHODS.get(section.method or '', 'method not known')}{precision}. "
         f"They explain the {section.space} of {count(len(section.rows), 'row')} against "
         f"{section.background_rows} ordinary rows, took {section.n_model_calls:,} predictions and "
-        f"{duration(section.seconds_used)}; base value and contributions add up to the answer "
-        f"within {number(gap)} of its range.",
+        f"{duration(section.seconds_used)}; base value and contributions {sum_up}.",
         help=explain("shap_value") or None,
     )
 
@@ -89,7 +94,8 @@ def _show_method(section: ExplanationSection) -> None:
 def _choose_output(section: ExplanationSection) -> OutputExplanation:
     names = [output.output for output in section.outputs]
     if len(names) == 1:
-        st.markdown(f"Explained: **{escape_markdown(names[0])}**")
+        if names[0] != section.space:  # else the line above says it
+            st.markdown(f"Explained: **{escape_markdown(names[0])}**")
         return section.outputs[0]
     name = st.segmented_control(
         "Explained output", names, default=names[0], key="explain.output", required=True

@@ -21,6 +21,7 @@ from schema_utils import Feature, Kind
 from views.common import settings, show_chart, theme
 
 SHOWN_CONTROLS = 8
+PER_LINE = 4
 STEPS = 200
 
 
@@ -75,12 +76,12 @@ class _Form:
 
     def draw(self, names: list[str]) -> dict[str, Cell]:
         """Draw a control per column and return the values."""
-        columns = st.columns(4)
         values: dict[str, Cell] = {}
-        for at, name in enumerate(names):
+        places = [st.columns(PER_LINE) for _ in range(0, len(names), PER_LINE)]
+        for at, name in enumerate(names):  # line by line: in order where columns are stacked too
             feature = self.features.get(name, Feature(name=name))
             seen = [row.get(name) for row in self.rows]
-            with columns[at % 4]:
+            with places[at // PER_LINE][at % PER_LINE]:
                 key = f"{self.stem}.{name}"
                 values[name] = _control(feature, self.cells.get(name), seen, key)
         return values
@@ -164,14 +165,16 @@ def _show_answer(answers: RowAnswers, name: str, before: _Before) -> None:
             _say_changes(section, output)
         else:
             st.caption("Move a control to see what changes.")
+    if not before.is_changed:  # the row's own waterfall stands above
+        return
     with right:
         chart = waterfall(section, output, 0, theme())
         if chart is not None:
             chart.figure.layout.title.text = "Why the changed row gets its answer"
         show_chart(chart, "whatif.waterfall")
-    moved = output.predictions[0] - before.value if before.is_changed else 0.0
+    moved = signed(output.predictions[0] - before.value)
     st.caption(
-        f"Moved by {number(moved)} in {section.space}. A model knows only what went "
+        f"Moved by {moved} in {section.space}. A model knows only what went "
         "together in its data: an unusual mixture of values may get an unusual answer."
     )
 
@@ -179,10 +182,15 @@ def _show_answer(answers: RowAnswers, name: str, before: _Before) -> None:
 def _show_numbers(answers: RowAnswers, output: OutputExplanation, before: _Before) -> None:
     now, old = _words(answers.predictions[0]), _words(before.answer)
     told = f"Before the change: {escape_markdown(old)}" if old else None
+    section = answers.explanation
+    values = (before.value if before.is_changed else output.predictions[0], output.predictions[0])
+    name, value, change = _main_number(section, output, values)
+    if output.output == section.space == "prediction":  # the answer itself is explained
+        st.metric("Answer", now, change, delta_color="off", help=told)
+        return
     first, second = st.columns(2)
     first.metric("Answer", now, help=told)
-    values = (before.value if before.is_changed else output.predictions[0], output.predictions[0])
-    second.metric(*_main_number(answers.explanation, output, values), delta_color="off")
+    second.metric(name, value, change, delta_color="off")
 
 
 def _words(answer: Cell | list[Cell]) -> str:
@@ -204,7 +212,8 @@ def _main_number(
     if space == "probability":
         points = f"{100 * (new - old):+.2f} points"
         return name, percent(new), points if new != old else None
-    return name, number(new), signed(new - old) if new != old else None
+    moved = signed(new - old).replace("−", "-")  # of another minus the arrow would point up
+    return name, number(new), moved if new != old else None
 
 
 def _say_changes(section: ExplanationSection, output: OutputExplanation) -> None:
