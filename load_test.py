@@ -57,8 +57,10 @@ def waiting_times(service: FloatArray, gaps: FloatArray) -> FloatArray:
     >>> waiting_times(np.array([3.0, 1.0, 1.0]), np.array([1.0, 1.0])).tolist()
     [0.0, 2.0, 2.0]
     """
-    sums = np.concatenate([[0.0], np.cumsum(service[:-1] - gaps)])
-    return np.asarray(sums - np.minimum.accumulate(sums))
+    sums = np.zeros(len(service))
+    np.cumsum(service[:-1] - gaps, out=sums[1:])
+    sums -= np.minimum.accumulate(sums)
+    return sums
 
 
 def open_loop(service_ms: FloatArray, rate: float, *, seed: int = 0) -> ArrivalPoint:

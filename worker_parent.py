@@ -215,7 +215,15 @@ def _preload() -> None:
     for name in CODECS:
         codecs.lookup(name)
     sys.modules["joblib"].cpu_count(only_physical_cores=True)  # reads files a worker may not
+    _see_a_table()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
+def _see_a_table() -> None:
+    """Let scikit-learn import what it reads tables with; else each worker's first call would."""
+    tables, scalers = sys.modules.get("pandas"), sys.modules.get("sklearn.preprocessing")
+    if tables is not None and scalers is not None:
+        scalers.StandardScaler().fit(tables.DataFrame({"a": [0.0, 1.0]}))
 
 
 def _import_late(names: list[str]) -> None:
