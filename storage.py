@@ -138,9 +138,13 @@ class Store(UpkeepStore):
 
     def model_names(self) -> list[str]:
         """Return the names of all models ever tested, sorted."""
-        statement = sa.select(run.c.model_name).where(_LISTED).distinct().order_by(run.c.model_name)
+        names = sa.select(_next_name()).cte("names", recursive=True)
+        names = names.union_all(
+            sa.select(_next_name(names.c.name)).where(names.c.name.is_not(None))
+        )
         with self._database.read() as connection:
-            return list(connection.execute(statement).scalars())
+            found = connection.execute(sa.select(names.c.name)).scalars()
+            return [name for name in found if name is not None]
 
     def metric_history(
         self,
@@ -202,6 +206,13 @@ class Store(UpkeepStore):
             connection.execute(sa.delete(run).where(run.c.id == run_id))
             write_audit(connection, actor, Action.RUN_DELETED, run_id, record.model_name)
             self.drop_unused(connection, artifact.c.sha256.in_(candidates))
+
+
+def _next_name(after: sa.ColumnElement[str] | None = None) -> sa.Label[str | None]:
+    """Return the first model's name after another: one step in the index, whatever lies between."""
+    later = () if after is None else (run.c.model_name > after,)
+    first = sa.select(sa.func.min(run.c.model_name)).where(_LISTED, *later)
+    return first.scalar_subquery().label("name")
 
 
 def _why_no_report(record: RunRecord) -> str:

@@ -35,7 +35,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import requests
 
@@ -194,7 +194,8 @@ class Client:
             answer = self.session.request(method, self.url + path, timeout=90, **options)
         except (requests.ConnectionError, requests.Timeout) as error:
             self.lost += 1
-            message = f"The server at {self.url} cannot be reached: {error}"
+            why = str(error).rpartition(": ")[2].rstrip("\"')")
+            message = f"The server at {self.url} cannot be reached ({why}); see --url"
             if self.lost > CONNECTION_ATTEMPTS:
                 raise CouldNotRun(message) from error
             self._pause(2.0 ** (self.lost - 1), message)
@@ -276,6 +277,7 @@ def write_outputs(
         text = read(source) if summary["status"] == "done" else without_report(name, summary)
         if name == "summary":
             text = text.encode()[:SUMMARY_BYTES].decode(errors="ignore")
+        path.parent.mkdir(parents=True, exist_ok=True)
         is_job_summary = str(path) == os.environ.get("GITHUB_STEP_SUMMARY")
         with path.open("a" if is_job_summary else "w", encoding="utf-8") as file:
             file.write(text)
@@ -293,7 +295,9 @@ def without_report(name: str, summary: dict[str, Any]) -> str:
             f'name="The test runs"><error message={quoteattr(why)}/></testcase></testsuite>'
             "</testsuites>\n"
         )
-    return f"# The test could not be run\n\n{why}\n" if name == "summary" else f"<p>{why}</p>\n"
+    if name == "summary":
+        return f"# The test could not be run\n\n{why}\n"
+    return f"<!doctype html>\n<title>The test could not be run</title>\n<p>{escape(why)}</p>\n"
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -306,10 +310,23 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         epilog="Exit codes: 0 passed, 1 a check failed, 2 wrong usage or input, 3 could not run.",
     )
     parser.add_argument("model", nargs="?", type=Path, help="model file; none trains a small one")
-    parser.add_argument("--url", default=os.environ.get("MONITOR_URL", "http://127.0.0.1:8000"))
-    parser.add_argument("--token", default=os.environ.get("MONITOR_API_TOKEN"))
+    parser.add_argument(
+        "--url",
+        default=os.environ.get("MONITOR_URL", "http://127.0.0.1:8000"),
+        help="address of the server, else that in MONITOR_URL",
+    )
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("MONITOR_API_TOKEN"),
+        help="token of the server, better in MONITOR_API_TOKEN",
+    )
     parser.add_argument("--local", action="store_true", help="run here, without a server")
-    parser.add_argument("--product", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument(
+        "--product",
+        type=Path,
+        default=Path(__file__).resolve().parent.parent,
+        help="folder of the product, for --local",
+    )
     parser.add_argument(
         "--extra",
         action="append",
@@ -332,7 +349,14 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "--baseline",
         help="branch, run id or label:NAME=VALUE (such as label:env=production) to compare with",
     )
-    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", type=label)
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        type=label,
+        help="what the run is found by, such as branch=main; may be given several times",
+    )
     parser.add_argument("--rows", type=int, help="rows to test on")
     parser.add_argument("--seed", type=int, help="same seed, same numbers")
     parser.add_argument("--positive-class", help="of two classes the one that counts")
@@ -350,8 +374,15 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write the whole report as JSON here")
     parser.add_argument("--junit", type=Path, help="write the checks as JUnit XML here")
     parser.add_argument("--summary", type=Path, help="write a summary in Markdown here")
-    parser.add_argument("--fail-on", choices=("fail", "warn"), default="fail")
-    parser.add_argument("--timeout", type=float, default=900.0, help="seconds")
+    parser.add_argument(
+        "--fail-on",
+        choices=("fail", "warn"),
+        default="fail",
+        help="the mildest verdict that exits with 1",
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=900.0, help="seconds for everything, 900 by default"
+    )
     parser.add_argument("--key", help="Idempotency-Key; the same key is the same run")
     return parser.parse_args(arguments)
 
@@ -463,8 +494,11 @@ def main(arguments: list[str]) -> int:
             options.model, options.sample, options.target = train_small_model(folder)
             print(f"Trained {options.model}")
         summary = (run_here if options.local else run_there)(options, progress)
-    except (Refused, OSError) as error:
+    except Refused as error:
         print(f"Refused: {error}", file=sys.stderr)
+        return USAGE
+    except OSError as error:
+        print(f"Refused: {error.filename}: {error.strerror}", file=sys.stderr)
         return USAGE
     except CouldNotRun as error:
         print(f"Could not run: {error}", file=sys.stderr)

@@ -262,6 +262,15 @@ def test_metric_history(store: Store) -> None:
     assert store.model_names() == ["a.pkl", "b.pkl"]
 
 
+def test_each_name_is_listed_once_in_order(store: Store) -> None:
+    """The names are those of Python's set, sorted, however often each was used."""
+    assert store.model_names() == []
+    names = ["b.pkl", "a.pkl", "a", "é.pkl", "b.pkl", "a.pkl", "B.pkl"]
+    for name in names:
+        finished(store, name)
+    assert store.model_names() == sorted(set(names))
+
+
 def test_previews_go_first_and_unlisted(store: Store) -> None:
     """A preview overtakes waiting tests, and no list, name or trend shows it."""
     store.create_run(request_for(store))
