@@ -125,7 +125,7 @@ FORMS: dict[str, tuple[list[bytes], int, str]] = {
     "no file name": ([part("model", MODEL)], 422, "text instead of a file"),
     "sample as text": ([FINE, part("sample", b"a,b")], 422, "text instead of a file"),
     "no model": ([part("sample", b"a\n1\n", "s.csv")], 422, "no file in the field 'model'"),
-    "empty model": ([part("model", b"", "m.pkl")], 422, "no file in the field 'model'"),
+    "empty model": ([part("model", b"", "m.pkl")], 422, "is empty (0 bytes)"),
     "odd field": ([FINE, part("\u202ex\x1b", b"1")], 422, "Unknown field"),
     "many fields": ([part("model", MODEL, "m")] + [part("x", b"")] * 30, 422, "Unknown field"),
     "deep options": ([FINE, part("options", b"[" * DEEP)], 422, "nested too deeply"),
