@@ -129,6 +129,7 @@ def _mark_percentiles(
             yanchor="top",
             xshift=3 if _label_side(figure, position) == "left" else -3,
             font={"size": 11, "color": colours.text},
+            bgcolor=colours.surface,  # the line of a neighbour must not cross the number
         )
 
 

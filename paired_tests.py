@@ -379,6 +379,9 @@ def in_words(found: Difference, *, in_points: bool = True) -> str:
     'better by 20 points (15.4 … 24.4)'
     >>> in_words(two_proportions((80, 100), (80, 100)))
     'no difference shown (−11.1 … 11.1); to see 1 point you would need about 26,000 rows'
+    >>> error = paired_bootstrap("loss", np.zeros(6), np.array([1.0, -2, 3, 1, -1, 2]))
+    >>> in_words(error, in_points=False).split("; ")[1]
+    'if 0.667 is true, about 62 rows show it'
     """
     scale = 100.0 if in_points else 1.0
     bounds = [_short(scale * bound) for bound in (found.low, found.high)]
@@ -389,10 +392,15 @@ def in_words(found: Difference, *, in_points: bool = True) -> str:
             bounds = [_short(-scale * bound) for bound in (found.high, found.low)]
         return f"{'better' if better else 'worse'} by {size}{unit} ({bounds[0]} … {bounds[1]})"
     said = f"no difference shown ({bounds[0]} … {bounds[1]})"
-    if not in_points or found.spread == 0:
+    if found.spread == 0:
         return said
-    needed = rows_needed(found.spread, 0.01)
-    return f"{said}; to see 1 point you would need about {_round(needed):,} rows"
+    if in_points:
+        needed = rows_needed(found.spread, 0.01)
+        return f"{said}; to see 1 point you would need about {_round(needed):,} rows"
+    if found.value == 0:
+        return said
+    needed = rows_needed(found.spread, abs(found.value))
+    return f"{said}; if {_short(abs(found.value))} is true, about {_round(needed):,} rows show it"
 
 
 def _short(value: float) -> str:

@@ -143,6 +143,16 @@ def test_words_for_nothing_tell_the_rows_needed() -> None:
     assert "to see 1 point you would need about" in words
 
 
+def test_words_for_nothing_tell_the_rows_that_would_show_what_was_found() -> None:
+    """Losses have no points: the rows are those of a paired t-test of the difference found."""
+    change = np.random.default_rng(2).normal(0.05, 1.0, 200)
+    words = in_words(paired_bootstrap("loss", np.zeros(200), change), in_points=False)
+    ratio = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * change.std(ddof=1) / change.mean()
+    told = int(words.split("about ")[1].split(" rows")[0].replace(",", ""))
+    assert words.startswith("no difference shown")
+    assert ratio**2 <= told <= 1.1 * ratio**2 + 1
+
+
 def results(n: int, sample: str = "s", start: int = 0, seed: int = 0) -> RowResults:
     rng = np.random.default_rng(seed)
     truth = np.arange(start, start + n) % 3 == 0
