@@ -98,6 +98,9 @@ class Evidence:
     finding: str
 
 
+_NOT_DRAWN = (Histogram(), Histogram())
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Reference against current for one column, before the correction over all columns.
@@ -111,7 +114,7 @@ class Comparison:
     unchecked: str | None = None
     new_labels: tuple[str, ...] = ()
     usual: tuple[DriftTest, ...] = ()
-    drawn: tuple[Histogram, Histogram] = (Histogram(), Histogram())
+    drawn: tuple[Histogram, Histogram] = _NOT_DRAWN
 
 
 def compare_profiles(
@@ -166,11 +169,14 @@ def _unchecked(reference: Profile, current: Profile) -> str | None:
     )
 
 
-def _outline(reference: Profile, current: Profile) -> Comparison:
+def _outline(
+    reference: Profile, current: Profile, drawn: tuple[Histogram, Histogram]
+) -> Comparison:
     return Comparison(
         n_rows=(reference.n_rows, current.n_rows),
         n_missing=(reference.n_missing, current.n_missing),
         unchecked=_unchecked(reference, current),
+        drawn=drawn,
     )
 
 
@@ -185,9 +191,8 @@ def _compare_numbers(
     full: bool,
     exact: bool | None,
 ) -> Comparison:
-    outline = _outline(reference, current)
-    if full:
-        outline = replace(outline, drawn=number_histograms(reference, current))
+    drawn = number_histograms(reference, current) if full else _NOT_DRAWN
+    outline = _outline(reference, current, drawn)
     if outline.unchecked:
         return outline
     merged = merge(reference.values, current.values)
@@ -288,11 +293,11 @@ def _word_evidence(
 def _compare_categories(
     reference: CategoryProfile, current: CategoryProfile, thresholds: Thresholds, *, full: bool
 ) -> Comparison:
-    outline = _outline(reference, current)
     labels, old, new = align_counts(reference, current)
+    drawn = _NOT_DRAWN
     if full:
         drawn = category_histograms(labels, (old, reference.n_missing), (new, current.n_missing))
-        outline = replace(outline, drawn=drawn)
+    outline = _outline(reference, current, drawn)
     if outline.unchecked:
         return outline
     homogeneity = count_tests.chi_square(old, new)

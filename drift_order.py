@@ -21,9 +21,10 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Runs = tuple[Floats, Integers]
 
-BLOCK = 20_000
-"""Most values per block without ties: a handful of arrays of them fits into the processor's inner
-caches, and the calls of numpy cost little beside the work."""
+BLOCK = 40_000
+"""Most values per block without ties, on average half of it: the arrays of a block fit into the
+processor's caches, and the calls of numpy cost little beside the work (measured: 12,000 takes a
+fifth longer)."""
 
 _LAST_NEGATIVE = np.nextafter(0.0, -1.0)
 

@@ -44,7 +44,7 @@ spread = st.lists(
 ).map(lambda values: np.sort(np.array(values)))
 
 
-@given(samples, samples, st.sampled_from([4, 20_000]))
+@given(samples, samples, st.sampled_from([4, 40_000]))
 @example(np.array([-0.0, 0.0]), np.array([0.0]), 4)
 @example(np.array([1.0]), np.array([np.nextafter(1.0, 2.0)]), 4)
 def test_blocks_in_order_are_all_values_in_order(old: Floats, new: Floats, size: int) -> None:
@@ -136,7 +136,7 @@ def assert_by_definition(merged: Merged, old: Floats, new: Floats) -> None:
         assert getattr(merged, name) == pytest.approx(expected[name], rel=1e-9, abs=tolerance), name
 
 
-@given(spread, spread, st.sampled_from([1, 12]), st.sampled_from([5, 20_000]))
+@given(spread, spread, st.sampled_from([1, 12]), st.sampled_from([5, 40_000]))
 def test_every_sum_is_that_of_its_definition(
     old: Floats, new: Floats, copies: int, size: int
 ) -> None:

@@ -47,7 +47,7 @@ def test_kolmogorov_smirnov_is_that_of_scipy(name: str, exact: bool) -> None:
 def test_samples_of_many_blocks_give_the_same_sums(levels: int) -> None:
     """Ties that reach over the ends of blocks, and none at all, against scipy."""
     rng = np.random.default_rng(levels)
-    old, new = rng.integers(0, levels, 20_000) * 1.0, rng.integers(0, levels, 9_000) * 1.0
+    old, new = rng.integers(0, levels, 60_000) * 1.0, rng.integers(0, levels, 29_000) * 1.0
     both = merge(np.sort(old), np.sort(new))
     assert both.n_distinct == len(np.unique(np.concatenate([old, new])))
     pairs = [
