@@ -62,12 +62,18 @@ def wait_for(url: str, seconds: float = 120.0) -> None:
 def finished_run(product: Product, **form: Any) -> dict[str, Any]:
     """Post a test with ``requests``' arguments and return the summary of the run at its end."""
     answer = requests.post(f"{product.api}/run_tests", timeout=120, **form)
-    assert answer.ok, answer.text
-    summary: dict[str, Any] = answer.json()
-    while summary["status"] in ("queued", "running"):
-        address = f"{product.api}/runs/{summary['run_id']}?wait=30"
-        summary = requests.get(address, timeout=120).json()
+    summary: dict[str, Any] = answer_at_end(answer).json()
     return summary
+
+
+def answer_at_end(answer: requests.Response, **request: Any) -> requests.Response:
+    """Ask again until the run that an answer tells of has ended, however long that takes."""
+    assert answer.ok, answer.text
+    while answer.json()["status"] in ("queued", "running"):
+        address = f"{answer.json()['links']['self']}?wait=30"
+        answer = requests.get(address, timeout=120, **request)
+        assert answer.ok, answer.text
+    return answer
 
 
 @contextmanager

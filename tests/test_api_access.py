@@ -24,7 +24,7 @@ from rate_limits import RateLimiter
 from settings import Settings
 from storage import Store
 from tests.fake_runner import fake_runner
-from tests.serving import free_port
+from tests.serving import answer_at_end, free_port
 from tests.test_api_handler import early_answer, post, problem_of, serving
 from tests.test_restart import start_api
 
@@ -290,13 +290,15 @@ def test_a_baseline_of_somebody_else_stays_theirs(tmp_path: Path) -> None:
     gate = {"target": "target", "gate": f"{{version: 1, rules: [{rule}]}}"}
 
     def gate_of(name: str, **more: str) -> dict[str, object]:
-        answer = requests.post(
+        headers = {"Authorization": f"Bearer {tokens[name]}"}
+        posted = requests.post(
             f"http://127.0.0.1:{port}/run_tests",
             files=files,
             data=gate | {"labels": '{"branch": "main"}'} | more,
-            headers={"Authorization": f"Bearer {tokens[name]}"},
+            headers=headers,
             timeout=120,
-        ).json()
+        )
+        answer = answer_at_end(posted, headers=headers).json()
         assert answer["status"] == "done", answer
         return {**answer["gate"], "run_id": answer["run_id"]}
 

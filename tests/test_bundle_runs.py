@@ -25,6 +25,7 @@ from sandbox import WorkerParent
 from settings import Settings
 from storage import Store
 from tests.bundle_zoo import BUNDLES, BundleCase
+from tests.serving import answer_at_end
 from tests.test_api_handler import serving
 
 WHOLE = (
@@ -142,9 +143,7 @@ def post(api: str, files: list[Any], **fields: str) -> dict[str, Any]:
     answer = requests.post(f"{api}/run_tests", files=files, data=data, timeout=60)
     if answer.status_code >= 400:
         return dict(answer.json())
-    run_id = answer.json()["run_id"]
-    while answer.json()["status"] in ("queued", "running"):
-        answer = requests.get(f"{api}/runs/{run_id}?wait=20", timeout=60)
+    run_id = answer_at_end(answer).json()["run_id"]
     return dict(requests.get(f"{api}/runs/{run_id}/report", timeout=60).json())
 
 

@@ -125,6 +125,7 @@ def _show_tools(report: TestReport) -> None:
             key="gate.download",
             icon=":material/download:",
             on_click="ignore",
+            help="The policy as it was last applied: press Ctrl+Enter in the editor first.",
         )
 
 
