@@ -269,12 +269,13 @@ def cell_words(cell: Cell) -> str:
 
     Examples
     --------
-    >>> cell_words(None), cell_words(0.25), cell_words("month-to-month")
-    ('missing', '0.25', 'month-to-month')
+    >>> cell_words(None), cell_words(0.25), cell_words("month-to-month"), cell_words(1984)
+    ('missing', '0.25', 'month-to-month', '1984')
     """
     if cell is None:
         return "missing"
-    return str(cell) if isinstance(cell, bool | str) else number(cell)
+    is_short = isinstance(cell, int) and abs(cell) < 10_000  # a year, perhaps
+    return str(cell) if is_short or isinstance(cell, bool | str) else number(cell)
 
 
 def answer_words(section: ExplanationSection, output: OutputExplanation, value: float) -> str:

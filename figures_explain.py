@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from base_types import Cell
-from explanation_reading import times_of
+from explanation_reading import cell_words, times_of
 from figure_style import (
     MAX_POINTS,
     PALETTES,
@@ -256,13 +256,7 @@ def _add_colour_key(
 
 
 def _cell_text(cell: Cell) -> str:
-    return text_on_chart(_cell_words(cell), 40)
-
-
-def _cell_words(cell: Cell) -> str:
-    if cell is None:
-        return "missing"
-    return str(cell) if isinstance(cell, bool | str) else number(cell)
+    return text_on_chart(cell_words(cell), 40)
 
 
 def dependence(
@@ -453,7 +447,7 @@ def _steps(
 
 
 def _named_value(name: str, cells: dict[str, Cell]) -> str:
-    return f"{plain_text(name, 20)} = {plain_text(_cell_words(cells.get(name)), 10)}"
+    return f"{plain_text(name, 20)} = {plain_text(cell_words(cells.get(name)), 10)}"
 
 
 def _waterfall_range(base: float, steps: Sequence[float]) -> list[float]:

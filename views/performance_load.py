@@ -81,12 +81,12 @@ def _show_tiles(load: LoadTest) -> None:
     with st.grid(4, min_column_width=180):
         limit = f"p99 within {duration_ms(load.p99_limit_ms)}"
         value = f"{number(rate.value, digits=3)}/s" if rate.value is not None else "–"
-        below = limit if rate.value is not None else rate.reason
+        why = f" {rate.reason}" if rate.reason else ""
         show_tile(
             "Highest rate",
             value,
-            below,
-            f"{explain('highest_rate')} The limit: {load.p99_limit_source}.",
+            limit if rate.value is not None else "none kept the limit",
+            f"{explain('highest_rate')} The limit: {load.p99_limit_source}.{why}",
         )
         if load.offline_rows_per_second is not None:
             size = f"in batches of {number(load.offline_batch)}"

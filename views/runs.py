@@ -81,6 +81,7 @@ def _show_list(where: RunFilter, sort: tuple[RunSort, bool]) -> None:
         width="stretch",
         on_select="rerun",
         selection_mode="multi-row",
+        placeholder="–",
         column_config=_columns(),
     )
     first = (page - 1) * PAGE_SIZE + 1
