@@ -144,7 +144,8 @@ def measure_performance(
 ) -> PerformanceSection:
     """Measure latency, throughput, memory and error rate of a model.
 
-    Takes about ``2 * config.latency_seconds`` with the default batch sizes, more when one call of
+    Takes at most about ``2 * config.latency_seconds`` with the default batch sizes (a fast, steady
+    model a tenth of it, see ``_Series.is_stable``), more when one call of
     a large batch is itself longer.
 
     Parameters
