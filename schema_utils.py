@@ -10,7 +10,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
-from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field
@@ -396,9 +395,9 @@ def _quantile_problems(feature: Feature) -> Iterator[tuple[str, str]]:
         return
     if len(values) < 2:
         yield "quantiles", f"{len(values)} values; at least two are needed."
-    elif not all(math.isfinite(value) for value in values):
+    elif not all(map(math.isfinite, values)):
         yield "quantiles", "every quantile must be a finite number."
-    elif any(left > right for left, right in pairwise(values)):
+    elif values != sorted(values):
         yield "quantiles", "they must not fall; sort them."
 
 

@@ -211,8 +211,8 @@ def _infinite(table: Table) -> DataCheck:
 
 def _high_cardinality(table: Table) -> DataCheck:
     def concerned(column: pd.Series, kind: Kind) -> bool:
-        n_values = column.nunique()
-        return kind is Kind.CATEGORICAL and n_values > max(MANY_VALUES, 0.5 * column.count())
+        many = max(MANY_VALUES, 0.5 * column.count())
+        return kind is Kind.CATEGORICAL and column.nunique() > many
 
     check = ("high_cardinality", "Identifiers", "have categories that hardly repeat")
     return _per_column(table, check, concerned, "A name or number of a row is no feature.")
