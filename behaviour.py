@@ -42,7 +42,7 @@ from schema_utils import Kind, Schema
 NOISE_LEVELS = (0.01, 0.05, 0.1, 0.2)
 """Sizes of the noise, in standard deviations of each numeric column."""
 MAX_ROWS = 200
-MAX_CELLS = 400_000
+MAX_CELLS = 150_000
 N_ALONE = 2
 _GROUPS = ("consistency", "values", "robustness", "structure")
 MAGNITUDES = (1e30, 1e-30)

@@ -21,6 +21,7 @@ from views.sign_in import actor
 PREVIEW_STAGES = [Stage.INSPECT, Stage.LOAD, Stage.SCHEMA, Stage.DATA]
 PREVIEW_ROWS = 20
 PREVIEW_SECONDS = 90.0
+"""How long a page waits for a preview, besides the building of an environment."""
 """A preview that takes longer is given up on the page; the run itself may still be started."""
 
 
@@ -124,7 +125,8 @@ def read_preview(store: Store, draft: Draft) -> TestReport | None:
     key = request.model_dump_json(by_alias=True)
     if key not in draft.previews:
         run_id = jobs.submit(store, request, actor=actor())
-        record = jobs.wait(store, run_id, PREVIEW_SECONDS)
+        building = store.settings.environment_seconds if store.settings.environments else 0.0
+        record = jobs.wait(store, run_id, PREVIEW_SECONDS + building)
         if not record.status.is_final or record.error:
             return None
         draft.previews[key] = store.get_report(run_id)
