@@ -50,7 +50,7 @@ def run_examples(page: Page, dashboard: str, names: list[str]) -> list[str]:
         visit(page, dashboard)
         page.locator(f".st-key-over-run-{name} button").click()
         ids.append(current_run_id(page))
-        expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=120_000)
+        expect(page.get_by_role("tab", name="Summary")).to_be_visible()
     return ids
 
 
@@ -64,14 +64,14 @@ def shoot_everything(page: Page, dashboard: str, runs: list[str], stem: Path) ->
     shoot(page, stem.with_name(f"{stem.name}-compare.png"))
     visit(page, f"{dashboard}/drift")
     page.locator(".st-key-drift-example button").click()
-    expect(page.get_by_text("columns have drifted")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("columns have drifted")).to_be_visible()
     shoot(page, stem.with_name(f"{stem.name}-drift.png"))
     visit(page, f"{dashboard}/playground?lesson=free&shift=0.5&missing=0.1")
     shoot(page, stem.with_name(f"{stem.name}-playground.png"))
     visit(page, f"{dashboard}/test")
     shoot(page, stem.with_name(f"{stem.name}-test-empty.png"))
     page.locator(".st-key-test-use button").click()
-    expect(page.get_by_text("4 · Run")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("4 · Run")).to_be_visible()
     shoot(page, stem.with_name(f"{stem.name}-test.png"))
     for number, run in enumerate(runs):
         for section in SECTIONS:

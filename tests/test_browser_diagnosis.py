@@ -70,5 +70,5 @@ def test_a_file_of_these_versions_needs_no_choice(
     drop(page, product, path)
     expect(page.get_by_text("It will be loaded with the libraries installed here")).to_be_visible()
     expect(page.get_by_text("Library versions")).to_have_count(0)
-    expect(page.get_by_role("button", name="Run the test")).to_be_enabled(timeout=90_000)
+    expect(page.get_by_role("button", name="Run the test")).to_be_enabled()
     assert_no_error_box(page)

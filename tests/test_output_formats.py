@@ -93,7 +93,7 @@ def test_the_html_report_opens_with_the_network_off(
     try:
         page.goto(path.as_uri())
         page.locator(".chart").first.scroll_into_view_if_needed()  # drawn when it comes near
-        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
         expect(page.get_by_text("Gate: fail").first).to_be_visible()
     finally:
         browser.set_offline(False)
