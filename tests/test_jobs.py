@@ -236,3 +236,10 @@ def test_sort_path_is_set_on_zen4_only(
     assert cpu_tuning.tuned_environment({}).get("NPY_DISABLE_CPU_FEATURES") == expected
     kept = cpu_tuning.tuned_environment({"NPY_DISABLE_CPU_FEATURES": "mine"})
     assert kept["NPY_DISABLE_CPU_FEATURES"] == "mine"
+
+
+def test_memory_is_kept_unless_the_user_says_otherwise() -> None:
+    """What glibc gives back is bounded in every process, and never against the user."""
+    assert cpu_tuning.KEPT_MEMORY.items() <= cpu_tuning.tuned_environment({}).items()
+    set_already = {"MALLOC_TRIM_THRESHOLD_": "1"}
+    assert cpu_tuning.tuned_environment(set_already)["MALLOC_TRIM_THRESHOLD_"] == "1"
