@@ -24,6 +24,9 @@ WORTH_COLOURING = 0.05
 
 SENTENCES = 3
 
+ROUNDING = 1e-9
+"""A smaller share of the answers' range comes from adding floating-point numbers."""
+
 Floats = NDArray[np.float64]
 
 
@@ -284,5 +287,5 @@ def answer_words(section: ExplanationSection, output: OutputExplanation, value: 
         return percent(value)
     if section.space == "log-odds" and len(section.outputs) == 1:
         chance = 0.5 * (1 + math.tanh(value / 2))
-        return f"{number(value)} ({percent(chance)} {output.output})"
+        return f"{number(value)} ({percent(chance)} for {output.output})"
     return number(value)

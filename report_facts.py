@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from composition_types import FoundBundle
 from diagnosis_types import VersionComparison
+from explanation_reading import ROUNDING
 from formatting import (
     byte_size,
     count,
@@ -143,7 +144,9 @@ def _explanations(report: TestReport) -> Iterator[Fact]:
     yield Fact("Background rows", number(section.background_rows), "background")
     yield Fact("Rows sent to the model", number(section.n_model_calls))
     yield Fact("Relative error", percent(section.relative_error), "relative_error")
-    yield Fact("Additivity gap", number(section.additivity_gap), "additivity_gap")
+    gap = section.additivity_gap
+    rounding = gap is not None and gap <= ROUNDING
+    yield Fact("Additivity gap", "rounding only" if rounding else number(gap), "additivity_gap")
     telling = telling_text(section.texts[0]) if section.texts else None
     if telling is not None:
         row = section.row_numbers[telling.position]

@@ -6,6 +6,7 @@ standard library, numpy and ``model_describe``; written for Python 3.7 and later
 
 from __future__ import annotations
 
+import functools
 import gc
 import resource
 import time
@@ -52,6 +53,7 @@ class Predictor:
         self.estimator = estimator
         self.info = info
         self.first_call_ns: int | None = None
+        self._one_thread: Any = None
         self._codes = [_code_table(labels) for labels in _label_lists(info)]
         self._likeliest = info.get("task") in ("binary", "multiclass") and _is_likeliest(estimator)
 
@@ -95,7 +97,9 @@ class Predictor:
         batches = [_part(rows, places) for places in _places(len(frame), plan)]
         for number in range(plan.warmup_calls):
             self._first_timed(batches[number % len(batches)])
-        with _one_thread():
+        if plan.warmup_calls or self._one_thread is None:  # a first call may load more libraries
+            self._one_thread = _thread_limit()
+        with self._one_thread():
             was_enabled = gc.isenabled()
             (gc.enable if plan.how == "gc" else gc.disable)()
             try:
@@ -219,12 +223,17 @@ def _timed(predict: Any, batches: list[Any], plan: TimingPlan) -> dict[str, NDAr
     }
 
 
-def _one_thread() -> Any:  # noqa: ANN401 - threadpoolctl ships no types
-    """Return a context in which numerical libraries use one thread."""
+def _thread_limit() -> Any:  # noqa: ANN401 - threadpoolctl ships no types
+    """Return what makes a context in which numerical libraries use one thread.
+
+    Looking for the loaded libraries takes as long as a call of many a model, so it is done once.
+    """
     import contextlib
 
     try:
         import threadpoolctl
     except ImportError:  # an old environment may lack it; timings are then merely noisier
-        return getattr(contextlib, "nullcontext")()  # noqa: B009
-    return threadpoolctl.threadpool_limits(1)
+        return getattr(contextlib, "nullcontext")  # noqa: B009
+    if hasattr(threadpoolctl, "ThreadpoolController"):
+        return functools.partial(threadpoolctl.ThreadpoolController().limit, limits=1)
+    return functools.partial(threadpoolctl.threadpool_limits, 1)

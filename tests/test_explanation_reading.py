@@ -116,7 +116,7 @@ def test_sentences_name_the_largest_contributions_first() -> None:
 def test_log_odds_come_with_their_probability() -> None:
     """The logistic function of 0 is one half."""
     section = section_of([[0.0, 0.0]], space="log-odds")
-    assert answer_words(section, section.outputs[0], 0.0) == "0 (50% yes)"
+    assert answer_words(section, section.outputs[0], 0.0) == "0 (50% for yes)"
 
 
 def test_shares_sum_to_one() -> None:

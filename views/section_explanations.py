@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from base_types import Cell
-from explanation_reading import strongest_interaction
+from explanation_reading import ROUNDING, strongest_interaction
 from figures_explain import beeswarm, dependence, importance_bars
 from figures_opinion import effect_chart
 from formatting import count, duration, escape_markdown, number, percent
@@ -19,9 +19,6 @@ from views.explanation_opinion import show_opinion
 from views.explanation_row import show_row
 from views.explanation_space import choose_space
 from views.explanation_words import show_words
-
-ROUNDING = 1e-9
-"""A smaller share of the answers' range comes from adding floating-point numbers."""
 
 METHODS = {
     "linear": "exact, from the model's coefficients",
