@@ -310,59 +310,65 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         epilog="Exit codes: 0 passed, 1 a check failed, 2 wrong usage or input, 3 could not run.",
     )
     parser.add_argument("model", nargs="?", type=Path, help="model file; none trains a small one")
-    parser.add_argument(
+    _add_place(parser.add_argument_group("where it runs"))
+    _add_files(parser.add_argument_group("what is tested"))
+    _add_options(parser.add_argument_group("how it is tested"))
+    _add_judgement(parser.add_argument_group("how it is judged"))
+    _add_outputs(parser.add_argument_group("what is written"))
+    return parser.parse_args(arguments)
+
+
+def _add_place(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--url",
         default=os.environ.get("MONITOR_URL", "http://127.0.0.1:8000"),
         help="address of the server, else that in MONITOR_URL",
     )
-    parser.add_argument(
+    group.add_argument(
         "--token",
         default=os.environ.get("MONITOR_API_TOKEN"),
         help="token of the server, better in MONITOR_API_TOKEN",
     )
-    parser.add_argument("--local", action="store_true", help="run here, without a server")
-    parser.add_argument(
+    group.add_argument("--local", action="store_true", help="run here, without a server")
+    group.add_argument(
         "--product",
         type=Path,
         default=Path(__file__).resolve().parent.parent,
         help="folder of the product, for --local",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--environment",
+        choices=("auto", "present", "matching", "compare"),
+        help="library versions the model runs with: the server's, its own, or both",
+    )
+    group.add_argument(
+        "--timeout", type=float, default=900.0, help="seconds for everything, 900 by default"
+    )
+    group.add_argument("--key", help="Idempotency-Key; the same key is the same run")
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--extra",
         action="append",
         default=[],
         type=Path,
         help="further file of the model: vectorizer, scaler, encoder; may be given several times",
     )
-    parser.add_argument(
+    group.add_argument(
         "--composition", type=Path, help="JSON: how the parts of the file belong together"
     )
-    parser.add_argument("--sample", type=Path, help="CSV, Parquet or JSON with rows of its data")
-    parser.add_argument("--target", help="column of the sample with the right answers")
-    parser.add_argument("--policy", type=Path, help="what the run must keep, YAML or JSON")
-    parser.add_argument(
-        "--environment",
-        choices=("auto", "present", "matching", "compare"),
-        help="library versions the model runs with: the server's, its own, or both",
-    )
-    parser.add_argument(
-        "--baseline",
-        help="branch, run id or label:NAME=VALUE (such as label:env=production) to compare with",
-    )
-    parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        type=label,
-        help="what the run is found by, such as branch=main; may be given several times",
-    )
-    parser.add_argument("--rows", type=int, help="rows to test on")
-    parser.add_argument("--seed", type=int, help="same seed, same numbers")
-    parser.add_argument("--positive-class", help="of two classes the one that counts")
-    parser.add_argument("--weight-column", help="column that says what each row counts for")
-    parser.add_argument("--group-column", help="column whose groups should be treated alike")
-    parser.add_argument(
+    group.add_argument("--sample", type=Path, help="CSV, Parquet or JSON with rows of its data")
+    group.add_argument("--target", help="column of the sample with the right answers")
+
+
+def _add_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--rows", type=int, help="rows to test on")
+    group.add_argument("--seed", type=int, help="same seed, same numbers")
+    group.add_argument("--positive-class", help="of two classes the one that counts")
+    group.add_argument("--weight-column", help="column that says what each row counts for")
+    group.add_argument("--group-column", help="column whose groups should be treated alike")
+    group.add_argument(
         "--option",
         action="append",
         default=[],
@@ -370,21 +376,35 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         type=label,
         help='any other option, as JSON: load_seconds=10, monotone=\'{"age": "up"}\'',
     )
-    parser.add_argument("--html", type=Path, help="write the HTML report here")
-    parser.add_argument("--json", type=Path, help="write the whole report as JSON here")
-    parser.add_argument("--junit", type=Path, help="write the checks as JUnit XML here")
-    parser.add_argument("--summary", type=Path, help="write a summary in Markdown here")
-    parser.add_argument(
+
+
+def _add_judgement(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--policy", type=Path, help="what the run must keep, YAML or JSON")
+    group.add_argument(
+        "--baseline",
+        help="branch, run id or label:NAME=VALUE (such as label:env=production) to compare with",
+    )
+    group.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        type=label,
+        help="what the run is found by, such as branch=main; may be given several times",
+    )
+    group.add_argument(
         "--fail-on",
         choices=("fail", "warn"),
         default="fail",
         help="the mildest verdict that exits with 1",
     )
-    parser.add_argument(
-        "--timeout", type=float, default=900.0, help="seconds for everything, 900 by default"
-    )
-    parser.add_argument("--key", help="Idempotency-Key; the same key is the same run")
-    return parser.parse_args(arguments)
+
+
+def _add_outputs(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--html", type=Path, help="write the HTML report here")
+    group.add_argument("--json", type=Path, help="write the whole report as JSON here")
+    group.add_argument("--junit", type=Path, help="write the checks as JUnit XML here")
+    group.add_argument("--summary", type=Path, help="write a summary in Markdown here")
 
 
 def label(text: str) -> tuple[str, str]:
