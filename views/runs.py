@@ -19,6 +19,9 @@ from views.common import browser_zone, keep_runner_alive, open_store, show_chart
 from views.sign_in import actor
 
 PAGE_SIZE = 50
+TREND_RUNS = 200
+"""Runs in the trend of a model; more can neither be told apart nor drawn at once."""
+
 SORTS = {
     "Newest first": (RunSort.CREATED, True),
     "Oldest first": (RunSort.CREATED, False),
@@ -188,9 +191,12 @@ def _show_trend(where: RunFilter) -> None:
         key="runs.metric",
         width=280,
     )
-    chosen = [_trend_point(point) for point in points if point.metric == metric]
+    of_metric = [point for point in points if point.metric == metric]
+    chosen = [_trend_point(point) for point in of_metric[-TREND_RUNS:]]
     limits = limits_of(policy, metric) if (policy := _newest_policy(where)) else {}
     show_chart(history_trend(chosen, metric, theme(), thresholds=limits), "runs.trend")
+    if len(of_metric) > TREND_RUNS:
+        st.caption(f"The newest {TREND_RUNS} runs are shown.")
     if limits:
         st.caption("The lines are the limits of the newest policy this model was tested under.")
 
