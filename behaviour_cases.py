@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from behaviour_probe import Answer, Prober, judge_error, not_finite, quote
+from formatting import named
 from model_types import ModelInfo, Task
 from report_types import BehaviourCase, BehaviourVerdict
 from schema_utils import Feature, Kind
@@ -207,8 +208,7 @@ def _each(names: Sequence[str]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     """List at most five names."""
-    shown = ", ".join(name[:40] for name in names[:5])
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+    return named([name[:40] for name in names])
 
 
 def skipped_case(case_id: str, group: Group, title: str, why: str) -> BehaviourCase:

@@ -16,6 +16,7 @@ from drift import compare_predictions
 from drift_comparison import Thresholds
 from drift_types import FeatureDrift
 from errors import ModelError
+from formatting import named
 from model_types import ModelInfo
 from model_utils import ModelHandle
 from open_stage import ModelSource, inspect, open_inspected, reopen_model
@@ -129,6 +130,6 @@ def _input_columns(info: ModelInfo, reference: pd.DataFrame, current: pd.DataFra
     names = [feature.name for feature in info.features]
     absent = [name for name in names if name not in common]
     if absent:
-        msg = f"the tables lack the model's columns {', '.join(absent[:5])}"
+        msg = f"the tables lack the model's columns {named(absent)}"
         raise ModelError(msg)
     return names

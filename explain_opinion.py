@@ -21,6 +21,7 @@ from explain_effects import effect_curves
 from explain_outputs import choose_view
 from explain_permutation import permutation_importance, scorer_for
 from explanation_reading import contribution_shares
+from formatting import every_name
 from model_types import Model
 from opinion_types import (
     CorrelatedColumns,
@@ -306,7 +307,7 @@ def _listed(names: list[str]) -> str:
     shown, more = names[:MOST_NAMED], len(names) - MOST_NAMED
     if more > 0:
         return f"{', '.join(shown)} and {more} more columns"
-    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return every_name(shown)
 
 
 def _about_shuffling(

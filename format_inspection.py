@@ -14,6 +14,7 @@ from typing import BinaryIO
 import file_kinds
 import onnx_graph
 from errors import UnsupportedFileError
+from formatting import named
 from model_types import ModelFileInfo, Safety
 from onnx_bytes import OnnxError
 
@@ -86,9 +87,9 @@ def _inspect_onnx(info: ModelFileInfo, file: BinaryIO) -> None:
     operators = sorted({op for _, op in model.operators})
     info.notes += [
         f"Opset {opsets}; IR version {model.ir_version}.",
-        f"Operators: {_listed(operators)}.",
-        f"Inputs: {_listed([_shown(port) for port in model.inputs])}.",
-        f"Outputs: {_listed([_shown(port) for port in model.outputs])}.",
+        f"Operators: {named(operators, MAX_SHOWN)}.",
+        f"Inputs: {named([_shown(port) for port in model.inputs], MAX_SHOWN)}.",
+        f"Outputs: {named([_shown(port) for port in model.outputs], MAX_SHOWN)}.",
     ]
 
 
@@ -98,11 +99,6 @@ def _shown(port: onnx_graph.Port) -> str:
         return f"{port.name} {port.kind}"
     sizes = ", ".join("any" if size is None else str(size) for size in port.shape)
     return f"{port.name} {port.kind} [{sizes}]"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-    return ", ".join(names[:MAX_SHOWN]) + more
 
 
 def _inspect_booster(info: ModelFileInfo, file: BinaryIO, head: bytes) -> None:

@@ -11,7 +11,7 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
@@ -317,6 +317,31 @@ def _largest_unit(seconds: float) -> tuple[int, str]:
 
 
 # --- other people's text ---------------------------------------------------------------------
+
+
+def named(names: Sequence[str], limit: int = 5) -> str:
+    """Return the first names, and how many more there are.
+
+    Examples
+    --------
+    >>> named(["a", "b", "c"], limit=2), named(["a"])
+    ('a, b and 1 more', 'a')
+    """
+    more = len(names) - limit
+    shown = ", ".join(names[:limit])
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def every_name(names: Sequence[str]) -> str:
+    """Return all names (at least one) as a list for a sentence.
+
+    Examples
+    --------
+    >>> every_name(["a", "b", "c"]), every_name(["a"])
+    ('a, b and c', 'a')
+    """
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def plain_text(text: object, limit: int | None = None) -> str:

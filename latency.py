@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from base_types import Estimate, Histogram, Status
 from errors import ModelRaisedError
 from failing_rows import RowFailures, describe_failures, find_failing_rows
+from formatting import every_name
 from intervals import calls_needed, percentile_estimate
 from load_stage import LoadModel, measure_load
 from load_test import describe_load
@@ -416,7 +417,7 @@ def _timing_notes(section: PerformanceSection, series: list[_Series], n_rows: in
     notes = [part.skipped for part in series if part.skipped is not None]
     repeated = [part for part in series if part.calls and part.batch_size > n_rows]
     if repeated:
-        sizes = " and ".join(f"{part.batch_size:,}" for part in repeated)
+        sizes = every_name([f"{part.batch_size:,}" for part in repeated])
         notes.append(f"Batches of {sizes} rows repeat the {n_rows:,} rows there are.")
     if section.disturbed_share is not None and section.disturbed_share > DISTURBED_LIMIT:
         left_out = (

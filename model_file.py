@@ -23,6 +23,7 @@ import pickle_walk
 import skops_walk
 from composition_types import Part
 from errors import TooLargeError, UnsupportedFileError
+from formatting import named
 from model_types import ModelFileInfo, Safety
 from pickle_stream import GIBIBYTE, LimitError, compression_of, open_stream
 from pickle_walk import Built, Skipped, Walk, class_path, state_of
@@ -189,7 +190,8 @@ def _judge(info: ModelFileInfo, walk: Walk) -> None:
     reasons = []
     if dangerous:
         reasons.append(
-            f"Loading it could run programs or read files: it refers to {_listed(dangerous)}."
+            "Loading it could run programs or read files: it refers to "
+            f"{named(dangerous, MAX_SHOWN)}."
         )
     reasons += [f"No library writes this: {problem}." for problem in walk.problems]
     if dangerous or walk.problems:
@@ -205,7 +207,7 @@ def _judge(info: ModelFileInfo, walk: Walk) -> None:
     if info.safety is Safety.TRUSTED:
         reasons.append(_why_trusted(walk))
     if left_out := walk.judged(pickle_rules.LEFT_OUT):
-        info.notes.append(f"Left out when loading, since not needed: {_listed(left_out)}.")
+        info.notes.append(f"Left out when loading, since not needed: {named(left_out, MAX_SHOWN)}.")
     info.reasons = reasons
 
 
@@ -224,12 +226,7 @@ def _why_unknown(names: list[str]) -> str:
         what = "functions stored as code (cloudpickle, dill)"
     else:
         what = "code of its author or of libraries that are not known here"
-    return f"It needs {what}: {_listed(names)}."
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-    return ", ".join(names[:MAX_SHOWN]) + more
+    return f"It needs {what}: {named(names, MAX_SHOWN)}."
 
 
 def _versions(walk: Walk) -> dict[str, str]:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from date_forms import TimeForm, form_of_number, seconds_of
+from formatting import named
 from model_types import ModelFeature, ModelInfo
 from schema_utils import (
     Distribution,
@@ -434,8 +435,7 @@ def _called(layer: str, *, capital: bool = False) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     """List at most eight names."""
-    shown = ", ".join(repr(name[:60]) for name in names[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+    return named([repr(name[:60]) for name in names], 8)
 
 
 # --- tables ----------------------------------------------------------------------------------

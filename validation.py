@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from formatting import percent
+from formatting import named, percent
 from schema_utils import Feature, Kind, Schema
-from validation_columns import Table, check_line, column_checks, named
+from validation_columns import Table, check_line, column_checks
 from validation_target import target_checks
 from validation_types import DataCheck, Finding, ValidationSection
 

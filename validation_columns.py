@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from formatting import count, number, percent
+from formatting import count, named, number, percent
 from schema_utils import Kind
 from validation_types import DataCheck, Finding
 
@@ -86,19 +86,6 @@ def check_line(
         cost=round(cost, 2),
         advice="" if finding is Finding.PASS else advice,
     )
-
-
-def named(columns: Sequence[str], limit: int = 5) -> str:
-    """Return the first names, and how many more there are.
-
-    Examples
-    --------
-    >>> named(["a", "b", "c"], limit=2), named(["a"])
-    ('a, b and 1 more', 'a')
-    """
-    more = len(columns) - limit
-    shown = ", ".join(columns[:limit])
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 # --- checks of one table ---------------------------------------------------------------------

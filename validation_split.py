@@ -9,10 +9,9 @@ import pandas as pd
 
 from drift import compare_frames
 from drift_types import DriftVerdict
-from formatting import count, percent
+from formatting import count, named, percent
 from schema_utils import Schema
 from validation import check_table, with_score
-from validation_columns import named
 from validation_types import DataCheck, Finding, ValidationSection
 
 MUCH_OVERLAP = 0.05

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from formatting import count, percent
-from validation_columns import Table, named
+from formatting import count, named, percent
+from validation_columns import Table
 from validation_types import DataCheck, Finding
 
 LEAK = 0.99
