@@ -6,6 +6,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,27 @@ def test_a_loaded_model_is_described_and_predicts(model_file: Any) -> None:
     assert header["info"]["estimator"] == "LinearRegression"
     _, arrays = session.answer(request("predict", FRAME, proba=True))
     assert arrays["y_pred"] == pytest.approx([3.0, 6.0])
+
+
+def test_calls_that_are_not_timed_are_made_under_one_filter(model_file: Any) -> None:
+    """Only timed calls, the first included, see the process's own filters of warnings."""
+    session = model_worker.Session(model_file.fileno())
+    session.answer(request("load", policy="standard"))
+    seen: list[int] = []
+
+    def predict(rows: Any) -> Any:
+        seen.append(len(warnings.filters))
+        return np.zeros(len(rows))
+
+    usual = len(warnings.filters)
+    plan = {"batch_size": 2, "max_calls": 1, "max_seconds": 9.0, "warmup_calls": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session.predictor.estimator, "predict", predict, raising=False)
+        for _ in range(2):
+            session.answer(request("predict", FRAME, proba=False))
+        session.answer(request("time", FRAME, plan=plan))
+    first, second, timed = seen
+    assert second == 1 < usual == first == len(warnings.filters) <= timed
 
 
 def test_the_worker_runs_on_its_own(model_file: Any) -> None:
