@@ -45,6 +45,9 @@ FINAL = ("done", "error", "timeout", "cancelled", "interrupted")
 CONNECTION_ATTEMPTS = 5
 """Tries before an unreachable server is given up: about half a minute in all."""
 
+LOST = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+"""What another try may mend: no connection, or one that broke."""
+
 INTERRUPTED_ATTEMPTS = 3
 """How often a run that a restart of the server interrupted is sent again."""
 
@@ -133,7 +136,7 @@ class Client:
         sent; only a run that was interrupted is made again.
         """
         for _ in range(INTERRUPTED_ATTEMPTS):
-            summary = self._follow(self._post(models, sample, fields, key).json())
+            summary = self._follow(self._run_in(self._post(models, sample, fields, key)))
             if summary["status"] != "interrupted":
                 break
             self.progress.say("The server was restarted in mid-run; sending the run again")
@@ -143,10 +146,16 @@ class Client:
         """Fetch a text, such as the HTML report."""
         return self._get(path).content.decode()
 
-    def cancel(self) -> None:
-        """Cancel the run, if one was begun."""
-        if self.run_id:
-            self.session.post(f"{self.url}/runs/{self.run_id}/cancel", timeout=10)
+    def cancel(self) -> str:
+        """Cancel the run, if one was begun, and return a sentence on what became of it."""
+        if self.run_id is None:
+            return "No run was begun."
+        address = f"{self.url}/runs/{self.run_id}"
+        try:
+            self.session.post(f"{address}/cancel", timeout=10).raise_for_status()
+        except requests.RequestException as error:
+            return f"The run {address} goes on: it could not be cancelled ({error})."
+        return "The run is cancelled."
 
     def _follow(self, summary: dict[str, Any]) -> dict[str, Any]:
         self.run_id = summary["run_id"]
@@ -157,9 +166,21 @@ class Client:
             stage = summary.get("stage") or summary["status"]
             self.progress.show(summary.get("fraction") or 0.0, stage, summary.get("message") or "")
             wait = 0.5 if self.progress.live else 2
-            summary = self._get(f"/runs/{self.run_id}?wait={wait}").json()
+            summary = self._run_in(self._get(f"/runs/{self.run_id}?wait={wait}"))
         self.progress.end()
         return summary
+
+    def _run_in(self, answer: requests.Response) -> dict[str, Any]:
+        """Return the run that an answer tells of; a sign-in page in between is none."""
+        try:
+            summary = answer.json()
+        except ValueError:
+            summary = None
+        if isinstance(summary, dict) and {"run_id", "status"} <= set(summary):
+            return summary
+        kind = answer.headers.get("Content-Type", "something of no type")
+        message = f"Found {kind} at {answer.url}, expected a run as JSON; see --url"
+        raise CouldNotRun(message)
 
     def _post(
         self, models: list[Path], sample: Path | None, fields: dict[str, str], key: str
@@ -192,7 +213,7 @@ class Client:
         """Send one request; None means: try again."""
         try:
             answer = self.session.request(method, self.url + path, timeout=90, **options)
-        except (requests.ConnectionError, requests.Timeout) as error:
+        except LOST as error:
             self.lost += 1
             why = str(error).rpartition(": ")[2].rstrip("\"')")
             message = f"The server at {self.url} cannot be reached ({why}); see --url"
@@ -200,9 +221,13 @@ class Client:
                 raise CouldNotRun(message) from error
             self._pause(2.0 ** (self.lost - 1), message)
             return None
+        except requests.RequestException as error:
+            message = f"{self.url!r} cannot be asked: {error}; see --url"
+            raise Refused(message) from error
         self.lost = 0
         if answer.status_code in (429, 503):
-            wait = float(answer.headers.get("Retry-After", 5))
+            told = answer.headers.get("Retry-After", "")  # seconds, or a date from a proxy
+            wait = float(told) if told.isdecimal() else 5.0
             self._pause(wait, f"The server is busy: {problem(answer)}")
             return None
         if 400 <= answer.status_code < 500:
@@ -438,7 +463,11 @@ def json_or_text(text: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
 
 def text_of(path: Path | None) -> str | None:
     """Return what a file holds, None without one."""
-    return path.read_text(encoding="utf-8") if path else None
+    try:
+        return path.read_text(encoding="utf-8") if path else None
+    except UnicodeDecodeError as error:
+        message = f"{path} is not UTF-8: {error.reason} at byte {error.start}"
+        raise Refused(message) from error
 
 
 def request_fields(options: argparse.Namespace) -> dict[str, str]:
@@ -497,36 +526,39 @@ def run_there(options: argparse.Namespace, progress: Progress) -> dict[str, Any]
         models = [options.model, *options.extra]
         summary = client.run_tests(models, options.sample, fields, key)
     except KeyboardInterrupt:
-        client.cancel()
-        message = "Stopped from the keyboard; the run is cancelled."
+        message = f"Stopped from the keyboard. {client.cancel()}"
         raise CouldNotRun(message) from None
     write_outputs(options, summary, lambda end: client.text(f"/runs/{summary['run_id']}/{end}"))
     return summary
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command and return its exit code."""
-    options = parse_arguments(arguments)
-    progress = Progress()
+def run(options: argparse.Namespace, progress: Progress) -> int:
+    """Run the test, write and print what came out, and return the exit code."""
+    if options.model is None:
+        folder = Path.cwd() / "example_model"
+        options.model, options.sample, options.target = train_small_model(folder)
+        print(f"Trained {options.model}")
     try:
-        if options.model is None:
-            folder = Path.cwd() / "example_model"
-            options.model, options.sample, options.target = train_small_model(folder)
-            print(f"Trained {options.model}")
         summary = (run_here if options.local else run_there)(options, progress)
-    except Refused as error:
-        print(f"Refused: {error}", file=sys.stderr)
-        return USAGE
-    except OSError as error:
-        print(f"Refused: {error.filename}: {error.strerror}", file=sys.stderr)
-        return USAGE
     except CouldNotRun as error:
         print(f"Could not run: {error}", file=sys.stderr)
-        failed = {"status": "error", "error": str(error)}
-        write_outputs(options, failed, lambda _end: "")
+        write_outputs(options, {"status": "error", "error": str(error)}, lambda _end: "")
         return COULD_NOT_RUN
     print_summary(summary)
     return exit_code(summary, options.fail_on)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and return its exit code."""
+    options = parse_arguments(arguments)
+    try:
+        return run(options, Progress())
+    except Refused as error:
+        why = str(error)
+    except OSError as error:
+        why = f"{error.filename}: {error.strerror}"
+    print(f"Refused: {why}", file=sys.stderr)
+    return USAGE
 
 
 if __name__ == "__main__":
