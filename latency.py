@@ -28,21 +28,21 @@ from report_types import BatchPoint, PerformanceSection, RunConfig
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 """Reported percentiles of the single-row latency."""
 
-N_BLOCKS = 5
+N_BLOCKS = 3
 """Rounds over all batch sizes that a budget is shared among, so that a slow moment of the host hits
-them alike."""
+them alike; no batch size is done before."""
 
-MIN_BLOCKS, MAX_BLOCKS = 3, 8
-"""No batch size is done before the first number of rounds; the second bounds them all."""
+MAX_BLOCKS = 6
+"""Most rounds, where a block ended before its time."""
 
 SINGLE_ROW_SHARE = 1.3
 """Budget of single-row calls in units of ``latency_seconds``: tails need many calls (72 for an
 interval of p95), so they get most of the time."""
 
-BATCH_SHARE = 0.12
+BATCH_SHARE = 0.08
 """Budget of every other batch size in the same unit: medians settle quickly."""
 
-STABLE_WIDTH, STABLE_TAIL = 0.05, 0.1
+STABLE_WIDTH, STABLE_TAIL = 0.05, 0.25
 """A batch size is done when the 95 % interval of its median is narrower than the first share of
 it, and single rows when that of p95 is narrower than the second too."""
 
@@ -53,7 +53,7 @@ MAX_RATIO = 10.0
 """Up to this ratio of batch sizes a call's duration is extrapolated; beyond it that says nothing,
 because the fixed cost of a call outweighs the rows."""
 
-WARMUP_CALLS = 5
+WARMUP_CALLS = 3
 """Single-row calls made and thrown away before timing."""
 
 MAX_BATCH_CELLS = 20_000_000
@@ -96,20 +96,20 @@ class _Series:
 
     @property
     def slot_seconds(self) -> float:
-        """Time of one block."""
-        return self.budget_seconds / N_BLOCKS
+        """Time of the next block: an equal share of the budget, or what is left of it."""
+        left = self.budget_seconds - self.durations_ms.sum() / 1000.0
+        return float(min(left, self.budget_seconds / N_BLOCKS))
 
     @property
     def is_spent(self) -> bool:
         """Whether the budget allows no further call."""
-        durations = self.durations_ms
-        return durations.sum() / 1000.0 >= self.budget_seconds or durations.size >= MAX_CALLS
+        return self.slot_seconds <= 0 or self.durations_ms.size >= MAX_CALLS
 
     @property
     def is_stable(self) -> bool:
         """Whether more calls would hardly change what is told of them."""
         ordered = np.sort(self.durations_ms)
-        if len(self.calls) < MIN_BLOCKS or ordered.size < self._calls_wanted:
+        if len(self.calls) < N_BLOCKS or ordered.size < self._calls_wanted:
             return False
         wanted = [(0.5, STABLE_WIDTH), (0.95, STABLE_TAIL)]
         return all(
@@ -134,7 +134,7 @@ class _Series:
     def calls_of_slot(self) -> int:
         """Return the most calls of the next block: what is wanted, shared among the first ones."""
         missing = self._calls_wanted - self.durations_ms.size
-        blocks_left = MIN_BLOCKS - len(self.calls)
+        blocks_left = N_BLOCKS - len(self.calls)
         if missing <= 0 or blocks_left <= 0:
             return MAX_CALLS // N_BLOCKS
         return math.ceil(missing / blocks_left)
@@ -195,11 +195,11 @@ def _silent(fraction: float, message: str) -> None:
 
 
 def _cold_call(model: Model, frame: pd.DataFrame) -> int | None:
-    """Return the duration of this worker's very first prediction in ns, if this call made it."""
+    """Return the duration of this worker's very first prediction in ns, made now if not before."""
     if frame.empty:
         return None
     try:
-        timed = model.time_calls(frame.iloc[:1], batch_size=1, max_calls=1, max_seconds=1.0)
+        timed = model.time_calls(frame.iloc[:1], batch_size=1, max_calls=0, max_seconds=0.0)
     except ModelRaisedError:
         return None  # the search for failing rows tells it with the row and the message
     return timed.cold_ns

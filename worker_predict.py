@@ -87,6 +87,9 @@ class Predictor:
     def time_calls(self, frame: pd.DataFrame, plan: TimingPlan) -> dict[str, NDArray[Any]]:
         """Time ``predict`` on rotating batches that were made before.
 
+        The very first call of this process is none of those timed; a plan without calls makes that
+        one only, if it was not made before.
+
         Returns
         -------
         dict
@@ -95,8 +98,11 @@ class Predictor:
         """
         rows = self._in_form(frame, plan.how)
         batches = [_part(rows, places) for places in _places(len(frame), plan)]
-        for number in range(plan.warmup_calls):
+        never_called = self.first_call_ns is None
+        for number in range(max(plan.warmup_calls, int(never_called))):
             self._first_timed(batches[number % len(batches)])
+        if plan.max_calls == 0:
+            return _timed(self.estimator.predict, batches, plan)
         if plan.warmup_calls or self._one_thread is None:  # a first call may load more libraries
             self._one_thread = _thread_limit()
         with self._one_thread():
