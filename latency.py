@@ -39,8 +39,11 @@ SINGLE_ROW_SHARE = 1.3
 """Budget of single-row calls in units of ``latency_seconds``: tails need many calls (72 for an
 interval of p95), so they get most of the time."""
 
-BATCH_SHARE = 0.08
+BATCH_SHARE = 0.04
 """Budget of every other batch size in the same unit: medians settle quickly."""
+
+OVERDRAFT = 4.0
+"""Up to this many budgets are spent so that each round has a call: one alone may be the host's."""
 
 STABLE_WIDTH, STABLE_TAIL = 0.05, 0.25
 """A batch size is done when the 95 % interval of its median is narrower than the first share of
@@ -96,14 +99,16 @@ class _Series:
 
     @property
     def slot_seconds(self) -> float:
-        """Time of the next block: an equal share of the budget, or what is left of it."""
-        left = self.budget_seconds - self.durations_ms.sum() / 1000.0
-        return float(min(left, self.budget_seconds / N_BLOCKS))
+        """Time of the next block, in which one call is made at least."""
+        left = self.budget_seconds - self._spent_seconds
+        return min(max(left, 0.0), self.budget_seconds / N_BLOCKS)
 
     @property
     def is_spent(self) -> bool:
         """Whether the budget allows no further call."""
-        return self.slot_seconds <= 0 or self.durations_ms.size >= MAX_CALLS
+        most = OVERDRAFT if len(self.calls) < N_BLOCKS else 1.0
+        spent = self._spent_seconds >= most * self.budget_seconds
+        return spent or self.durations_ms.size >= MAX_CALLS
 
     @property
     def is_stable(self) -> bool:
@@ -120,6 +125,10 @@ class _Series:
     def is_done(self) -> bool:
         """Whether nothing more is to be timed."""
         return self.skipped is not None or self.is_spent or self.is_stable
+
+    @property
+    def _spent_seconds(self) -> float:
+        return float(self.durations_ms.sum()) / 1000.0
 
     @property
     def _calls_wanted(self) -> int:

@@ -153,6 +153,13 @@ def test_budget_bounds_the_time_spent() -> None:
     assert section.percentiles_ms["p95"].low is not None
 
 
+@pytest.mark.parametrize(("call_ms", "n_calls"), [(4, 3), (30, 2), (100, 1)])
+def test_a_batch_is_timed_in_each_round_while_that_is_cheap(call_ms: int, n_calls: int) -> None:
+    """A call of 4 ms is made in all three rounds, one of 30 ms twice, one of 100 ms once."""
+    section = measure_performance(StubModel(call_ns=call_ms * MS), rows(20), RunConfig())
+    assert [point.n_calls for point in section.batches[1:]] == [n_calls] * 4
+
+
 def test_a_slow_model_sees_different_rows_in_every_block() -> None:
     """Blocks go on where the last one ended: 21 calls per block start 21 rows later each time."""
     starts: list[int] = []
