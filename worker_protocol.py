@@ -104,8 +104,11 @@ def send_request(
         channel.sendall(part)
 
 
-def _joined(buffers: list[memoryview]) -> Iterator[bytes]:
+def _joined(buffers: list[memoryview]) -> Iterator[bytes | memoryview]:
     """Put small buffers together: a table of many columns costs few calls to the system."""
+    if len(buffers) == 1:
+        yield from buffers
+        return
     some: list[memoryview] = []
     size = 0
     for buffer in buffers:
