@@ -5,6 +5,7 @@ Owns: the fields of the form, what each may hold, and the sentences for what it 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, get_args
@@ -22,6 +23,7 @@ from model_types import ModelFileInfo
 from policy import read_policy
 from policy_types import Policy
 from report_types import RunConfig, RunRequest
+from run_types import check_label_name
 from schema_json import schema_from_json
 from storage import Store
 from strict_json import read_json
@@ -178,7 +180,12 @@ def _labels(fields: Mapping[str, bytes]) -> dict[str, str]:
     if len(labels) > 20 or any(len(f"{name}{value}") > 500 for name, value in labels.items()):
         msg = "The field 'labels' holds at most 20 labels of 500 characters each"
         raise InputError(msg)
-    return {name: str(value) for name, value in labels.items()}
+    for name in labels:
+        check_label_name(name)
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in labels.items()
+    }
 
 
 def _json_object(fields: Mapping[str, bytes], name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from starlette.concurrency import run_in_threadpool
 
 import jobs
@@ -27,7 +27,7 @@ from csv_download import safe_csv
 from errors import InputError, NotFoundError
 from report_archive import make_archive
 from report_types import RunStatus, TestReport, Verdict
-from run_types import RunFilter, RunItem, RunRecord, RunSort
+from run_types import RunFilter, RunItem, RunRecord, RunSort, check_label_name
 from storage import Store
 
 MAX_WAIT_SECONDS = 55.0
@@ -74,7 +74,18 @@ def _no_number(text: object) -> object:
     return text
 
 
-Moment = Annotated[datetime, BeforeValidator(_no_number)]
+def _in_utc(moment: datetime) -> datetime:
+    """Return a time in UTC; one without zone is taken to be."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        msg = "in UTC this is before the year 1 or after the year 9999"
+        raise ValueError(msg) from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 
 _PROGRESS = {"id", "status", "stage", "fraction", "message", "verdict", "error"}
 
@@ -117,8 +128,8 @@ def list_runs(
         status=status,
         source=source,
         labels=_labels(label or []),
-        since=_aware(since),
-        until=_aware(until),
+        since=since,
+        until=until,
     )
     records, total = store.list_runs(
         where, sort=sort, descending=descending, limit=limit, offset=offset
@@ -143,12 +154,9 @@ def _labels(given: list[str]) -> dict[str, str]:
     if wrong is not None:
         msg = f"The label {wrong[:60]!r} is incomplete; expected NAME=VALUE, as in branch=main"
         raise InputError(msg)
+    for name, _, _ in parts:
+        check_label_name(name)
     return {name: value for name, _, value in parts}
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    """Read a time without zone as UTC."""
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def _item_values(record: RunRecord) -> dict[str, object]:

@@ -7,16 +7,18 @@ files exist is the store's to know.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from errors import NotFoundError, TooLargeError
+from errors import NotFoundError, StorageError, TooLargeError
 
 STALE_SECONDS = 24 * 3600
 """Age at which an unfinished upload is a leftover of a crash; no upload takes a day."""
@@ -68,8 +70,9 @@ class ArtifactFiles:
     def remove_stale(self) -> None:
         """Delete what interrupted uploads left behind."""
         for path in self._incoming.iterdir():
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # kept or dropped meanwhile
+                if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                    path.unlink()
 
 
 class IncomingFile:
@@ -84,7 +87,8 @@ class IncomingFile:
     """
 
     def __init__(self, directory: Path, limit_bytes: int) -> None:
-        descriptor, name = tempfile.mkstemp(dir=directory)
+        with _disk():
+            descriptor, name = tempfile.mkstemp(dir=directory)
         self._file = os.fdopen(descriptor, "wb")
         self._digest = hashlib.sha256()
         self._limit = limit_bytes
@@ -103,20 +107,30 @@ class IncomingFile:
         ------
         TooLargeError
             The file would grow beyond its limit; nothing of the chunk is written.
+        StorageError
+            The disk takes no more.
         """
         self.size_bytes += len(chunk)
         if self.size_bytes > self._limit:
             msg = f"The file is larger than the {self._limit / 2**20:,.0f} MiB allowed"
             raise TooLargeError(msg)
         self._digest.update(chunk)
-        self._file.write(chunk)
+        with _disk():
+            self._file.write(chunk)
 
     def complete(self) -> None:
-        """Put every byte on the disk; the file may be read at ``path`` from now on."""
+        """Put every byte on the disk; the file may be read at ``path`` from now on.
+
+        Raises
+        ------
+        StorageError
+            The disk takes no more.
+        """
         if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            with _disk():
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
 
     def move_to(self, target: Path) -> None:
         """Rename the complete file to ``target``, atomically and durably."""
@@ -137,5 +151,16 @@ class IncomingFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk: what is thrown away need not be whole
+            self._file.close()
         self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _disk() -> Iterator[None]:
+    """Say in one sentence that the disk refused."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"The file cannot be stored: {error.strerror}; see to the disk of MONITOR_DATA_DIR"
+        raise StorageError(msg) from error

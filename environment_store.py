@@ -76,12 +76,13 @@ class EnvironmentStore:
     def find(self, key: str) -> BuiltEnvironment | None:
         """Return a complete environment whose interpreter is still there, and note its use."""
         facts = self.folder / key / FACTS
-        try:
-            built = BuiltEnvironment(**json.loads(facts.read_text(encoding="utf-8")))
-            os.utime(facts)
-        except (FileNotFoundError, ValueError, TypeError):
+        known = _read(facts)
+        if known is None or not Path(known[1].python).exists():
             return None
-        return built if Path(built.python).exists() else None
+        with contextlib.suppress(FileNotFoundError):  # it was taken away just now
+            os.utime(facts)
+            return known[1]
+        return None
 
     def answer_of(self, request: str) -> BuiltEnvironment | None:
         """Return the environment that answered a request before."""
@@ -96,9 +97,9 @@ class EnvironmentStore:
 
     def list_all(self) -> list[BuiltEnvironment]:
         """Return all complete environments, the one used last at the end."""
-        used = {facts: facts.stat().st_mtime for facts in self.folder.glob(f"*/{FACTS}")}
-        found = [json.loads(facts.read_text()) for facts in sorted(used, key=used.__getitem__)]
-        return [BuiltEnvironment(**facts) for facts in found]
+        found = [_read(facts) for facts in self.folder.glob(f"*/{FACTS}")]
+        known = [each for each in found if each is not None]
+        return [built for _, built in sorted(known, key=lambda each: each[0])]
 
     def begin(self, key: str) -> Path:
         """Return an empty folder to build in."""
@@ -150,14 +151,26 @@ class EnvironmentStore:
         return gone
 
     def tidy(self, limit_bytes: int) -> list[str]:
-        """Remove what builds left behind that were killed, and what is too much."""
+        """Remove what killed builds left behind, what is damaged, and what is too much."""
         for place in self.folder.glob(f"{BUILDING}*"):
             if time.time() - place.stat().st_mtime > ABANDONED_SECONDS:
                 shutil.rmtree(place, ignore_errors=True)
+        for facts in self.folder.glob(f"[!.]*/{FACTS}"):
+            if _read(facts) is None:
+                self.remove(facts.parent.name)
         return self.make_room(limit_bytes, 0)
 
     def _answer(self, request: str) -> Path:
         return self.folder / f"{request}.request"
+
+
+def _read(facts: Path) -> tuple[float, BuiltEnvironment] | None:
+    """Return when an environment was last used, and what it is; None where that is damaged."""
+    try:
+        told = json.loads(facts.read_text(encoding="utf-8"))
+        return facts.stat().st_mtime, BuiltEnvironment(**told)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 @contextlib.contextmanager

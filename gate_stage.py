@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from errors import InputError, MonitorError, NotFoundError
 from policy import Baseline, apply_policy
 from report_types import GateResult, RunRequest, TestReport
-from run_types import RunRecord, no_run
+from run_types import RunRecord, check_label_name, no_run
 
 _RUN_ID = re.compile("[0-9a-z]{26}")
 MAX_BASELINE = 600
@@ -72,6 +72,7 @@ def parse_baseline(text: str) -> BaselineName:
             "label:NAME=VALUE"
         )
         raise InputError(msg)
+    check_label_name(name)
     return BaselineName(None, {name: value})
 
 

@@ -222,11 +222,6 @@ class RunQueue(ArtifactStore):
         with self._database.read() as connection:
             return set(connection.execute(statement).scalars())
 
-    def is_cancelled(self, run_id: str) -> bool:
-        """Whether somebody wants the run cancelled, or it is."""
-        record = self.get_run(run_id)
-        return record.cancel_requested or record.status is RunStatus.CANCELLED
-
     def _change(self, run_id: str, statuses: Sequence[RunStatus], **values: object) -> None:
         statement = (
             sa.update(run)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from base_types import TypedModel
+from errors import InputError
 from report_types import RunRequest, RunStatus, Stage, Verdict
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -32,6 +33,23 @@ def new_run_id() -> str:
     """
     number = (int(time.time() * 1000) << 80) | secrets.randbits(80)
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def check_label_name(name: str) -> None:
+    """Refuse the name of a label that a search could not find.
+
+    Raises
+    ------
+    InputError
+        It holds a quotation mark or a backslash, which the paths of JSON columns cannot name.
+
+    Examples
+    --------
+    >>> check_label_name("branch")
+    """
+    if '"' in name or "\\" in name:
+        msg = f"The label {name[:60]!r} holds a quotation mark or a backslash; use another name"
+        raise InputError(msg)
 
 
 def no_run(run_id: str) -> str:

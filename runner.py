@@ -135,10 +135,17 @@ class Runner:
                 self._store.heartbeat(self._owner)
             if self._sessions is not None:
                 self._sessions.ensure()
-        if now >= self._next_tidying and not self._jobs:
+        if not self._jobs:
+            try:
+                self._tidy(now)
+            except OSError:  # files that cannot be removed must not keep runs from going on
+                log.exception("could not tidy up; trying again later")
+
+    def _tidy(self, now: float) -> None:
+        if now >= self._next_tidying:
             self._next_tidying = now + TIDY_SECONDS
             self._store.remove_orphans()
-        if now >= self._next_retention and not self._jobs:
+        if now >= self._next_retention:
             self._next_retention = now + RETENTION_SECONDS
             kept = self._settings
             apply_retention(self._store, Limits(kept.keep_days, kept.keep_runs, kept.keep_mb))
@@ -156,7 +163,12 @@ class Runner:
         self._n_started += 1
         if self._workers is not None and self._n_started % RUNS_PER_PARENT == 0:
             self._workers.renew()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            reason = f"No process could be started for the run: {error.strerror}; start it again"
+            self._store.fail_run(record.id, RunStatus.ERROR, reason)
+            return
         if pid == 0:
             run_job(record, self._store, self._target, parent_pid)
         limit = min(record.request.config.time_limit_seconds, self._settings.run_seconds)

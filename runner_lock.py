@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
+
+LOOKS, LOOK_SECONDS = 100, 0.001
+"""How often and how long somebody who merely looks at the lock is waited for."""
 
 
 def take(data_dir: Path) -> int | None:
@@ -19,13 +23,15 @@ def take(data_dir: Path) -> int | None:
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(_path(data_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    os.ftruncate(descriptor, 0)
-    return descriptor
+    for _ in range(LOOKS):
+        if _gets(descriptor, fcntl.LOCK_EX):
+            os.ftruncate(descriptor, 0)
+            return descriptor
+        if not _gets(descriptor, fcntl.LOCK_SH):  # held, and not merely looked at
+            break
+        time.sleep(LOOK_SECONDS)
+    os.close(descriptor)
+    return None
 
 
 def write_note(data_dir: Path, note: str) -> None:
@@ -45,12 +51,17 @@ def is_held(data_dir: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _gets(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
+
+
+def _gets(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _path(data_dir: Path) -> Path:

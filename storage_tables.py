@@ -49,7 +49,7 @@ class UtcTime(TypeDecorator[datetime]):
         """Write any aware datetime in UTC."""
         if value is None:
             return None
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """Read it back as an aware datetime."""

@@ -238,6 +238,8 @@ def test_list_is_paged(api: str) -> None:
         (FORM, {"options": '{"n_rows": 5}'}, 422, "n_rows is 5"),
         (FORM, {"options": '{"rows": 5}'}, 422, "there are batch_sizes"),
         (FORM, {"labels": '{"a": "' + "x" * 600 + '"}'}, 422, "500 characters"),
+        (FORM, {"labels": '{"a\\"b": "1"}'}, 422, "a quotation mark or a backslash"),
+        (FORM, {"baseline": "label:a\\b=1"}, 422, "a quotation mark or a backslash"),
         (FORM, {"schema": "{}x"}, 422, ""),
         (FORM, {"unknown": "1"}, 422, "expected baseline, "),
         (FORM, {"target": "x" * 2**20 + "x"}, 413, "1 MiB"),
@@ -268,6 +270,8 @@ def test_wrong_forms_are_refused(
         ("GET", "/runs?limit=0", 422),
         ("GET", "/runs?status=dead", 422),
         ("GET", "/runs?text=%00", 200),
+        ("GET", "/runs?label=a%22b=1", 422),
+        ("GET", "/runs?since=0001-01-01T00:00:00%2B14:00", 422),
         ("GET", "/runs/..%2f..%2fetc", 404),
     ],
 )

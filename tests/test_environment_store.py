@@ -59,6 +59,16 @@ def test_an_interrupted_build_is_no_environment(store: EnvironmentStore) -> None
     assert [store.find(key) for key in ("half", "damaged", "orphan")] == [None] * 3
 
 
+def test_a_damaged_environment_is_cleared_away(store: EnvironmentStore) -> None:
+    """Half a file of facts, as a loss of power leaves it, hinders nothing; its folder goes."""
+    build(store, "damaged")
+    build(store, "sound")
+    (store.folder / "damaged" / environment_store.FACTS).write_text('{"key": "dam')
+    assert [built.key for built in store.list_all()] == ["sound"]
+    assert store.tidy(10_000 * MB) == []
+    assert [path.name for path in store.folder.iterdir() if path.is_dir()] == ["sound"]
+
+
 def test_the_longest_unused_goes_first(store: EnvironmentStore) -> None:
     """Room is made by removing by last use, and only as much as is needed."""
     for key, age in (("new", 0.0), ("old", 300.0), ("older", 900.0)):

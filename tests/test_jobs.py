@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +17,10 @@ import jobs
 import runner_lock
 from errors import NotFoundError
 from report_types import RunConfig, RunRequest, RunStatus
+from runner import Runner
 from settings import Settings
 from storage import Store
-from tests.fake_runner import fake_runner
+from tests.fake_runner import fake_runner, finish
 
 
 @pytest.fixture
@@ -167,6 +171,34 @@ def test_lock_is_seen(tmp_path: Path) -> None:
     os.close(lock)
     assert not jobs.runner_alive(settings)
     assert jobs.isolation(settings) == ""
+
+
+def test_a_look_at_the_lock_does_not_keep_it_from_anybody(tmp_path: Path) -> None:
+    """Whoever takes the lock while somebody looks whether it is held gets it."""
+    lock = runner_lock.take(tmp_path)
+    assert lock is not None
+    os.close(lock)
+    look = os.open(tmp_path / "runner.lock", os.O_RDONLY)
+    fcntl.flock(look, fcntl.LOCK_SH)
+    threading.Timer(0.01, os.close, (look,)).start()
+    lock = runner_lock.take(tmp_path)
+    assert lock is not None
+    os.close(lock)
+
+
+def test_a_run_without_a_process_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system gives no process, the run ends with that reason and the runner goes on."""
+
+    def no_fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    run_id = queue(store)
+    monkeypatch.setattr(os, "fork", no_fork)
+    runner = Runner(store, finish)
+    runner._claim()
+    record = store.get_run(run_id)
+    assert record.status is RunStatus.ERROR
+    assert "Resource temporarily unavailable" in (record.error or "")
 
 
 @pytest.mark.slow  # imports the whole pipeline

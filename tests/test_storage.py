@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -148,7 +149,7 @@ def test_cancel_while_queued_and_running(store: Store) -> None:
     assert store.request_cancel(second) is RunStatus.CANCELLED
     assert store.request_cancel(first) is RunStatus.RUNNING
     assert store.cancel_requests("me") == {first}
-    assert store.is_cancelled(first)
+    assert store.get_run(first).cancel_requested
     assert store.claim_run("me") is None
 
 
@@ -239,6 +240,22 @@ def test_filters(store: Store, where: RunFilter, expected: set[str]) -> None:
     assert total == len(expected)
 
 
+@given(since=st.datetimes(), until=st.datetimes())
+@example(since=datetime(999, 1, 1), until=datetime(9000, 1, 1))
+@hypothesis_settings(
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_any_time_is_compared_as_a_time(store: Store, since: datetime, until: datetime) -> None:
+    """A run is listed exactly when it was made in the given span, in whatever year that begins."""
+    if not store.list_runs()[1]:
+        store.create_run(request_for(store))
+    (made,) = (each.created_at for each in store.list_runs()[0])
+    begin, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
+    assert store.list_runs(RunFilter(since=begin, until=end))[1] == (begin <= made < end)
+
+
 @given(text=st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
 @hypothesis_settings(
     max_examples=50,
@@ -306,6 +323,32 @@ def test_too_large_file_leaves_nothing(store: Store, tmp_path: Path) -> None:
         with pytest.raises(TooLargeError, match="MiB allowed"):
             writer.write(b"123456")
     assert [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()] == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(store: Store, tmp_path: Path) -> None:
+    """Where the disk takes no more, that is the reason, and what was written is gone."""
+
+    def fill_the_disk() -> None:
+        with store.artifact_writer(1 << 30) as new:
+            for _ in range(200):
+                new.write(b"x" * 999)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            fill_the_disk()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()] == []
+
+
+def test_an_upload_that_ends_meanwhile_does_not_hinder_tidying(
+    store: Store, tmp_path: Path
+) -> None:
+    """A name that is gone when it is looked at (here a link to nothing) is passed over."""
+    (tmp_path / "artifacts" / "incoming" / "gone").symlink_to(tmp_path / "nothing")
+    store.remove_orphans()
 
 
 @pytest.mark.parametrize("sha256", ["../../etc/passwd", "", "A" * 64, "0" * 64])
