@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from base_types import Estimate, Histogram, Status
 from errors import ModelRaisedError
 from failing_rows import RowFailures, describe_failures, find_failing_rows
-from formatting import every_name
+from formatting import every_name, number
 from intervals import calls_needed, percentile_estimate
 from load_stage import LoadModel, measure_load
 from load_test import describe_load
+from machine_load import OtherWork
 from model_types import Model, TimedCalls
 from report_types import BatchPoint, PerformanceSection, RunConfig
 
@@ -70,6 +71,9 @@ MAX_CALLS = 10_000
 
 DISTURBED_LIMIT = 0.1
 """Share of preempted calls from which the tail says more about the host than about the model."""
+
+BUSY_LIMIT = 0.5
+"""Cores of other work from which a note says that the times may be too long."""
 
 NS_PER_MS = 1e6
 
@@ -187,7 +191,9 @@ def measure_performance(
     section.cold_call_ms = None if cold_ns is None else cold_ns / NS_PER_MS
     if failures.good.size:
         rows = frame if failures.good.size == len(frame) else frame.iloc[failures.good]
+        others = OtherWork.watch()
         series = _time_blocks(model, rows, config, tell)
+        section.other_cores = others.cores(_cpu_seconds(series))
         _fill_timings(section, series, len(rows))
         section.load = describe_load(series[0].durations_ms, section.batches, config)
         if config.load_seconds > 0 and isinstance(model, LoadModel):
@@ -259,6 +265,11 @@ def _time_blocks(
             if not part.is_done:
                 part.calls.append(_time_slot(model, frame, part, smaller))
     return series
+
+
+def _cpu_seconds(series: list[_Series]) -> float:
+    """Return the processor time that the model's process spent on the timed batches."""
+    return sum(call.cpu_ns or 0 for part in series for call in part.calls) / 1e9
 
 
 def _too_large(batch_size: int, n_columns: int) -> str | None:
@@ -437,5 +448,11 @@ def _timing_notes(section: PerformanceSection, series: list[_Series], n_rows: in
         notes.append(
             f"The host interrupted {section.disturbed_share:.0%} of the calls: p95 and above "
             f"measure the host as much as the model; {left_out}"
+        )
+    if section.other_cores is not None and section.other_cores > BUSY_LIMIT:
+        notes.append(
+            f"Other work kept {number(section.other_cores, digits=2)} cores of this machine busy "
+            "meanwhile. Cores share caches and execution units, so on a quiet machine the model "
+            "may be faster."
         )
     return notes

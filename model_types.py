@@ -180,12 +180,15 @@ class TimedCalls:
         Duration of the very first prediction of this worker: one row, tried after loading.
     warmup_calls : int
         Calls made before timing and thrown away.
+    cpu_ns : int or None
+        Processor time of all threads of the model's process, preparation included.
     """
 
     durations_ns: NDArray[np.int64]
     disturbed: NDArray[np.bool_]
     cold_ns: int | None
     warmup_calls: int
+    cpu_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,12 +301,13 @@ class ModelHandle:
         )
         durations = _array(reply, "durations_ns", (None,))
         disturbed = _array(reply, "disturbed", durations.shape)
-        cold_ns = reply.header.get("cold_ns")
+        cold_ns, cpu_ns = reply.header.get("cold_ns"), reply.header.get("cpu_ns")
         return TimedCalls(
             durations_ns=durations.astype(np.int64),
             disturbed=disturbed.astype(bool),
             cold_ns=cold_ns if isinstance(cold_ns, int) else None,
             warmup_calls=warmup_calls,
+            cpu_ns=cpu_ns if isinstance(cpu_ns, int) else None,
         )
 
     def peak_memory_bytes(self) -> int:

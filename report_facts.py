@@ -99,6 +99,7 @@ def _performance(report: TestReport) -> Iterator[Fact]:
         yield Fact(title(name), estimate(value, "ms"), name)
     yield Fact("p95 undisturbed", duration_ms(section.undisturbed_p95_ms), "undisturbed_p95_ms")
     yield Fact("Disturbed calls", percent(section.disturbed_share), "disturbed_share")
+    yield Fact("Cores with other work", number(section.other_cores, digits=2), "other_cores")
     yield Fact("Cold first call", duration_ms(section.cold_call_ms), "cold_call_ms")
     yield Fact("Best throughput", rows_per_second(section.best_rows_per_second), "throughput")
     yield Fact("Peak memory", with_unit(section.peak_memory_mb, "MB"), "peak_memory_mb")

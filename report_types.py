@@ -280,6 +280,9 @@ class PerformanceSection(Section):
     )
     undisturbed_p95_ms: float | None = None
     disturbed_share: float | None = None
+    other_cores: float | None = Field(
+        default=None, description="Cores kept busy by other work during the timing, on average"
+    )
     single_row_histogram: Histogram = Field(default_factory=Histogram, description="ms")
     batches: list[BatchPoint] = Field(default_factory=list)
     best_rows_per_second: float | None = None

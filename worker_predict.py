@@ -6,6 +6,7 @@ standard library, numpy and ``model_describe``; written for Python 3.7 and later
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import resource
@@ -19,6 +20,8 @@ import model_describe
 from model_facts import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -109,8 +112,7 @@ class Predictor:
             was_enabled = gc.isenabled()
             (gc.enable if plan.how == "gc" else gc.disable)()
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # an array lacks the names of the columns
+                with _quietly():
                     return _timed(self.estimator.predict, batches, plan)
             finally:
                 (gc.enable if was_enabled else gc.disable)()
@@ -229,13 +231,25 @@ def _timed(predict: Any, batches: list[Any], plan: TimingPlan) -> dict[str, NDAr
     }
 
 
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Ignore warnings, such as that an array lacks the names of the columns.
+
+    There are as many filters as before: a forest copies them for every tree, so each one more would
+    lengthen every call.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        filters: Any = warnings.filters
+        filters.pop()
+        yield
+
+
 def _thread_limit() -> Any:  # noqa: ANN401 - threadpoolctl ships no types
     """Return what makes a context in which numerical libraries use one thread.
 
     Looking for the loaded libraries takes as long as a call of many a model, so it is done once.
     """
-    import contextlib
-
     try:
         import threadpoolctl
     except ImportError:  # an old environment may lack it; timings are then merely noisier
