@@ -22,6 +22,7 @@ from behaviour_cases import (
     judge_column_case,
     run_column_case,
     value_cases,
+    with_columns,
 )
 from behaviour_probe import Answer, NotAskedError, Prober, judge_error, quote
 from behaviour_tables import (
@@ -259,16 +260,11 @@ def _consistency(
 
 def _noisy(bench: Bench, level: float, rng: np.random.Generator) -> pd.DataFrame:
     """Add normal noise to every numeric column."""
-    changed = {}
-    for name in bench.numeric():
-        column = bench.frame[name]
-        values = column.to_numpy(dtype=np.float64)
-        spread = float(np.nanstd(values)) if np.isfinite(values).any() else 0.0
-        noisy = values + rng.normal(0.0, level * spread, len(values))
-        if column.dtype.kind in "iu" or bench.features[name].kind is Kind.INTEGER:
-            noisy = np.round(noisy)
-        changed[name] = noisy.astype(np.int64) if column.dtype.kind in "iu" else noisy
-    return bench.frame.assign(**changed)
+    cells, spreads, whole, kinds = bench.numbers
+    noisy = cells + rng.normal(0.0, level * spreads[:, None], cells.shape)
+    noisy[whole] = np.round(noisy[whole])
+    columns = zip(bench.numeric(), noisy, kinds, strict=True)
+    return with_columns(bench.frame, {name: row.astype(kind) for name, row, kind in columns})
 
 
 def _noise_point(bench: Bench, level: float, answer: Answer) -> NoisePoint:

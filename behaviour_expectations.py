@@ -14,7 +14,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from behaviour_cases import Bench, ColumnCase, Judged, column_frames, judge_column_case, spread
+from behaviour_cases import (
+    Bench,
+    ColumnCase,
+    Judged,
+    column_frames,
+    judge_column_case,
+    spread,
+    with_columns,
+)
 from behaviour_probe import Answer, NotAskedError, Prober, quote
 from formatting import number, percent
 from intervals import share_estimate
@@ -302,7 +310,7 @@ def _outside(bench: Bench) -> pd.DataFrame | None:
         return None
     signs = np.where(np.random.default_rng(0).random((len(bench.frame), len(numeric))) < 0.5, -1, 1)
     outside = {name: _beyond(bench, name, signs[:, i]) for i, name in enumerate(numeric)}
-    return bench.frame.assign(**outside)
+    return with_columns(bench.frame, outside)
 
 
 def _doubt(bench: Bench, answer: Answer | None) -> list[BehaviourCase]:

@@ -5,9 +5,10 @@ Owns: the cases that do not concern one column, and what a good answer to each i
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from behaviour_cases import TYPE_HINTS, Bench, Group, Judged, skipped_case
+from behaviour_cases import TYPE_HINTS, Bench, Group, Judged, skipped_case, with_columns
 from behaviour_probe import Answer, judge_error, not_finite, quote
 from report_types import BehaviourCase, BehaviourVerdict
 
@@ -18,7 +19,8 @@ def numbers_as_text(bench: Bench) -> BehaviourCase:
     numeric = bench.numeric()
     if not numeric:
         return skipped_case(case_id, "values", title, "The model has no numeric column.")
-    block = bench.block.astype(dict.fromkeys(numeric, "str"))
+    texts = {name: column.astype("str") for name, column in bench.block[numeric].items()}
+    block = with_columns(bench.block, texts)
     answer = bench.prober.ask(block)
     if answer.error is not None:
         judged = Judged(*judge_error(answer.error, TYPE_HINTS))
@@ -32,7 +34,8 @@ def numbers_as_text(bench: Bench) -> BehaviourCase:
 
 def magnitude_frame(bench: Bench, size: float) -> pd.DataFrame:
     """Return the block with one very large or very small number in all numeric columns."""
-    return bench.block.assign(**dict.fromkeys(bench.numeric(), size))
+    numbers = np.full(len(bench.block), size)
+    return with_columns(bench.block, dict.fromkeys(bench.numeric(), numbers))
 
 
 def judge_magnitude(bench: Bench, size: float, answer: Answer) -> BehaviourCase:
