@@ -20,7 +20,6 @@ import numpy as np
 import frame_codec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Protocol
 
     import pandas as pd
@@ -46,7 +45,7 @@ MAX_ARRAYS = 256
 DTYPES = {"f8": "<f8", "f4": "<f4", "i8": "<i8", "i4": "<i4", "u1": "|u1"}
 """What an array of a reply may hold."""
 JOINED_BYTES = 1 << 20
-"""Columns of a request are sent in pieces of about this size."""
+"""Header and arrays of a message are sent in pieces of up to this size."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -99,25 +98,24 @@ def send_request(
     if frame is not None:
         fields, buffers = frame_codec.encode_frame(frame)
         header = {**header, "frame": fields}
-    channel.sendall(_header_bytes(header, MAX_REQUEST_HEADER_BYTES))
-    for part in _joined(buffers):
-        channel.sendall(part)
+    _send(channel, _header_bytes(header, MAX_REQUEST_HEADER_BYTES), buffers)
 
 
-def _joined(buffers: list[memoryview]) -> Iterator[bytes | memoryview]:
-    """Put small buffers together: a table of many columns costs few calls to the system."""
-    if len(buffers) == 1:
-        yield from buffers
-        return
-    some: list[memoryview] = []
-    size = 0
+def _send(channel: Channel, header: bytes, buffers: list[memoryview]) -> None:
+    """Send a message in few pieces: each may wake the other side, which then waits for the rest."""
+    some: list[bytes | memoryview] = [header]
+    size = len(header)
     for buffer in buffers:
-        some.append(buffer)
-        size += buffer.nbytes
-        if size >= JOINED_BYTES:
-            yield b"".join(some)
+        if size + buffer.nbytes > JOINED_BYTES:
+            channel.sendall(b"".join(some))
             some, size = [], 0
-    yield b"".join(some)
+        if buffer.nbytes > JOINED_BYTES:  # large enough to go without a copy
+            channel.sendall(buffer)
+        else:
+            some.append(buffer)
+            size += buffer.nbytes
+    if some:
+        channel.sendall(b"".join(some))
 
 
 def receive_request(channel: Channel) -> Request | None:
@@ -152,9 +150,7 @@ def send_reply(channel: Channel, header: dict[str, Any], arrays: dict[str, Any])
             raise ProtocolError(f"array {name} is of type {block.dtype}")
         declared.append({"name": name, "dtype": code, "shape": list(np.shape(values))})
         blocks.append(block.astype(DTYPES[code], copy=False).reshape(-1).view(np.uint8).data)
-    channel.sendall(_header_bytes({**header, "arrays": declared}, MAX_HEADER_BYTES))
-    for view in blocks:
-        channel.sendall(view)
+    _send(channel, _header_bytes({**header, "arrays": declared}, MAX_HEADER_BYTES), blocks)
 
 
 def receive_reply(channel: Channel, max_bytes: int) -> Reply:
