@@ -7,7 +7,7 @@ and ``varying_columns``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,25 +33,37 @@ class HybridPool:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame.reset_index(drop=True)
-        self._columns: list[Cells] = [
-            column.to_numpy() if _is_plain(column) else column for _, column in self.frame.items()
-        ]
+        self._columns: NDArray[Any] | list[Cells]
+        if _is_one_block(frame):
+            self._columns = np.ascontiguousarray(self.frame.to_numpy().T)
+        else:
+            self._columns = [_cells_of(column) for _, column in self.frame.items()]
 
     def __len__(self) -> int:
         return len(self.frame)
 
-    def take(self, positions: Integers) -> pd.DataFrame:
-        """Return a table whose cell (i, j) is the pool's cell (positions[i, j], j).
+    def take(self, positions: Sequence[Integers] | Integers) -> pd.DataFrame:
+        """Return a table whose cell (i, j) is the pool's cell (positions[j][i], j).
 
         Parameters
         ----------
-        positions : ndarray of int, shape (n, d)
+        positions : sequence of d ndarrays of int, shape (n,)
+            For each column the rows from which its cells are taken.
         """
-        index = pd.RangeIndex(len(positions))
-        cells: dict[Any, Any] = {}
-        for number, name in enumerate(self.frame.columns):
-            cells[name] = _pick(self._columns[number], positions[:, number], index)
-        return pd.DataFrame(cells, index=index, columns=self.frame.columns)
+        names, n_rows = self.frame.columns, len(positions[0])
+        if isinstance(self._columns, np.ndarray):  # one block, made and sent in one piece
+            cells = np.empty((len(names), n_rows), dtype=self._columns.dtype)
+            for column, source, at in zip(cells, self._columns, positions, strict=True):
+                source.take(at, out=column, mode="clip")
+            return pd.DataFrame(cells.T, columns=names, copy=False)
+        index = pd.RangeIndex(n_rows)
+        columns = {
+            number: _pick(column, positions[number], index)
+            for number, column in enumerate(self._columns)
+        }
+        frame = pd.DataFrame(columns, index=index)
+        frame.columns = names
+        return frame
 
     def mix(self, mask: NDArray[np.bool_], rows: Integers, others: Integers) -> pd.DataFrame:
         """Return rows with the cells of ``rows`` where ``mask`` holds, else of ``others``.
@@ -62,12 +74,23 @@ class HybridPool:
         rows, others : ndarray of int, shape (n,)
             Row numbers in the pool.
         """
-        return self.take(np.where(mask, rows[:, None], others[:, None]))
+        return self.take(np.where(mask.T, rows, others))
 
 
-def _is_plain(column: pd.Series) -> bool:
-    """Tell whether a column is a numpy array of numbers, which pandas takes over unchanged."""
-    return isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub"
+def _is_plain(kind: object) -> bool:
+    """Tell whether columns of a type are numpy arrays of numbers, which pandas takes over."""
+    return isinstance(kind, np.dtype) and kind.kind in "fiub"
+
+
+def _is_one_block(frame: pd.DataFrame) -> bool:
+    """Tell whether all columns of a table are numbers of the same type."""
+    kinds = set(frame.dtypes)
+    return len(kinds) == 1 and _is_plain(*kinds)
+
+
+def _cells_of(column: pd.Series) -> Cells:
+    """Return a column as an array where that says all of it."""
+    return column.to_numpy() if _is_plain(column.dtype) else column
 
 
 def _pick(column: Cells, positions: Integers, index: pd.RangeIndex) -> Cells:
@@ -147,10 +170,9 @@ def _moved(
 ) -> NDArray[np.bool_]:
     """Return which transformed columns move, (columns, k), when rows take cells of others."""
     at, source = swaps
-    positions = np.repeat(at[:, None], len(pool.frame.columns), axis=1)
-    stacked = np.tile(positions, (len(varying), 1))
+    stacked = np.tile(at, (len(pool.frame.columns), len(varying)))
     for number, column in enumerate(varying):
-        stacked[number * len(at) : (number + 1) * len(at), column] = source
+        stacked[column, number * len(at) : (number + 1) * len(at)] = source
     answers = transform(pool.take(stacked)).reshape(len(varying), len(at), -1)
     return ~np.asarray(_same(answers, reference[at][None]).all(axis=1))
 

@@ -449,7 +449,7 @@ def _explanation(
         row_numbers=np.arange(n_rows),
         space=space,
         method=method,
-        answers=case.answers.first(n_rows),
+        answers=case.answers.part(slice(n_rows)),
         background_rows=case.n_background,
         evaluations=case.evaluations,
         seed=request.seed,

@@ -18,11 +18,12 @@ import pandas as pd
 
 from explain_drift import Drifted, add_drift
 from explain_effects import effect_curves
+from explain_known import KnownModel
 from explain_outputs import choose_view
 from explain_permutation import permutation_importance, scorer_for
 from explanation_reading import contribution_shares
 from formatting import every_name
-from model_types import Model
+from model_types import Model, Predictions
 from opinion_types import (
     CorrelatedColumns,
     EffectCurve,
@@ -76,6 +77,8 @@ class Evidence:
         Ordinary rows.
     kinds : dict of str to Kind
         The columns, in order.
+    answers : Predictions
+        What the model answered for the background.
     """
 
     rows: pd.DataFrame
@@ -83,10 +86,11 @@ class Evidence:
     explained: pd.DataFrame
     background: pd.DataFrame
     kinds: dict[str, Kind]
+    answers: Predictions
 
 
 def second_opinion(
-    model: Model,
+    model: KnownModel,
     section: ExplanationSection,
     evidence: Evidence,
     *,
@@ -98,7 +102,7 @@ def second_opinion(
 
     Parameters
     ----------
-    model : Model
+    model : KnownModel
         Asked in few large calls.
     section : ExplanationSection
         The explanation; its status is ok.
@@ -133,21 +137,19 @@ def second_opinion(
     return opinion
 
 
-def _speed(model: Model, rows: pd.DataFrame, enough: float) -> float:
-    """Return rows per second of one call, the best of a few: a busy machine slows some of them.
+def _speed(model: KnownModel, rows: pd.DataFrame, enough: float) -> float:
+    """Return rows per second of one call, the best seen so far or of a few more.
 
     Trying ends with a call that shows at least ``enough``, or that takes long.
     """
-    speed = 0.0
     for size in SPEED_ROWS:
-        part = rows.iloc[:size]
-        started = time.perf_counter()
-        model.predict(part)
-        elapsed = time.perf_counter() - started
-        speed = max(speed, len(part) / elapsed)
-        if speed >= enough or elapsed > SLOW_SECONDS:
+        if model.rows_per_second >= enough:
             break
-    return speed
+        started = time.perf_counter()
+        model.predict(rows.iloc[:size])
+        if time.perf_counter() - started > SLOW_SECONDS:
+            break
+    return model.rows_per_second
 
 
 # --- shuffled columns ------------------------------------------------------------------------
@@ -205,7 +207,7 @@ def _draw_curves(
     positive_class: str | None,
 ) -> None:
     rows = evidence.background.iloc[:CURVE_ROWS]
-    answers = model.predict(rows)
+    answers = evidence.answers.part(slice(CURVE_ROWS))
     view = choose_view(model.info, answers, positive_class)
     output = int(view.read(answers).std(axis=0).argmax())
     columns = [_position(evidence.rows, name) for name in list(shares)[:CURVES]]
@@ -226,30 +228,30 @@ def correlated_columns(rows: pd.DataFrame, names: list[str]) -> list[CorrelatedC
     Numbers by Spearman's rank correlation, categories by Cramér's V; from 0.8 on, among the first
     ``names``.
     """
-    kept = names[:CORRELATED_COLUMNS]
-    columns = {name: rows.iloc[:, _position(rows, name)] for name in kept}
-    numbers = {
-        name: column.astype(float)
-        for name, column in columns.items()
-        if pd.api.types.is_numeric_dtype(column.dtype)
-    }
+    places = {str(column): at for at, column in reversed(list(enumerate(rows.columns)))}
+    columns = {name: rows.iloc[:, places[name]] for name in names[:CORRELATED_COLUMNS]}
+    numbers = [
+        name for name, column in columns.items() if pd.api.types.is_numeric_dtype(column.dtype)
+    ]
     others = [
         name for name, column in columns.items() if name not in numbers and column.nunique() <= 30
     ]
-    found = []
-    ranks = pd.DataFrame(numbers).rank().corr().to_numpy(dtype=np.float64)
-    for (at, first), (other, second) in combinations(enumerate(numbers), 2):
-        found.append(_pair(first, second, float(ranks[at, other]), "Spearman's rho"))
-    for first, second in combinations(others, 2):
-        strength = _cramers_v(columns[first], columns[second])
-        found.append(_pair(first, second, strength, "Cramér's V"))
-    strong = [pair for pair in found if abs(pair.strength) >= CORRELATED]
-    return sorted(strong, key=lambda pair: -abs(pair.strength))
-
-
-def _pair(first: str, second: str, strength: float, measure: str) -> CorrelatedColumns:
-    known = 0.0 if np.isnan(strength) else strength  # a constant column
-    return CorrelatedColumns(first=first, second=second, strength=known, measure=measure)
+    cells = rows.iloc[:, [places[name] for name in numbers]]
+    ranks = pd.DataFrame(cells.to_numpy(dtype=np.float64, na_value=np.nan)).rank()
+    rho = ranks.corr().to_numpy()
+    found = [
+        (float(rho[at, other]), first, second, "Spearman's rho")
+        for (at, first), (other, second) in combinations(enumerate(numbers), 2)
+    ]
+    found += [
+        (_cramers_v(columns[first], columns[second]), first, second, "Cramér's V")
+        for first, second in combinations(others, 2)
+    ]
+    strong = [pair for pair in found if abs(pair[0]) >= CORRELATED]  # NaN of a constant is not
+    return [
+        CorrelatedColumns(first=first, second=second, strength=strength, measure=measure)
+        for strength, first, second, measure in sorted(strong, key=lambda pair: -abs(pair[0]))
+    ]
 
 
 def _cramers_v(first: pd.Series, second: pd.Series) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from explain_outputs import part_of
+from explain_columns import HybridPool
 from model_types import Model, Predictions
 
 ROWS_PER_CALL = 20_000
@@ -54,13 +54,7 @@ def patched(frame: pd.DataFrame, patches: Sequence[Patch]) -> pd.DataFrame:
     for patch, end in zip(patches, ends, strict=True):
         index = sources.setdefault(patch.column, rows.copy())
         index[end - len(patch.rows) : end] = patch.sources
-    columns = [
-        frame.iloc[:, at].take(sources.get(at, rows)).reset_index(drop=True)
-        for at in range(frame.shape[1])
-    ]
-    result = pd.concat(columns, axis=1)
-    result.columns = frame.columns
-    return result
+    return HybridPool(frame).take([sources.get(at, rows) for at in range(frame.shape[1])])
 
 
 def answer_patches(
@@ -72,7 +66,7 @@ def answer_patches(
         told = model.predict(patched(frame, batch), proba=proba)
         ends = np.cumsum([len(patch.rows) for patch in batch])
         answers += [
-            _slice(told, slice(end - len(patch.rows), end))
+            told.part(slice(end - len(patch.rows), end))
             for patch, end in zip(batch, ends, strict=True)
         ]
     return answers
@@ -88,11 +82,3 @@ def _batches(patches: Sequence[Patch]) -> list[list[Patch]]:
         batches[-1].append(patch)
         size += len(patch.rows)
     return batches
-
-
-def _slice(told: Predictions, part: slice) -> Predictions:
-    return Predictions(
-        told.y_pred[part],
-        None if told.y_proba is None else part_of(told, "proba")[part],
-        None if told.y_score is None else told.y_score[part],
-    )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from explain_patches import Patch, answer_patches
 from labels import match_labels
-from model_types import Model, Predictions, Task
+from model_types import Model, Task
 from opinion_types import PermutationImportance
 
 CLEAR_STANDARD_ERRORS = 2.0
@@ -42,14 +42,24 @@ class Scorer:
     target: NDArray[Any]
     classes: Sequence[Any] = ()
 
-    def score(self, predictions: Predictions) -> float:
-        """Return the score; higher is better."""
+    def scores(self, y_pred: NDArray[Any]) -> Floats:
+        """Return the score of each of several answers to the rows, one behind the other.
+
+        Parameters
+        ----------
+        y_pred : ndarray, shape (m * n,)
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            Higher is better.
+        """
         if self.metric == "accuracy":
-            return float(
-                (match_labels(predictions.y_pred, self.classes).codes == self.target).mean()
-            )
-        residual = np.asarray(predictions.y_pred, dtype=np.float64) - self.target
-        return 1 - float((residual**2).sum() / ((self.target - self.target.mean()) ** 2).sum())
+            codes = match_labels(y_pred, self.classes).codes.reshape(-1, len(self.target))
+            return np.asarray((codes == self.target).mean(axis=1))
+        residual = y_pred.astype(np.float64).reshape(-1, len(self.target)) - self.target
+        spread = ((self.target - self.target.mean()) ** 2).sum()
+        return np.asarray(1 - (residual**2).sum(axis=1) / spread)
 
     def at(self, rows: NDArray[np.int64]) -> Scorer:
         """Return the scorer of some of the rows."""
@@ -117,12 +127,9 @@ def permutation_importance(
     rng = np.random.default_rng(seed)
     rows = np.arange(len(frame))
     patches = [Patch(at, rows, rng.permutation(rows)) for at in columns for _ in range(n_repeats)]
-    untouched, *answers = answer_patches(
-        model, frame, [Patch(0, rows, rows), *patches], proba=False
-    )
-    baseline = scorer.score(untouched)
-    losses = baseline - np.array([scorer.score(answer) for answer in answers])
-    losses = losses.reshape(len(columns), n_repeats)
+    answers = answer_patches(model, frame, [Patch(0, rows, rows), *patches], proba=False)
+    baseline, *scores = scorer.scores(np.concatenate([told.y_pred for told in answers])).tolist()
+    losses = baseline - np.array(scores).reshape(len(columns), n_repeats)
     means = losses.mean(axis=1)
     errors = losses.std(axis=1, ddof=1) / np.sqrt(n_repeats)
     order = np.argsort(-means, kind="stable")

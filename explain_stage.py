@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from base_types import Cell, Label, Status
 from errors import ModelError
+from explain_known import KnownModel
 from explain_opinion import Evidence, second_opinion
 from explain_words import explain_texts
 from explainability import explain_section
@@ -88,11 +89,11 @@ def explain_run(
         Skipped or failed with a reason where there are no contributions; a second opinion that
         failed is a note.
     """
-    tell = progress or (lambda _fraction, _message: None)
+    tell, known = progress or (lambda _fraction, _message: None), KnownModel(model)
     explained = _drawn(tested.frame, EXPLAINED_ROWS, config.seed)
     background = _drawn(tested.frame, BACKGROUND_ROWS, config.seed + 1)
     section = explain_section(
-        model,
+        known,
         explained,
         background,
         seconds=config.explain_seconds,
@@ -108,12 +109,18 @@ def explain_run(
         return ExplanationSection(status=Status.FAILED, reason=why)
     rows = explained.index.to_numpy()[section.row_numbers]
     tell(FIRST_PART, "Asking other methods")
+    background_rows = background.index.to_numpy()
     evidence = Evidence(
-        tested.frame, tested.y_true, tested.frame.iloc[rows], background, tested.kinds
+        tested.frame,
+        tested.y_true,
+        tested.frame.iloc[rows],
+        background,
+        tested.kinds,
+        tested.predictions.part(background_rows),
     )
     try:
         section.opinion = second_opinion(
-            model,
+            known,
             section,
             evidence,
             seconds=config.explain_seconds,
@@ -122,9 +129,9 @@ def explain_run(
         )
     except ModelError as error:
         section.notes.append(f"There is no second opinion: the model failed ({error}).")
-    _add_words(section, model, tested, rows, config)
+    _add_words(section, known, tested, rows, config)
     section.row_numbers = tested.number_of(rows)
-    section.background_numbers = tested.number_of(background.index.to_numpy())
+    section.background_numbers = tested.number_of(background_rows)
     _add_answers(section, tested, rows, model)
     return section
 

@@ -207,13 +207,14 @@ def importance(explanation: Explanation, output: str | None = None) -> list[Feat
     order = np.argsort(-size, kind="stable")
     total = float(size.sum())
     tiny = 1e-12 * max(total, float(np.abs(chosen.base).max(initial=0.0)))
+    directions = _directions(chosen.rows, values, tiny)
     return [
         FeatureImportance(
             feature=chosen.columns[at],
             importance=float(size[at]),
             error=None if chosen.exact else float(errors[at]),
             share=float(size[at]) / total if total > 0 else 0.0,
-            direction=_direction(chosen.rows.iloc[:, at], values[:, at], tiny),
+            direction=directions.get(int(at)),
             rank=rank + 1,
             tied_with_next=_tied(size, errors, order[rank : rank + 2]),
             clear=bool(size[at] > CLEAR_STANDARD_ERRORS * errors[at] + tiny),
@@ -230,16 +231,26 @@ def _tied(size: Floats, errors: Floats, pair: NDArray[np.int64]) -> bool:
     return bool(size[pair[0]] - size[pair[1]] <= allowed)
 
 
-def _direction(cells: pd.Series, values: Floats, tiny: float) -> float | None:
-    """Return Spearman's correlation of a numeric column and its contributions, or None."""
-    if not pd.api.types.is_numeric_dtype(cells.dtype) or np.ptp(values) <= tiny:
-        return None
-    numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
-    known = np.isfinite(numbers)
-    if known.sum() < 3 or np.ptp(numbers[known]) == 0 or np.ptp(values[known]) <= tiny:
-        return None
-    ranks = [pd.Series(part[known]).rank() for part in (numbers, values)]
-    return float(np.clip(ranks[0].corr(ranks[1]), -1, 1))
+def _directions(rows: pd.DataFrame, values: Floats, tiny: float) -> dict[int, float]:
+    """Return Spearman's correlation of cells and contributions by column, where there is one.
+
+    Numeric columns are ranked all at once: a call of pandas costs more than ranking a column.
+    """
+    numeric = [at for at, kind in enumerate(rows.dtypes) if pd.api.types.is_numeric_dtype(kind)]
+    cells = rows.iloc[:, numeric].to_numpy(dtype=np.float64, na_value=np.nan)
+    own = values[:, numeric]
+    known = np.isfinite(cells) & ~np.isnan(own)
+    ranks, own_ranks = (
+        pd.DataFrame(np.where(known, part, np.nan)).rank().to_numpy() for part in (cells, own)
+    )
+    found = {}
+    for place, at in enumerate(numeric):
+        kept = known[:, place]
+        moves = kept.sum() >= 3 and np.ptp(own[kept, place]) > tiny
+        if moves and np.ptp(cells[kept, place]) > 0:
+            pair = np.corrcoef(ranks[kept, place], own_ranks[kept, place])
+            found[at] = float(np.clip(pair[0, 1], -1, 1))
+    return found
 
 
 def _largest(size: Floats, count: int) -> list[int]:
@@ -258,10 +269,18 @@ def _rounded(values: Floats) -> Floats:
 def _cells(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     """Return rows as JSON carries them, missing as None."""
     names = [str(name) for name in frame.columns]
-    columns = [
-        [plain_cell(value) for value in frame.iloc[:, at].tolist()] for at in range(len(names))
-    ]
+    columns = [_column_cells(column) for _, column in frame.items()]
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _column_cells(column: pd.Series) -> list[Cell]:
+    """Return the cells of a column as ``plain_cell`` gives them; numbers are plain already."""
+    cells: list[Cell] = column.tolist()
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
+        return cells
+    if column.dtype == np.float64 and np.isfinite(column.to_numpy()).all():
+        return cells
+    return [plain_cell(cell) for cell in cells]
 
 
 def plain_cell(value: object) -> Cell:

@@ -68,8 +68,10 @@ def match_labels(values: pd.Series | NDArray[Any], classes: Sequence[Label]) -> 
     >>> match_labels(np.array(["1", "0.0", "x"]), [0, 1]).codes.tolist()
     [1, 0, 2]
     """
-    positions, uniques = pd.factorize(pd.Series(values).astype(object), use_na_sentinel=True)
-    matcher = _Matcher(classes)
+    cells = pd.Series(values)
+    numbers = isinstance(cells.dtype, np.dtype) and cells.dtype.kind in "fiub"
+    positions, distinct = pd.factorize(cells if numbers else cells.astype(object))
+    matcher, uniques = _Matcher(classes), distinct.tolist()
     found = [matcher.find(value) for value in uniques]
     unknown = [str(value) for value, code in zip(uniques, found, strict=True) if code is None]
     n_classes = len(classes)

@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,13 @@ from base_types import Cell
 from date_forms import with_times
 from drift_halves import Halves, split_halves
 from errors import BusyError, NotFoundError, RowsError
+from explain_known import KnownModel
 from explain_request import draw_rows
 from explain_words import explain_texts
 from explainability import explain
 from labels import match_labels
 from model_sessions import Answer, PlayQuestion, Question, RowAnswers
 from model_types import ModelInfo, Predictions, class_names
-from model_utils import ModelHandle
 from open_stage import ModelSource, reopen_model
 from playground_own import play_own
 from playground_types import OwnKnobs, OwnOutcome
@@ -133,10 +132,7 @@ class ModelSession:
 
     def close(self) -> None:
         """End the model's process."""
-        self._halves = None
-        if self._opened is not None:
-            self._opened.model.close()
-            self._opened = None
+        self._opened = self._halves = None
         self._cleanup.close()
 
     def _open(self) -> _Opened:
@@ -157,8 +153,9 @@ class ModelSession:
             self._cleanup,
         )
         model = reopen_model(source, report.model, _limits(source))
+        self._cleanup.callback(model.close)
         model.time_forms = time_forms(schema)
-        return _Opened(_KnownModel(model), schema, table, _background(table, report), report)
+        return _Opened(KnownModel(model), schema, table, _background(table, report), report)
 
     def _read_rows(self, artifact: str, schema: Schema, texts: list[str]) -> pd.DataFrame:
         path = self._store.artifact_path(artifact)
@@ -189,26 +186,11 @@ def _named_answers(frame: pd.DataFrame, target: str, info: ModelInfo) -> pd.Seri
     return pd.Series(names[matched.codes])
 
 
-class _KnownModel:
-    """A model that was read once: every further question needs its answers alone."""
-
-    def __init__(self, handle: ModelHandle) -> None:
-        self._handle = handle
-        self.info = handle.info
-        self.predict = handle.predict
-        self.time_calls = handle.time_calls
-        self.peak_memory_bytes = handle.peak_memory_bytes
-        self.transform = handle.transform
-        self.transform_sparse = handle.transform_sparse
-        self.lower = cache(handle.lower)
-        self.close = handle.close
-
-
 @dataclass(frozen=True, slots=True)
 class _Opened:
     """What is needed to answer."""
 
-    model: _KnownModel
+    model: KnownModel
     schema: Schema
     table: pd.DataFrame
     background: pd.DataFrame

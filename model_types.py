@@ -156,13 +156,13 @@ class Predictions:
     y_proba: NDArray[np.float64] | None = None
     y_score: NDArray[np.float64] | None = None
 
-    def first(self, n_rows: int) -> Predictions:
-        """Return the answers for the first rows."""
+    def part(self, rows: slice | NDArray[np.int64]) -> Predictions:
+        """Return the answers for some of the rows."""
         proba, score = self.y_proba, self.y_score
         return Predictions(
-            self.y_pred[:n_rows],
-            None if proba is None else proba[:n_rows],
-            None if score is None else score[:n_rows],
+            self.y_pred[rows],
+            None if proba is None else proba[rows],
+            None if score is None else score[rows],
         )
 
 

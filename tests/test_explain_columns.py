@@ -34,7 +34,7 @@ def test_cells_and_types_survive(column: str) -> None:
     """Taking the same row for all columns gives back the row, of the same types."""
     pool = HybridPool(EVERY_TYPE)
     order = np.array([2, 0, 1, 1])
-    taken = pool.take(np.repeat(order[:, None], EVERY_TYPE.shape[1], axis=1))
+    taken = pool.take([order] * EVERY_TYPE.shape[1])
     expected = EVERY_TYPE[column].iloc[order].reset_index(drop=True)
     pd.testing.assert_series_equal(taken[column], expected)
 
@@ -42,7 +42,7 @@ def test_cells_and_types_survive(column: str) -> None:
 def test_none_in_an_object_column_stays_none() -> None:
     """A missing object is not turned into NaN, which an imputer may not know."""
     pool = HybridPool(EVERY_TYPE)
-    assert pool.take(np.zeros((1, 8), dtype=int))["object"].iloc[0] is None
+    assert pool.take(np.zeros((8, 1), dtype=int))["object"].iloc[0] is None
 
 
 def test_mix_takes_cells_by_mask() -> None:

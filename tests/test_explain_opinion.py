@@ -18,6 +18,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from errors import ModelRaisedError
 from explain_effects import effect_curves
+from explain_known import KnownModel
 from explain_opinion import Evidence, correlated_columns, correlated_groups, second_opinion
 from explain_outputs import choose_view
 from explain_permutation import permutation_importance, scorer_for
@@ -117,15 +118,17 @@ def opinion_of(
     model: LocalModel, rows: pd.DataFrame, y_true: pd.Series | None = None, seconds: float = 3.0
 ) -> SecondOpinion:
     background = rows.iloc[:100]
-    section = explain_section(model, rows, background)
+    known = KnownModel(model)
+    section = explain_section(known, rows, background)
     evidence = Evidence(
         rows,
         y_true,
         rows.iloc[section.row_numbers],
         background,
         {str(name): Kind.FLOAT for name in rows.columns},
+        model.predict(background),
     )
-    return second_opinion(model, section, evidence, seconds=seconds)
+    return second_opinion(known, section, evidence, seconds=seconds)
 
 
 def test_copied_column_gets_a_warning() -> None:

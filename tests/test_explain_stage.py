@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 
 from errors import ModelError
 from explain_stage import TestedRows, explain_run
-from model_types import Predictions
+from model_types import Lowered, Predictions
 from report_types import RunConfig
 from schema_utils import Kind
 from tests.local_model import LocalModel
@@ -73,3 +73,26 @@ def test_several_numbers_per_row_have_no_single_answer() -> None:
     rows = TestedRows(IRIS, None, Predictions(model.predict(IRIS).y_pred), KINDS)
     section = explain_run(model, rows, RunConfig())
     assert (len(section.outputs), section.answers) == (2, [])
+
+
+class Counted(LocalModel):
+    """A model that counts how often it is read."""
+
+    reads = 0
+
+    def lower(self) -> Lowered | None:
+        """Return the model as arrays."""
+        self.reads += 1
+        return super().lower()
+
+
+def test_a_model_is_asked_nothing_twice() -> None:
+    """It is read once; a check, shuffled rows, curves and a check after the drift are all calls."""
+    model = Counted(RandomForestClassifier(10, random_state=0).fit(IRIS, SPECIES))
+    rows = as_tested(IRIS)
+    section = explain_run(model, rows, RunConfig())
+    assert section.opinion is not None
+    assert section.opinion.permutation
+    assert section.opinion.curves
+    assert section.opinion.shifted_importance
+    assert (model.reads, model.calls) == (1, 4)
