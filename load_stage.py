@@ -5,7 +5,7 @@ Owns: ``measure_load``, which joins ``load_test`` with a model that can be timed
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,9 @@ from errors import ModelRaisedError
 from load_concurrency import CopyableModel, measure_concurrency
 from load_test import FloatArray, compare_variants, watch_memory
 from load_types import LoadTest
-from model_types import TimedCalls
+from model_types import How, TimedCalls
 from report_types import RunConfig
 
-How = Literal["plain", "gc", "frame", "array"]
-HOWS: dict[str, How] = {"plain": "plain", "gc": "gc", "frame": "frame", "array": "array"}
 MAX_CALLS = 10_000
 WARMUP_CALLS = 3
 MAX_ROWS = 256
@@ -63,7 +61,7 @@ def measure_load(found: LoadTest, model: LoadModel, frame: pd.DataFrame, config:
     """
     rows, seconds = frame.head(MAX_ROWS), config.load_seconds
 
-    def timer(how: str, budget: float) -> FloatArray:
+    def timer(how: How, budget: float) -> FloatArray:
         if how in ("frame", "array") and not _is_numeric(frame):
             if how == "frame":
                 found.notes.append(
@@ -77,7 +75,7 @@ def measure_load(found: LoadTest, model: LoadModel, frame: pd.DataFrame, config:
                 max_calls=MAX_CALLS,
                 max_seconds=budget,
                 warmup_calls=WARMUP_CALLS,
-                how=HOWS[how],
+                how=how,
             )
         except ModelRaisedError as error:
             found.notes.append(f"One row as {how} was refused: {error}")

@@ -51,6 +51,9 @@ class LoadTest(TypedModel):
     gc_off_p99_ms: float | None = None
     frame_p50_ms: float | None = Field(default=None, description="One row as a DataFrame")
     array_p50_ms: float | None = Field(default=None, description="One row as a bare array")
+    one_filter_p50_ms: float | None = Field(
+        default=None, description="One row, with one filter that ignores all warnings"
+    )
     growth_mb_per_1000_calls: float | None = None
     growth_calls: int = Field(default=0, description="Calls over which memory was watched")
     concurrency: list[ConcurrencyPoint] = Field(default_factory=list)

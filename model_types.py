@@ -166,6 +166,11 @@ class Predictions:
         )
 
 
+How = Literal["plain", "gc", "frame", "array", "one_filter"]
+"""A call as it is, with garbage collection on, on one form of the input, or with one filter of
+warnings where there are usually a dozen."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimedCalls:
     """Durations measured inside the worker.

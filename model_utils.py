@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ from errors import ModelError, ModelLoadError, ModelProtocolError, ModelRaisedEr
 from file_kinds import PROGRAMS
 from isolation import IsolationReport
 from model_types import (
+    How,
     Lowered,
     ModelFeature,
     ModelFileInfo,
@@ -281,7 +282,7 @@ class ModelHandle:
         max_calls: int,
         max_seconds: float,
         warmup_calls: int = 0,
-        how: Literal["plain", "gc", "frame", "array"] = "plain",
+        how: How = "plain",
     ) -> TimedCalls:
         """Time ``predict`` inside the model's process; see ``model_types.Model``."""
         max_calls = min(max_calls, MAX_TIMED_CALLS)

@@ -10,23 +10,19 @@ Python 3.7 and later, so that it also runs in the environment a model was made w
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import resource
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import model_describe
 import restricted_pickle
 import worker_protocol
-from worker_predict import Predictor, TimingPlan
+from worker_predict import Predictor, TimingPlan, one_filter
 from worker_protocol import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MAX_WARNINGS = 20
 TYPE_LENGTH, MESSAGE_LENGTH = 100, 2000
@@ -97,7 +93,7 @@ class Session:
         proba = bool(request.header["proba"])
         if self.predictor.first_call_ns is None:  # that call is timed, under the usual filters
             return {}, self.predictor.predict(request.frame(), proba=proba)
-        with _one_filter():
+        with one_filter():
             return {}, self.predictor.predict(request.frame(), proba=proba)
 
     def _time(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -115,13 +111,13 @@ class Session:
     def _transform(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         transform = _lowering("transform")
         rows = self.predictor.inputs(request.frame())
-        with _one_filter():
+        with one_filter():
             return {}, {"matrix": transform(self.predictor.estimator, rows)}
 
     def _transform_sparse(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         transform = _lowering("transform_sparse")
         rows = self.predictor.inputs(request.frame())
-        with _one_filter():
+        with one_filter():
             width, arrays = transform(self.predictor.estimator, rows)
         return {"width": width}, arrays
 
@@ -200,19 +196,6 @@ def _told(error: BaseException) -> dict[str, Any]:
 
 def _clean(text: object) -> str:
     return worker_protocol.clean_text(text, MESSAGE_LENGTH)
-
-
-@contextlib.contextmanager
-def _one_filter() -> Iterator[None]:
-    """Ignore warnings, which nobody reads here, by one filter instead of a dozen.
-
-    scikit-learn sets all filters anew for every tree of a forest that it asks, and numpy and scipy
-    add some: of a call of 100 trees that is a third.
-    """
-    with warnings.catch_warnings():
-        warnings.resetwarnings()
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _resident_bytes() -> int:

@@ -60,6 +60,7 @@ EXPLANATIONS = [
 LOAD = [
     *("calls_per_second", "utilisation", "highest_rate", "offline_rows_per_second", "efficiency"),
     *("cold_start_ms", "growth_mb_per_1000_calls", "gc_on_p50_ms", "frame_p50_ms"),
+    "one_filter_p50_ms",
 ]
 DETAILS = [
     *("gain", "lift", "spiegelhalter", "cost_per_row", "residual_trend", "doubt", "reach"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,23 @@ def test_forms_of_input_and_collection_are_told_apart(
     assert frame > 5.9  # a sleep is never shorter than asked for; a busy machine makes it longer
     assert 1.9 < array < frame
     assert min(collections) > 1.9
+
+
+def test_what_filters_of_warnings_cost_is_told(workers: WorkerParent, tmp_path: Path) -> None:
+    """A model that sleeps 1 ms for each filter of warnings is seen to gain by having but one."""
+
+    def act(rows: Any) -> Any:
+        time.sleep(0.001 * len(warnings.filters))
+        return np.zeros(len(rows))
+
+    load = measured(
+        workers, tmp_path, act, latency_seconds=0.05, load_seconds=1.5, load_workers=1
+    ).load
+    assert load is not None
+    assert load.one_filter_p50_ms is not None
+    assert load.gc_off_p50_ms is not None
+    assert 0.9 < load.one_filter_p50_ms < load.gc_off_p50_ms / 2
+    assert "resetwarnings" in " ".join(load.notes)
 
 
 @pytest.mark.slow

@@ -113,5 +113,9 @@ def _show_watched(load: LoadTest) -> None:
         show_tile(
             "One row as DataFrame", duration_ms(load.frame_p50_ms), bare, explain("frame_p50")
         )
+    if load.one_filter_p50_ms is not None and load.gc_off_p50_ms is not None:
+        usual = f"{duration_ms(load.gc_off_p50_ms)} with the usual ones"
+        shown = duration_ms(load.one_filter_p50_ms)
+        show_tile("One filter of warnings", shown, usual, explain("one_filter_p50_ms"))
     if load.offline_batch is None:
         st.caption(escape_markdown("No batch could be timed."))
