@@ -54,7 +54,7 @@ def predict_many(model: Model, frames: Mapping[Hashable, pd.DataFrame]) -> Answe
         answer = model.predict(pd.concat([frames[key] for key in keys], ignore_index=True))
     except ModelError as error:
         if len(keys) == 1:
-            return {keys[0]: error}
+            return {keys[0]: error.with_traceback(None)}  # it would keep all tables in memory
         half = len(keys) // 2
         return {
             **predict_many(model, {key: frames[key] for key in keys[:half]}),

@@ -190,7 +190,7 @@ def apply_scenario(
         With the same columns; each row keeps its index label.
     """
     if severity <= 0:
-        return frame.copy()
+        return frame.copy(deep=False)
     return scenario.apply(frame, scenario.amount(severity), rng, setting)
 
 
@@ -198,8 +198,12 @@ def apply_scenario(
 
 
 def _with_numbers(frame: Table, names: list[str], change: Callable[[str, Values], Values]) -> Table:
-    """Replace numeric columns; whole numbers stay whole."""
-    drifted = frame.copy()
+    """Replace numeric columns; whole numbers stay whole.
+
+    A copy here and below shares the columns that stay as they are, so that many drifted tables of
+    thousands of columns take little memory; pandas never writes through to the other table.
+    """
+    drifted = frame.copy(deep=False)
     for name in names:
         column = frame[name]
         values = change(name, column.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -285,7 +289,7 @@ def mix_categories(
     frame: Table, amount: float, rng: np.random.Generator, setting: Setting
 ) -> Table:
     """Move a share ``amount`` of the rows of each categorical column to its rarest category."""
-    drifted = frame.copy()
+    drifted = frame.copy(deep=False)
     for name in setting.categorical:
         hit = rng.random(len(frame)) < amount
         drifted[name] = frame[name].mask(hit, setting.rarest[name]).astype(frame[name].dtype)
@@ -294,7 +298,7 @@ def mix_categories(
 
 def blank_out(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
     """Empty a share ``amount`` of the cells of every column; whole numbers become floats."""
-    drifted = frame.copy()
+    drifted = frame.copy(deep=False)
     for name in setting.any_kind:
         column = frame[name]
         whole = column.dtype.kind in "biu"
@@ -306,7 +310,7 @@ def blank_out(frame: Table, amount: float, rng: np.random.Generator, setting: Se
 def shift_prior(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
     """Leave out rows of the other classes until the rarest class has ``amount`` times the odds."""
     if setting.groups is None:
-        return frame.copy()
+        return frame.copy(deep=False)
     of_row = pd.Series(setting.groups, index=setting.frame.index).loc[frame.index]
     rare = (of_row == rarest_group(setting.groups)).to_numpy()
     return frame[rare | (rng.random(len(frame)) < 1 / amount)]
