@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from starlette.concurrency import run_in_threadpool
 
 import jobs
-from api_problems import Where, documented, problem_response
+from api_problems import Where, documented, pointer_of, problem_response
 from api_runs import StoreOf
 from base_types import Cell, TypedModel
 from errors import RowsError, TooLargeError
@@ -180,7 +180,8 @@ def _ask(store: Store, body: ExplainRequest) -> RowAnswers:
 
 def _rows_problem(error: RowsError, body: ExplainRequest, where: Where) -> Response:
     def pointer(row: int, field: str) -> str:
-        return f"/body/rows/{row}/{field}" if body.rows else f"/body/row_numbers/{row}"
+        steps = ("rows", row, field) if body.rows else ("row_numbers", row)
+        return pointer_of("body", *steps)
 
     errors = [
         {"pointer": pointer(row, field), "detail": what} for row, field, what in error.problems

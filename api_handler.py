@@ -150,7 +150,9 @@ async def run_tests(
 ) -> RunAnswer:
     """Test a model: 200 with the summary once it is done, 202 with its address until then."""
     settings = store.settings
-    known = store.find_by_key(idempotency_key, actor=caller.actor) if idempotency_key else None
+    known = None
+    if idempotency_key:
+        known = await run_in_threadpool(store.find_by_key, idempotency_key, actor=caller.actor)
     with await read_form(
         request.stream(),
         request.headers.get("content-type", ""),
@@ -165,28 +167,37 @@ async def run_tests(
         run_id = await run_in_threadpool(
             submit_form, store, form, idempotency_key, actor=caller.actor
         )
-    seconds = _seconds_to_wait(prefer)
+    seconds, applied = _asked_wait(prefer)
     record = await ends.wait(run_id, seconds)
     if not record.status.is_final:
         response.status_code = 202
         response.headers["Retry-After"] = str(POLL_AGAIN_SECONDS)
-    response.headers.update(_about(run_id, prefer, seconds, replayed=known == run_id))
+    response.headers.update(_about(run_id, applied, replayed=known == run_id))
     return await answer_for(store, record, request)
 
 
-def _seconds_to_wait(prefer: str | None) -> float:
-    """Return how long the caller wants to wait (RFC 7240); what is not understood is ignored."""
+def _asked_wait(prefer: str | None) -> tuple[float, str]:
+    """Return how long the caller waits, and what of the preferences (RFC 7240) that follows.
+
+    Both together are an answer after so many seconds at the latest, as ``wait`` alone is.
+
+    Examples
+    --------
+    >>> _asked_wait("respond-async, wait=10"), _asked_wait("respond-async"), _asked_wait("other")
+    ((10.0, 'wait=10'), (0.0, 'respond-async'), (30.0, ''))
+    """
     text = (prefer or "").lower()
-    if "respond-async" in text:
-        return 0.0
     wait = _WAIT.search(text)
-    return min(float(wait.group(1)), MAX_WAIT_SECONDS) if wait else DEFAULT_WAIT_SECONDS
+    if wait:
+        seconds = min(float(wait.group(1)), MAX_WAIT_SECONDS)
+        return seconds, f"wait={seconds:g}"
+    return (0.0, "respond-async") if "respond-async" in text else (DEFAULT_WAIT_SECONDS, "")
 
 
-def _about(run_id: str, prefer: str | None, seconds: float, *, replayed: bool) -> dict[str, str]:
+def _about(run_id: str, applied: str, *, replayed: bool) -> dict[str, str]:
     headers = {"Location": f"/runs/{run_id}"}
-    if prefer:
-        headers["Preference-Applied"] = f"wait={seconds:g}" if seconds else "respond-async"
+    if applied:
+        headers["Preference-Applied"] = applied
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return headers

@@ -77,18 +77,15 @@ class RequestGate:
             await _answer(refusal, scope, tagged, None if waits else receive)
 
     async def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
-        for check in (self._check_host, self._check_origin):
-            refusal = check(scope, headers)
+        refusal = self._check_host(scope, headers) or self._check_origin(scope, headers)
+        try:
             if refusal is not None:
                 who = f"address {address_of(scope)}"
                 await run_in_threadpool(
                     self._gatekeeper.write_down, who, scope, refusal.status_code
                 )
-                return refusal
-        if scope["path"] in OPEN_PATHS:
-            return None
-        try:
-            refusal = await run_in_threadpool(self._check_access, scope, headers)
+            elif scope["path"] not in OPEN_PATHS:
+                refusal = await run_in_threadpool(self._check_access, scope, headers)
         except MonitorError as error:
             return error_response(error, Where.of(scope))
         return refusal
@@ -121,9 +118,11 @@ class RequestGate:
         return _problem(scope, 400, detail, "unknown-host")
 
     def _check_origin(self, scope: Scope, headers: Headers) -> Response | None:
-        """Refuse changes that a foreign web page asks for."""
+        """Refuse changes that a foreign web page asks for; a page of this server is none."""
         origin = headers.get("origin")
         if origin is None or scope["method"] in SAFE_METHODS or _host_of(origin) in self._hosts:
+            return None
+        if origin.partition("://")[2] == headers.get("host"):  # a name that passed _check_host
             return None
         return _problem(scope, 403, f"Pages of {origin[:200]!r} may not use this", "foreign-origin")
 

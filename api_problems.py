@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -119,6 +120,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(MonitorError, _on_ours)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, _on_defect)
 
 
@@ -156,6 +158,18 @@ def _kind(error: type[MonitorError]) -> str:
     return "-".join(words).lower()
 
 
+def pointer_of(*steps: str | int) -> str:
+    """Return the JSON Pointer (RFC 6901) to a part of the request.
+
+    Examples
+    --------
+    >>> pointer_of("body", "rows", 0, "price/m2")
+    '/body/rows/0/price~1m2'
+    """
+    escaped = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    return "/" + "/".join(escaped)
+
+
 async def _on_ours(request: Request, error: Exception) -> Response:
     if not isinstance(error, MonitorError):
         raise error
@@ -188,13 +202,19 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [
-        {"pointer": "/" + "/".join(map(str, item["loc"])), "detail": str(item["msg"])}
-        for item in error.errors()
+        {"pointer": pointer_of(*item["loc"]), "detail": str(item["msg"])} for item in error.errors()
     ]
     detail = "; ".join(f"{item['pointer'].lstrip('/')}: {item['detail']}" for item in errors)
     return problem_response(
         422, detail[:2000], kind="invalid-request", errors=errors, where=Where.of(request.scope)
     )
+
+
+async def _on_gone(request: Request, _error: Exception) -> Response:
+    """Note that a client went away while it sent; nobody is left to read the answer."""
+    where = Where.of(request.scope)
+    log.info("%s %s was cut off in request %s", request.method, where.instance, where.request_id)
+    return problem_response(400, "The request was cut off; send it again", where=where)
 
 
 async def _on_defect(request: Request, _error: Exception) -> Response:

@@ -5,7 +5,6 @@ Owns: these routes, and the answer that tells of one run.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -326,7 +325,7 @@ def delete_run(run_id: RunId, store: StoreOf, caller: CallerOf) -> None:
     responses=documented(404, 503),
 )
 async def follow_run(
-    record: Annotated[RunRecord, Depends(_existing_run)], store: StoreOf
+    record: Annotated[RunRecord, Depends(_existing_run)], ends: EndsOf
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a run as server-sent events: ``progress`` whenever it gets on, then ``end``."""
     seen = None
@@ -338,8 +337,7 @@ async def follow_run(
             yield ServerSentEvent(event=name, data=progress)
         if record.status.is_final:
             return
-        await asyncio.sleep(EVENT_SECONDS)
-        record = await run_in_threadpool(store.get_run, record.id)
+        record = await ends.wait(record.id, EVENT_SECONDS)
 
 
 @router.get("/audit", operation_id="list_audit", tags=["audit"], responses=documented(503))

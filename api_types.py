@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -15,7 +16,7 @@ from base_types import TypedModel
 from report_types import Check, GateResult, RunStatus, Stage, TestReport, Verdict
 from run_summary import trend_metrics
 from run_types import RunItem, RunRecord
-from settings import Settings
+from settings import EVERY_ADDRESS, Settings, http_address
 
 _ORDER = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.PASS: 2, Verdict.SKIP: 3}
 
@@ -115,7 +116,10 @@ def run_answer(
 
 def _links(run_id: str, base_url: str, settings: Settings, *, has_report: bool) -> dict[str, str]:
     here = f"{base_url.rstrip('/')}/runs/{run_id}"
-    page = f"http://{settings.dashboard_host}:{settings.dashboard_port}/run?run={run_id}"
+    host = settings.dashboard_host
+    if host in EVERY_ADDRESS:  # then by the name that the caller came by
+        host = urlsplit(base_url).hostname or host
+    page = f"{http_address(host, settings.dashboard_port)}/run?run={run_id}"
     links = {"self": here, "dashboard": page}
     if has_report:
         links |= {"report": f"{here}/report", "html": f"{here}/report.html"}

@@ -21,6 +21,7 @@ LOOK_SECONDS = 0.1
 """How often the runs that are waited for are looked at, however many wait."""
 
 RUNNER_CHECK_SECONDS = 2.0
+"""How often somebody who asks for an unfinished run makes sure that a runner lives."""
 
 
 class EndWatch:
@@ -36,6 +37,7 @@ class EndWatch:
         self._store = store
         self._waiting: dict[asyncio.Future[None], str] = {}
         self._looking: asyncio.Task[None] | None = None
+        self._next_check = time.monotonic() + RUNNER_CHECK_SECONDS
 
     async def wait(self, run_id: str, seconds: float) -> RunRecord:
         """Return the run as soon as it has ended, or as it is after ``seconds``.
@@ -48,7 +50,10 @@ class EndWatch:
             The store did not answer.
         """
         record = await run_in_threadpool(self._store.get_run, run_id)
-        if record.status.is_final or seconds <= 0:
+        if record.status.is_final:
+            return record
+        await self._keep_runner()
+        if seconds <= 0:
             return record
         end = asyncio.get_running_loop().create_future()
         self._waiting[end] = run_id
@@ -63,18 +68,22 @@ class EndWatch:
 
     async def _look(self) -> None:
         """Look again and again, until nobody waits."""
-        next_check = time.monotonic() + RUNNER_CHECK_SECONDS
         while self._waiting:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 going_on = await run_in_threadpool(self._store.unended, set(self._waiting.values()))
-                if time.monotonic() >= next_check:
-                    next_check = time.monotonic() + RUNNER_CHECK_SECONDS
-                    await run_in_threadpool(jobs.ensure_runner, self._store.settings)
+                await self._keep_runner()
             except MonitorError as error:
                 self._fail(error)
             else:
                 self._wake(going_on)
+
+    async def _keep_runner(self) -> None:
+        """Make sure, now and then, that somebody works on runs as long as anybody asks for one."""
+        now = time.monotonic()
+        if now >= self._next_check:
+            self._next_check = now + RUNNER_CHECK_SECONDS
+            await run_in_threadpool(jobs.ensure_runner, self._store.settings)
 
     def _wake(self, going_on: set[str]) -> None:
         for end, run_id in self._waiting.items():

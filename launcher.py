@@ -129,7 +129,7 @@ def _interrupt(_signum: int, _frame: FrameType | None) -> None:
 
 
 def _dashboard(settings: Settings) -> Server:
-    url = f"http://{settings.dashboard_host}:{settings.dashboard_port}"
+    url = settings.dashboard_url
     options = {
         "server.address": settings.dashboard_host,
         "server.port": str(settings.dashboard_port),
@@ -151,7 +151,7 @@ def _dashboard_names(settings: Settings) -> list[str]:
 
 
 def _api(settings: Settings) -> Server:
-    url = f"http://{settings.api_host}:{settings.api_port}"
+    url = settings.api_url
     return Server("The API", url, f"{url}/healthz", [sys.executable, "-m", "api_handler"])
 
 

@@ -22,6 +22,9 @@ from errors import InputError
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 """Addresses that only this machine can reach; any other needs a token or a sign-in."""
 
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names, binds nothing
+"""What means every address of this machine, and one of them."""
+
 MIB = 1024 * 1024
 MAX_THREADS = 4
 """Most threads of one library in a model's process."""
@@ -30,6 +33,18 @@ MIN_PASSWORD = 10
 
 SECRETS = Path(__file__).resolve().parent / ".streamlit" / "secrets.toml"
 """Where Streamlit looks for its own OpenID Connect settings."""
+
+
+def http_address(host: str, port: int) -> str:
+    """Return where this machine finds a server that listens on an address.
+
+    Examples
+    --------
+    >>> http_address("::1", 8000), http_address("0.0.0.0", 8000)
+    ('http://[::1]:8000', 'http://127.0.0.1:8000')
+    """
+    host = EVERY_ADDRESS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def default_slots() -> int:
@@ -175,6 +190,16 @@ class Settings(BaseSettings):
     def is_public(self) -> bool:
         """Whether other machines can reach the API."""
         return self.api_host not in LOOPBACK_HOSTS
+
+    @property
+    def api_url(self) -> str:
+        """Where this machine finds the API."""
+        return http_address(self.api_host, self.api_port)
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where this machine finds the dashboard."""
+        return http_address(self.dashboard_host, self.dashboard_port)
 
     @property
     def environments_folder(self) -> Path:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
 import re
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -158,11 +161,26 @@ def test_options_reach_the_run(api: str, tmp_path: Path) -> None:
     assert requests.get(f"{api}/runs/{run_id}", timeout=60).json()["status"] == "done"
 
 
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("return=minimal", None),
+        ("wait=20", "wait=20"),
+        ("respond-async, wait=20", "wait=20"),  # the example of RFC 7240, section 4.3
+    ],
+)
+def test_preferences_are_told_as_they_were_met(api: str, prefer: str, applied: str | None) -> None:
+    """Only what was done is said to be done: waiting, and nothing of preferences unknown here."""
+    answer = post(api, headers={"Prefer": prefer})
+    assert (answer.status_code, answer.headers.get("Preference-Applied")) == (200, applied)
+
+
 def test_unfinished_run_is_accepted(slow_api: str) -> None:
     """A run that takes longer than the client waits is 202 with its address."""
     answer = post(slow_api, headers={"Prefer": "respond-async"})
     assert answer.status_code == 202
     assert answer.headers["Preference-Applied"] == "respond-async"
+    assert answer.json()["links"]["dashboard"].startswith("http://127.0.0.1:8501/run?run=")
     assert int(answer.headers["Retry-After"]) > 0
     address = slow_api + answer.headers["Location"]
     started = time.monotonic()
@@ -292,6 +310,23 @@ def test_what_is_no_form_is_unsupported(api: str, content_type: str) -> None:
     assert "form" in problem_of(answer, 415)["detail"]
 
 
+@pytest.mark.parametrize("path", ["/run_tests", "/explain"])
+def test_a_client_that_goes_away_is_no_defect(
+    api: str, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """A connection that breaks in mid-upload is one line in the log, and no mistake of ours."""
+    caplog.set_level(logging.INFO, "api")
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+    kind = "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+    with socket.create_connection(("127.0.0.1", urlsplit(api).port or 0)) as connection:
+        connection.sendall((head + kind).encode())
+    deadline = time.monotonic() + 20
+    while path not in caplog.text:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert f"POST {path} was cut off" in caplog.text
+
+
 def test_cut_off_form_is_refused(api: str) -> None:
     """A form without its end is refused, not taken for a smaller one."""
     body = b'--x\r\nContent-Disposition: form-data; name="model"; filename="m"\r\n\r\n' + MODEL
@@ -374,6 +409,26 @@ def test_foreign_pages_change_nothing(api: str) -> None:
     answer = post(api, headers={"Origin": "https://evil.example"})
     assert problem_of(answer, 403)["type"] == "foreign-origin"
     assert post(api, headers={"Origin": "http://localhost:8501"}).status_code == 200
+
+
+def test_a_page_of_this_server_may_use_it(guarded_api: str) -> None:
+    """Behind a token any name leads here; its own page of documentation may post then."""
+    token = {"Authorization": "Bearer s3cret-token"}
+    for host, status in (("monitor.example:8000", 200), ("other.example:8000", 403)):
+        names = {"Host": "monitor.example:8000", "Origin": f"http://{host}"}
+        assert post(guarded_api, headers=names | token).status_code == status
+
+
+def test_a_refusal_that_cannot_be_written_down_is_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the audit log is broken, a foreign name is told so with 503, and not as a defect."""
+    monkeypatch.setattr(jobs, "ensure_runner", lambda _settings: None)
+    with serving(Settings(data_dir=tmp_path)) as address:
+        with closing(sqlite3.connect(tmp_path / "monitor.db")) as connection:
+            connection.execute("DROP TABLE audit")
+        answer = requests.get(f"{address}/runs", headers={"Host": "evil.example"}, timeout=60)
+    assert "no such table: audit" in problem_of(answer, 503)["detail"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import api_waiting
+import jobs
 from api_waiting import LOOK_SECONDS, EndWatch
 from errors import NotFoundError
 from report_types import RunRequest, RunStatus
@@ -43,6 +45,27 @@ def test_each_waits_for_its_own_run(store: Store) -> None:
 
     queued = RunStatus.QUEUED
     assert asyncio.run(all_of_them()) == [queued, RunStatus.ERROR, queued]
+
+
+def test_whoever_asks_often_keeps_a_runner_alive(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short waits with pauses, and questions without a wait, start a runner that is gone too."""
+    starts: list[float] = []
+    monkeypatch.setattr(jobs, "ensure_runner", lambda _settings: starts.append(time.monotonic()))
+    monkeypatch.setattr(api_waiting, "RUNNER_CHECK_SECONDS", 0.3)
+    run_id = queue(store)
+
+    async def ask(seconds: float) -> None:
+        ends = EndWatch(store)
+        for _ in range(4):
+            await ends.wait(run_id, seconds)
+            await asyncio.sleep(2 * LOOK_SECONDS)
+
+    for seconds in (0.0, 0.05):
+        starts.clear()
+        asyncio.run(ask(seconds))
+        assert 1 <= len(starts) <= 4
 
 
 def test_twenty_that_wait_cost_as_many_looks_as_one(

@@ -12,10 +12,11 @@ import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from launcher import _dashboard
+from launcher import _api, _dashboard
 from settings import Settings
 from tests.serving import ROOT, answers, free_port, running_product
 from tests.test_jobs import until
@@ -70,6 +71,16 @@ def test_dashboard_answers_to_known_names(options: dict[str, Any], names: set[st
     """Without a sign-in only our own names are answered, so that no page can rebind its name."""
     command = list(_dashboard(Settings.model_validate(options)).command)
     assert {value for name, value in pairwise(command) if name == "--server.allowedHosts"} == names
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"), [("::1", "::1"), ("::", "::1"), ("0.0.0.0", "127.0.0.1"), ("a.b", "a.b")]
+)
+def test_every_address_is_a_url(host: str, reached: str) -> None:
+    """What is printed and asked for is a URL, for IPv6 and for "every address" too."""
+    server = _api(Settings(api_host=host, api_port=8123))
+    parts = urlsplit(server.health_url)
+    assert (parts.hostname, parts.port, parts.path) == (reached, 8123, "/healthz")
 
 
 def test_streamlit_asks_nobody_for_our_address() -> None:

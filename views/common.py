@@ -157,6 +157,6 @@ def show_sidebar() -> None:
     options = get_settings()
     with st.sidebar:
         st.caption(
-            f"Model Monitor {PRODUCT_VERSION} · [API](http://{options.api_host}:"
-            f"{options.api_port}/docs)  \nNothing leaves this machine."
+            f"Model Monitor {PRODUCT_VERSION} · [API]({options.api_url}/docs)"
+            "  \nNothing leaves this machine."
         )

@@ -120,7 +120,7 @@ def show_downloads(wanted: Asked, report: DriftReport) -> None:
         _show_profile(wanted)
     with st.expander("Overview as a chart, and the same over HTTP"):
         show_chart(drift_overview(report, theme()), "drift.overview")
-        address = f"http://{settings().api_host}:{settings().api_port}/drift"
+        address = f"{settings().api_url}/drift"
         st.code(f"curl -F reference=@before.csv -F current=@now.csv {address}", language="sh")
 
 

@@ -156,9 +156,7 @@ def _edit(report: TestReport) -> Policy | None:
 
 
 def _editor_line() -> str:
-    api = settings()
-    schema = f"http://{api.api_host}:{api.api_port}/policy/schema"
-    return f"# yaml-language-server: $schema={schema}"
+    return f"# yaml-language-server: $schema={settings().api_url}/policy/schema"
 
 
 def _show_effect(policy: Policy, record: RunRecord, report: TestReport) -> None:

@@ -125,8 +125,7 @@ def _show_environment(report: TestReport) -> None:
         **here.libraries,
     }
     _show_facts(facts, "details.environment")
-    api = settings()
-    address = f"http://{api.api_host}:{api.api_port}/run_tests"
+    address = f"{settings().api_url}/run_tests"
     sample = " -F sample=@data.csv" if report.data.source == "sample" else ""
     target = f" -F target={report.data.target}" if report.data.target else ""
     st.code(f"curl -F model=@model.pkl{sample}{target} {address}", language="sh")
