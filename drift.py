@@ -12,19 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+import drift_usual
 from base_types import Status
-from drift_comparison import (
-    Comparison,
-    Evidence,
-    Thresholds,
-    compare_profiles,
-)
+from drift_comparison import Comparison, Depth, Evidence, Thresholds, compare_profiles
 from drift_profiles import (
     NumberProfile,
     Profile,
@@ -206,12 +202,21 @@ def compare_column(
 # --- verdict -----------------------------------------------------------------------------------
 
 
+class _Answer(NamedTuple):
+    """One question about a column with its verdict."""
+
+    evidence: Evidence
+    p_adjusted: float | None
+    verdict: DriftVerdict
+
+
 def judge_columns(
     compared: Mapping[str, Comparison],
     kinds: Mapping[str, Kind],
     thresholds: Thresholds,
     *,
     only: Collection[str] | None = None,
+    brief: bool = False,
 ) -> list[FeatureDrift]:
     """Correct the evidence over all columns and give each its verdict.
 
@@ -226,79 +231,74 @@ def judge_columns(
     only : collection of str, optional
         Columns to judge; the correction is over all of ``compared`` nevertheless.
 
+    brief : bool
+        Whether to leave out the usual tests, which decide nothing.
+
     Returns
     -------
     list of FeatureDrift
         In the order of ``compared``.
     """
-    adjusted = adjust_evidence(compared, only)
+    adjusted = _adjusted(compared)
     return [
-        _judge(name, kinds[name].value, compared[name], evidence, thresholds.alpha)
-        for name, evidence in adjusted.items()
-    ]
-
-
-def adjust_evidence(
-    compared: Mapping[str, Comparison], only: Collection[str] | None = None
-) -> dict[str, list[Evidence]]:
-    """Return each column's evidence with p-values adjusted over all of it (Benjamini-Hochberg).
-
-    With ``only``, these columns are returned; the others count in the correction.
-    """
-    keys = [
-        (name, i)
-        for name, comparison in compared.items()
-        for i, evidence in enumerate(comparison.evidence)
-        if evidence.test.p_value is not None
-    ]
-    raw = [compared[name].evidence[i].test.p_value or 0.0 for name, i in keys]
-    corrected = dict(zip(keys, benjamini_hochberg(raw).tolist(), strict=True))
-    return {
-        name: [
-            Evidence(
-                evidence.test.model_copy(update={"p_adjusted": corrected.get((name, i))}),
-                evidence.finding,
-            )
-            for i, evidence in enumerate(comparison.evidence)
-        ]
-        for name, comparison in compared.items()
+        _judge((name, kinds[name].value), each, adjusted[name], thresholds.alpha, brief=brief)
+        for name, each in compared.items()
         if only is None or name in only
+    ]
+
+
+def _adjusted(compared: Mapping[str, Comparison]) -> dict[str, list[float | None]]:
+    """Return the p-value of each question, adjusted over all of them (Benjamini-Hochberg)."""
+    every = [item.p_value for each in compared.values() for item in each.evidence]
+    corrected = iter(benjamini_hochberg([p for p in every if p is not None]).tolist())
+    return {
+        name: [None if item.p_value is None else next(corrected) for item in comparison.evidence]
+        for name, comparison in compared.items()
     }
 
 
-def evidence_verdict(test: DriftTest, alpha: float) -> DriftVerdict:
+def _verdict_of(item: Evidence, p_adjusted: float | None, alpha: float) -> DriftVerdict:
     """Return the verdict of one question: beyond chance, and how large against its floor."""
-    if test.p_adjusted is None or test.effect_size is None or test.threshold is None:
+    if p_adjusted is None:
         return DriftVerdict.UNKNOWN
-    if test.p_adjusted > alpha or abs(test.effect_size) < test.threshold / 2:
+    if p_adjusted > alpha or abs(item.effect) < item.floor / 2:
         return DriftVerdict.NONE
-    return DriftVerdict.DRIFT if abs(test.effect_size) >= test.threshold else DriftVerdict.POSSIBLE
+    return DriftVerdict.DRIFT if abs(item.effect) >= item.floor else DriftVerdict.POSSIBLE
 
 
 def _judge(
-    name: str,
-    kind: str,
+    about: tuple[str, str],
     comparison: Comparison,
-    evidence: list[Evidence],
+    adjusted: list[float | None],
     alpha: float,
+    *,
+    brief: bool,
 ) -> FeatureDrift:
-    verdicts = [evidence_verdict(item.test, alpha) for item in evidence]
-    verdict = max(verdicts, key=_RANK.__getitem__, default=DriftVerdict.UNKNOWN)
-    untested = comparison.unchecked or any(item.test.p_value is None for item in evidence)
+    name, kind = about
+    answers = [
+        _Answer(item, p_adjusted, _verdict_of(item, p_adjusted, alpha))
+        for item, p_adjusted in zip(comparison.evidence, adjusted, strict=True)
+    ]
+    verdict = max(
+        (answer.verdict for answer in answers), key=_RANK.__getitem__, default=DriftVerdict.UNKNOWN
+    )
+    untested = comparison.unchecked or None in adjusted
     if untested and verdict is DriftVerdict.NONE:
         verdict = DriftVerdict.UNKNOWN
-    for item, found in zip(evidence, verdicts, strict=True):
-        item.test.drift_detected = found is DriftVerdict.DRIFT  # a copy: see adjust_evidence
     missing = zip(comparison.n_missing, comparison.n_rows, strict=True)
     missing_reference, missing_current = (n / total if total else 0.0 for n, total in missing)
+    usual = {} if brief else comparison.usual
     return FeatureDrift(
         feature=name,
         kind=kind,
         n_reference=comparison.n_rows[0],
         n_current=comparison.n_rows[1],
         verdict=verdict,
-        why=_why(comparison, evidence, verdicts, verdict, alpha),
-        tests=[*(item.test for item in evidence), *comparison.usual],
+        why=_why(comparison, answers, verdict, alpha),
+        tests=[
+            *(_written(answer) for answer in answers),
+            *(drift_usual.written(test, result) for test, result in usual.items()),
+        ],
         missing_reference=missing_reference,
         missing_current=missing_current,
         new_categories=list(comparison.new_labels[:20]),
@@ -307,31 +307,38 @@ def _judge(
     )
 
 
+def _written(answer: _Answer) -> DriftTest:
+    item = answer.evidence
+    return DriftTest(
+        name=item.name,
+        p_value=item.p_value,
+        p_adjusted=answer.p_adjusted,
+        effect_size=item.effect,
+        threshold=item.floor,
+        threshold_source=item.source,
+        drift_detected=answer.verdict is DriftVerdict.DRIFT,
+        method=item.method,
+        reason=item.method if item.p_value is None else None,
+    )
+
+
 def _why(
-    comparison: Comparison,
-    evidence: list[Evidence],
-    verdicts: list[DriftVerdict],
-    verdict: DriftVerdict,
-    alpha: float,
+    comparison: Comparison, answers: list[_Answer], verdict: DriftVerdict, alpha: float
 ) -> str:
     """Say in one sentence what decided the verdict."""
     if verdict is DriftVerdict.UNKNOWN:
-        return f"Not checked: {comparison.unchecked or _untestable(evidence)}."
+        return f"Not checked: {comparison.unchecked or _untestable(comparison.evidence)}."
     if verdict is DriftVerdict.NONE:
-        return _why_none(evidence, alpha)
+        return _why_none(answers, alpha)
+    decisive = [answer for answer in answers if answer.verdict is verdict]
     reasons = [
-        f"{item.finding}, {_beyond_chance(item.test)}"
-        for item, found in zip(evidence, verdicts, strict=True)
-        if found is verdict
+        f"{answer.evidence.finding}, beyond chance (adjusted p {_shown_p(answer.p_adjusted)})"
+        for answer in decisive
     ]
     if verdict is DriftVerdict.POSSIBLE:
-        tests = [t.test for t, v in zip(evidence, verdicts, strict=True) if v is verdict]
-        reasons[0] += f", but less than the floor of {tests[0].threshold:.3g} from which it matters"
+        floor = decisive[0].evidence.floor
+        reasons[0] += f", but less than the floor of {floor:.3g} from which it matters"
     return f"{verdict.value.capitalize()}: {'; '.join(reasons)}."
-
-
-def _beyond_chance(test: DriftTest) -> str:
-    return f"beyond chance (adjusted p {_shown_p(test.p_adjusted)})"
 
 
 def _shown_p(p_value: float | None) -> str:
@@ -340,17 +347,18 @@ def _shown_p(p_value: float | None) -> str:
     return f"= {p_value:.2g}" if p_value >= 1e-4 else "< 0.0001"
 
 
-def _untestable(evidence: list[Evidence]) -> str:
-    reasons = [item.test.reason for item in evidence if item.test.reason]
+def _untestable(evidence: Sequence[Evidence]) -> str:
+    reasons = [item.method for item in evidence if item.p_value is None and item.method]
     return reasons[0] if reasons else "there are no values to compare"
 
 
-def _why_none(evidence: list[Evidence], alpha: float) -> str:
-    tested = [item for item in evidence if item.test.p_adjusted is not None]
-    strongest = min(tested, key=lambda item: item.test.p_adjusted or 0.0)
-    shown = _shown_p(strongest.test.p_adjusted)
-    if (strongest.test.p_adjusted or 0.0) <= alpha:
-        return f"No drift that matters: {strongest.finding}; beyond chance (p {shown}), but small."
+def _why_none(answers: list[_Answer], alpha: float) -> str:
+    tested = [answer for answer in answers if answer.p_adjusted is not None]
+    strongest = min(tested, key=lambda answer: answer.p_adjusted or 0.0)
+    shown = _shown_p(strongest.p_adjusted)
+    if (strongest.p_adjusted or 0.0) <= alpha:
+        finding = strongest.evidence.finding
+        return f"No drift that matters: {finding}; beyond chance (p {shown}), but small."
     return f"No drift: the difference is within chance (smallest adjusted p {shown})."
 
 
@@ -395,14 +403,15 @@ def compare_prediction_profiles(
     current: Sequence[Profile],
     *,
     thresholds: Thresholds | None = None,
+    depth: Depth = Depth.HISTOGRAMS,
     exact: bool | None = None,
 ) -> FeatureDrift:
     """Compare as ``compare_predictions`` does, from what ``prediction_profiles`` returned."""
     limits = thresholds or Thresholds()
     pairs = list(zip(reference, current, strict=True))
-    compared = [compare_profiles(old, new, limits, exact=exact) for old, new in pairs]
+    compared = [compare_profiles(old, new, limits, depth=depth, exact=exact) for old, new in pairs]
     evidence = tuple(
-        Evidence(item.test, f"output {i + 1}: {item.finding}") if i else item
+        item._replace(finding=f"output {i + 1}: {item.finding}") if i else item
         for i, comparison in enumerate(compared)
         for item in comparison.evidence
     )

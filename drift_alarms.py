@@ -1,20 +1,22 @@
 """Which tests notice a drift made on purpose, once or over many repetitions.
 
-Owns: how the halves of a simulation are drifted and compared (``drift_all``, ``touched_features``,
-``noticed_by``), and ``add_power``. No model is asked.
+Owns: how the halves of a simulation are drifted and compared (``drift_all``, ``alarms``), and
+``add_power``. No model is asked.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+import drift_usual
 from drift import judge_columns
+from drift_comparison import Depth
 from drift_halves import LIMITS, Halves
 from drift_impact import labels_of, numbers_of
 from drift_scenarios import SCENARIOS, Setting, apply_scenario
@@ -57,20 +59,49 @@ def drift_all(data: Halves, setting: Setting, severities: Sequence[float]) -> Dr
     }
 
 
-def touched_features(data: Halves, frame: pd.DataFrame, columns: list[str]) -> list[FeatureDrift]:
-    """Compare the columns a scenario touched; p-values are corrected over all of the table."""
-    compared = {**data.untouched, **{name: data.compare(name, frame) for name in columns}}
-    return judge_columns(compared, data.kinds, LIMITS, only=columns)
+class Alarms(NamedTuple):
+    """What a drift of some columns sets off: the verdict on each, and by test whether it noticed.
+
+    Of the tests, "default" is the product's verdict; each counts if it noticed any of the columns.
+    """
+
+    features: list[FeatureDrift]
+    noticed: dict[str, bool]
 
 
-def noticed_by(features: list[FeatureDrift]) -> dict[str, bool]:
-    """Return by test whether it noticed any touched column; "default" is the product's verdict."""
+def alarms(data: Halves, frame: pd.DataFrame, columns: list[str], *, brief: bool) -> Alarms:
+    """Compare the columns a scenario touched; p-values are corrected over all of the table.
+
+    Parameters
+    ----------
+    data : Halves
+        The rows of the simulation.
+    frame : DataFrame
+        The current half, drifted.
+    columns : list of str
+        Those that the scenario touched.
+    brief : bool
+        Whether the features go without histograms, usual tests and questions without an answer.
+    """
+    depth = Depth.USUAL_TESTS if brief else Depth.HISTOGRAMS
+    touched = {name: data.compare(name, frame[name], depth) for name in columns}
+    compared = {**data.untouched, **touched}
+    features = judge_columns(compared, data.kinds, LIMITS, only=columns, brief=brief)
     noticed = {"default": any(feature.verdict is DriftVerdict.DRIFT for feature in features)}
     for feature in features:
-        for test in feature.tests:
-            if test.drift_detected is not None and test.name not in _OWN_QUESTIONS:
-                noticed[test.name] = noticed.get(test.name, False) or test.drift_detected
-    return noticed
+        usual = touched[feature.feature].usual
+        found = {test.name: test.drift_detected for test in feature.tests}
+        found |= {name: drift_usual.noticed(name, result) for name, result in usual.items()}
+        for name, seen in found.items():
+            if seen is not None and name not in _OWN_QUESTIONS:
+                noticed[name] = noticed.get(name, False) or seen
+    return Alarms([answered(feature) for feature in features] if brief else features, noticed)
+
+
+def answered(feature: FeatureDrift) -> FeatureDrift:
+    """Leave out the questions that have no answer; the feature itself is changed."""
+    feature.tests = [test for test in feature.tests if test.p_adjusted is not None]
+    return feature
 
 
 # --- over repetitions --------------------------------------------------------------------------
@@ -118,5 +149,5 @@ def _count_once(
     severities = sorted({point.severity for result in results for point in result.points})
     columns = {scenario.id: scenario.columns(setting) for scenario in SCENARIOS}
     for key, frame in drift_all(data, setting, severities).items():
-        noticed = noticed_by(touched_features(data, frame, columns[key[0]]))
+        noticed = alarms(data, frame, columns[key[0]], brief=True).noticed
         counts.setdefault(key, Counter()).update({n: int(seen) for n, seen in noticed.items()})

@@ -1,8 +1,8 @@
-"""Everything two profiles of one column differ by: evidence for the verdict, and the full tests.
+"""Everything two profiles of one column differ by: evidence for the verdict, and what is beside it.
 
 Owns: ``Thresholds`` with their sources, ``Evidence`` (one question about a column, with p-value
-and effect size) and the tables of tests shown beside the verdict. How evidence becomes a verdict
-is decided in ``drift``.
+and effect size) and ``Comparison``. How evidence becomes a verdict is decided in ``drift``; the
+tests shown beside it are in ``drift_usual``.
 
 Questions about a column are asked apart: do the values differ, is more of it missing, are there
 more unusable values, are there new categories; of texts, compared by their length, also whether
@@ -17,13 +17,17 @@ values mostly an increase is looked for (``RISING``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 import drift_count_tests as count_tests
 import drift_tests as number_tests
+import drift_usual
 import drift_words
 from base_types import Histogram, TypedModel
 from drift_merge import Merged, merge
@@ -37,7 +41,6 @@ from drift_profiles import (
     number_histograms,
 )
 from drift_tests import TestResult
-from drift_types import DriftTest
 from drift_words import Words
 
 NORMAL_MIN_ROWS = 20
@@ -82,20 +85,40 @@ values its two questions share α; with this an increase is still found within 2
 by an uncorrected two-sided test. It is what breaks models; a decrease must be clearer to count."""
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One question about a column.
 
-    Parameters
+    Attributes
     ----------
-    test : DriftTest
-        Named test with p-value, effect size and its floor as threshold.
+    name : str
+        Of the question.
+    p_value : float or None
+        Uncorrected; None where there is none, ``method`` says why.
+    effect, floor : float
+        How large the difference is and from where on it matters.
+    source : str
+        Where the floor is from.
+    method : str
+        How the p-value was found.
     finding : str
         What differs, as the beginning of a sentence.
     """
 
-    test: DriftTest
+    name: str
+    p_value: float | None
+    effect: float
+    floor: float
+    source: str
+    method: str
     finding: str
+
+
+class Depth(IntEnum):
+    """How much is computed of a column: each includes what is before it."""
+
+    VERDICT = 0
+    USUAL_TESTS = 1
+    HISTOGRAMS = 2
 
 
 _NOT_DRAWN = (Histogram(), Histogram())
@@ -113,7 +136,7 @@ class Comparison:
     evidence: tuple[Evidence, ...] = ()
     unchecked: str | None = None
     new_labels: tuple[str, ...] = ()
-    usual: tuple[DriftTest, ...] = ()
+    usual: dict[str, TestResult] = field(default_factory=dict)
     drawn: tuple[Histogram, Histogram] = _NOT_DRAWN
 
 
@@ -122,7 +145,7 @@ def compare_profiles(
     current: Profile,
     thresholds: Thresholds,
     *,
-    full: bool = True,
+    depth: Depth = Depth.HISTOGRAMS,
     exact: bool | None = None,
 ) -> Comparison:
     """Ask every question that can be asked about one column.
@@ -133,8 +156,8 @@ def compare_profiles(
         Both of the same type.
     thresholds : Thresholds
         Floors of effect size.
-    full : bool
-        Whether to add the field's usual tests and the histograms.
+    depth : Depth
+        Whether to add the field's usual tests, and the histograms.
     exact : bool, optional
         See ``drift_tests.kolmogorov_smirnov``.
 
@@ -149,14 +172,11 @@ def compare_profiles(
         If one column holds numbers and the other categories.
     """
     if isinstance(reference, NumberProfile) and isinstance(current, NumberProfile):
-        values = _compare_numbers(reference, current, thresholds, full=full, exact=exact)
-    elif isinstance(reference, CategoryProfile) and isinstance(current, CategoryProfile):
-        values = _compare_categories(reference, current, thresholds, full=full)
-    else:
-        msg = f"cannot compare a {type(reference).__name__} with a {type(current).__name__}"
-        raise TypeError(msg)
-    rates = _rate_evidence(reference, current, thresholds)
-    return replace(values, evidence=(*values.evidence, *rates))
+        return _compare_numbers(reference, current, thresholds, depth=depth, exact=exact)
+    if isinstance(reference, CategoryProfile) and isinstance(current, CategoryProfile):
+        return _compare_categories(reference, current, thresholds, depth)
+    msg = f"cannot compare a {type(reference).__name__} with a {type(current).__name__}"
+    raise TypeError(msg)
 
 
 def _unchecked(reference: Profile, current: Profile) -> str | None:
@@ -169,17 +189,6 @@ def _unchecked(reference: Profile, current: Profile) -> str | None:
     )
 
 
-def _outline(
-    reference: Profile, current: Profile, drawn: tuple[Histogram, Histogram]
-) -> Comparison:
-    return Comparison(
-        n_rows=(reference.n_rows, current.n_rows),
-        n_missing=(reference.n_missing, current.n_missing),
-        unchecked=_unchecked(reference, current),
-        drawn=drawn,
-    )
-
-
 # --- numbers -----------------------------------------------------------------------------------
 
 
@@ -188,19 +197,27 @@ def _compare_numbers(
     current: NumberProfile,
     thresholds: Thresholds,
     *,
-    full: bool,
+    depth: Depth,
     exact: bool | None,
 ) -> Comparison:
-    drawn = number_histograms(reference, current) if full else _NOT_DRAWN
-    outline = _outline(reference, current, drawn)
-    if outline.unchecked:
-        return outline
-    merged = merge(reference.values, current.values)
-    parts = _verdict_parts(merged, exact)
-    evidence = _number_evidence(reference, current, thresholds, (merged, parts))
-    usual = _usual_number_tests(reference, current, merged, parts) if full else ()
-    words = _word_evidence(reference.words, current.words, thresholds)
-    return replace(outline, evidence=(evidence, *words), usual=tuple(usual))
+    unchecked = _unchecked(reference, current)
+    evidence: tuple[Evidence, ...] = ()
+    usual: dict[str, TestResult] = {}
+    if not unchecked:
+        merged = merge(reference.values, current.values)
+        parts = _verdict_parts(merged, exact)
+        words = _word_evidence(reference.words, current.words, thresholds)
+        evidence = (_number_evidence(reference, current, thresholds, (merged, parts)), *words)
+        if depth >= Depth.USUAL_TESTS:
+            usual = drift_usual.of_numbers(reference, current, merged, parts)
+    return Comparison(
+        n_rows=(reference.n_rows, current.n_rows),
+        n_missing=(reference.n_missing, current.n_missing),
+        evidence=(*evidence, *_rate_evidence(reference, current, thresholds)),
+        unchecked=unchecked,
+        usual=usual,
+        drawn=number_histograms(reference, current) if depth >= Depth.HISTOGRAMS else _NOT_DRAWN,
+    )
 
 
 def _verdict_parts(merged: Merged, exact: bool | None) -> dict[str, TestResult]:
@@ -226,8 +243,7 @@ def _number_evidence(
     p_value, method = _combined_p_value(merged, parts)
     effect, floor, finding = _number_effect(reference, current, distance, thresholds)
     source = _source("wasserstein" if reference.scale > 0 else "total_variation")
-    test = _evidence_test("value_distribution", p_value, (effect, floor), source, method)
-    return Evidence(test, finding)
+    return Evidence("value_distribution", p_value, effect, floor, source, method, finding)
 
 
 def _combined_p_value(merged: Merged, parts: dict[str, TestResult]) -> tuple[float, str]:
@@ -282,7 +298,7 @@ def _word_evidence(
         )
     floor, source = thresholds.total_variation, _source("total_variation")
     return tuple(
-        Evidence(_evidence_test(name, r.p_value, (r.statistic, floor), source, r.method), text)
+        Evidence(name, r.p_value, r.statistic, floor, source, r.method, text)
         for name, r, text in found
     )
 
@@ -291,22 +307,33 @@ def _word_evidence(
 
 
 def _compare_categories(
-    reference: CategoryProfile, current: CategoryProfile, thresholds: Thresholds, *, full: bool
+    reference: CategoryProfile, current: CategoryProfile, thresholds: Thresholds, depth: Depth
 ) -> Comparison:
     labels, old, new = align_counts(reference, current)
+    unchecked = _unchecked(reference, current)
+    evidence: list[Evidence] = []
+    unseen: tuple[str, ...] = ()
+    usual: dict[str, TestResult] = {}
     drawn = _NOT_DRAWN
-    if full:
+    if not unchecked:
+        homogeneity = count_tests.chi_square(old, new)
+        evidence.append(_share_evidence(labels, (old, new), homogeneity, thresholds))
+        unseen = tuple(label for label, count in zip(labels, old, strict=True) if count == 0)
+        if unseen:
+            evidence.append(_unseen_evidence(unseen, old, new, thresholds))
+        if depth >= Depth.USUAL_TESTS:
+            usual = drift_usual.of_categories(old, new, homogeneity)
+    if depth >= Depth.HISTOGRAMS:
         drawn = category_histograms(labels, (old, reference.n_missing), (new, current.n_missing))
-    outline = _outline(reference, current, drawn)
-    if outline.unchecked:
-        return outline
-    homogeneity = count_tests.chi_square(old, new)
-    evidence = [_share_evidence(labels, (old, new), homogeneity, thresholds)]
-    unseen = tuple(label for label, count in zip(labels, old, strict=True) if count == 0)
-    if unseen:
-        evidence.append(_unseen_evidence(unseen, old, new, thresholds))
-    usual = _usual_category_tests(old, new, homogeneity) if full else ()
-    return replace(outline, evidence=tuple(evidence), new_labels=unseen, usual=tuple(usual))
+    return Comparison(
+        n_rows=(reference.n_rows, current.n_rows),
+        n_missing=(reference.n_missing, current.n_missing),
+        evidence=(*evidence, *_rate_evidence(reference, current, thresholds)),
+        unchecked=unchecked,
+        new_labels=unseen,
+        usual=usual,
+        drawn=drawn,
+    )
 
 
 def _share_evidence(
@@ -323,11 +350,10 @@ def _share_evidence(
         f"{effect:.1%} of the rows are in another category "
         f"(most: '{labels[most]}' {p[most]:.1%} → {q[most]:.1%})"
     )
-    source = _source("total_variation")
-    sizes = (effect, thresholds.total_variation)
+    floor, source = thresholds.total_variation, _source("total_variation")
     method = f"chi-square: {homogeneity.method}"
-    test = _evidence_test("category_shares", homogeneity.p_value, sizes, source, method)
-    return Evidence(test, finding)
+    p_value = homogeneity.p_value
+    return Evidence("category_shares", p_value, effect, floor, source, method, finding)
 
 
 def _unseen_evidence(
@@ -336,10 +362,15 @@ def _unseen_evidence(
     result = count_tests.new_categories(old, new)
     shown = ", ".join(f"'{label}'" for label in unseen[:3]) + (" …" if len(unseen) > 3 else "")
     finding = f"{result.statistic:.1%} of rows are in categories unseen in the reference ({shown})"
-    sizes = (result.statistic, thresholds.new_categories)
-    source = _source("new_categories")
-    test = _evidence_test("new_categories", result.p_value, sizes, source, result.method)
-    return Evidence(test, finding)
+    return Evidence(
+        "new_categories",
+        result.p_value,
+        result.statistic,
+        thresholds.new_categories,
+        _source("new_categories"),
+        result.method,
+        finding,
+    )
 
 
 # --- missing and unusable values ---------------------------------------------------------------
@@ -368,111 +399,11 @@ def _one_rate(
 ) -> Evidence:
     result = count_tests.proportion_difference(hits[0], sizes[0], hits[1], sizes[1], rising=RISING)
     finding = f"{what} went from {hits[0] / sizes[0]:.1%} to {hits[1] / sizes[1]:.1%}"
-    effect = (result.statistic, floor)
-    test = _evidence_test(name, result.p_value, effect, _source("missing_rate"), result.method)
-    return Evidence(test, finding)
+    source = _source("missing_rate")
+    return Evidence(name, result.p_value, result.statistic, floor, source, result.method, finding)
 
 
-def _evidence_test(
-    name: str, p_value: float | None, sizes: tuple[float, float], source: str, method: str
-) -> DriftTest:
-    effect, floor = sizes
-    return DriftTest(
-        name=name,
-        p_value=p_value,
-        effect_size=effect,
-        threshold=floor,
-        threshold_source=f"floor of the effect size, {source}",
-        method=method,
-        reason=method if p_value is None else None,
-    )
-
-
-def _source(field: str) -> str:
-    return str(Thresholds.model_fields[field].description)
-
-
-# --- the field's usual tests, shown beside the verdict -----------------------------------------
-
-P_VALUE_LIMIT = 0.05
-DISTANCE_LIMITS: dict[str, tuple[float, str]] = {
-    "wasserstein_normed": (0.1, "Evidently's default"),
-    "psi": (0.25, "Siddiqi 2006: above 0.25 a major change"),
-    "jensen_shannon": (0.1, "NannyML's and Evidently's default"),
-    "hellinger": (0.1, "Evidently's default"),
-    "total_variation": (0.1, "Evidently's default"),
-    "cramers_v": (0.2, "Deepchecks' default"),
-}
-
-
-def _usual_number_tests(
-    reference: NumberProfile,
-    current: NumberProfile,
-    merged: Merged,
-    parts: dict[str, TestResult],
-) -> list[DriftTest]:
-    raw = number_tests.wasserstein(merged)
-    results = {
-        **parts,
-        "anderson_darling": number_tests.anderson_darling(merged),
-        "cramer_von_mises": number_tests.cramer_von_mises(merged),
-        "wasserstein": raw._replace(method="in the column's unit"),
-        "energy_distance": number_tests.energy_distance(merged),
-    }
-    if reference.std > 0:
-        scaled = TestResult(raw.statistic / reference.std, method="divided by the reference's std")
-        results["wasserstein_normed"] = scaled
-    edges = reference.inner_edges
-    bins = "bins: deciles of the reference at " + ", ".join(f"{edge:.6g}" for edge in edges)
-    binned = _binned_tests(reference.decile_counts, current.counts(edges), bins)
-    texts = _usual_text_tests(reference.words, current.words)
-    return [_usual(name, result) for name, result in results.items()] + binned + texts
-
-
-def _usual_text_tests(old: Words | None, new: Words | None) -> list[DriftTest]:
-    """Return how far the words of texts are apart; nothing where they were not counted."""
-    if not old or not new or not old.counts or not new.counts:
-        return []
-    counts = [
-        np.array([words.get(word, 0) for word in old.counts | new.counts], dtype=np.float64)
-        for words in (old.counts, new.counts)
-    ]
-    counted = f"Jensen-Shannon of the words of {old.n_texts:,} and {new.n_texts:,} texts"
-    vocabulary = count_tests.jensen_shannon(counts[0], counts[1])
-    return [_usual("vocabulary_distance", vocabulary._replace(method=counted))]
-
-
-def _usual_category_tests(old: Floats, new: Floats, homogeneity: TestResult) -> list[DriftTest]:
-    return [
-        _usual("chi_square", homogeneity),
-        _usual("g_test", count_tests.g_test(old, new)),
-        _usual("cramers_v", count_tests.cramers_v(old, new)),
-        *_binned_tests(old, new, "one cell per category"),
-    ]
-
-
-def _binned_tests(old: Floats, new: Floats, bins: str) -> list[DriftTest]:
-    """Return the distances of two vectors of counts; the first of them states the bins."""
-    tests = [
-        _usual(name, result._replace(method="bins as psi"))
-        for name, result in count_tests.distances(old, new).items()
-    ]
-    tests[0].method = bins
-    return tests
-
-
-def _usual(name: str, result: TestResult) -> DriftTest:
-    limit, source = DISTANCE_LIMITS.get(name, (None, ""))
-    detected = None if limit is None else result.statistic >= limit
-    if result.p_value is not None:
-        limit, source = P_VALUE_LIMIT, "convention, uncorrected"
-        detected = result.p_value <= P_VALUE_LIMIT
-    return DriftTest(
-        name=name,
-        statistic=result.statistic,
-        p_value=result.p_value,
-        threshold=limit,
-        threshold_source=source,
-        drift_detected=detected,
-        method=result.method,
-    )
+@cache
+def _source(floor: str) -> str:
+    """Return where the floor of this name is from, as a report tells it."""
+    return f"floor of the effect size, {Thresholds.model_fields[floor].description}"

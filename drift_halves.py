@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drift import column_kinds, prediction_profiles
-from drift_comparison import Comparison, Thresholds, compare_profiles
+from drift_comparison import Comparison, Depth, Thresholds, compare_profiles
 from drift_impact import Truth, quality, take, truth_of
 from drift_profiles import Profile, profile_column
 from model_types import ModelInfo, Predictions
@@ -72,7 +72,7 @@ class Halves:
     @cached_property
     def untouched(self) -> dict[str, Comparison]:
         """Reference half against the current half as it is."""
-        return {name: self.compare(name, self.current_frame, full=False) for name in self.kinds}
+        return {name: self.compare(name, self.current_frame[name]) for name in self.kinds}
 
     @cached_property
     def quality_before(self) -> float | None:
@@ -89,11 +89,13 @@ class Halves:
             return None
         return quality(self.truth, rows, take(self.predictions, rows)).value
 
-    def compare(self, name: str, frame: pd.DataFrame, *, full: bool = True) -> Comparison:
-        """Compare one column of the reference half with that of ``frame``."""
-        profile = profile_column(frame[name], self.kinds[name])
+    def compare(
+        self, name: str, column: pd.Series[Any], depth: Depth = Depth.VERDICT
+    ) -> Comparison:
+        """Compare a column of the reference half with what became of it."""
+        profile = profile_column(column, self.kinds[name])
         old = self.reference_profiles[name]
-        return compare_profiles(old, profile, LIMITS, full=full, exact=False)
+        return compare_profiles(old, profile, LIMITS, depth=depth, exact=False)
 
     def rng(self, *key: int) -> np.random.Generator:
         """Return a generator of its own for each drift, whatever was drawn before."""

@@ -117,6 +117,12 @@ class NumberProfile:
         """Values in the bins between ``inner_edges``."""
         return self.counts(self.inner_edges)
 
+    @cached_property
+    def deciles_text(self) -> str:
+        """Where the bins between ``inner_edges`` end, in words."""
+        edges = ", ".join(f"{edge:.6g}" for edge in self.inner_edges.tolist())
+        return f"bins: deciles of the reference at {edges}"
+
     def counts(self, inner_edges: Floats) -> Floats:
         """Count values in ``(-inf, e1], (e1, e2], … (ek, inf)``."""
         below = np.empty(len(inner_edges) + 1)

@@ -103,7 +103,7 @@ def _feature_harm(name: str, data: Halves, drift: Drift, answer: Predictions) ->
     rows = data.model_rows[: len(answer.y_pred)]
     before = take(data.predictions, rows)
     harm = harm_of(before, answer, data.info)
-    compared = {name: data.compare(name, column.to_frame(name), full=False)}
+    compared = {name: data.compare(name, column)}
     verdict = judge_columns(compared, data.kinds, LIMITS)[0].verdict
     noticed = verdict is DriftVerdict.DRIFT
     return FeatureHarm(

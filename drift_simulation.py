@@ -8,20 +8,21 @@ What the drift does to the model is read from the same rows before and after.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from base_types import Histogram, Status
+from base_types import Status
 from drift import compare_prediction_profiles, judge_columns, prediction_profiles
 from drift_alarms import (
     Drifted,
     add_power,
+    alarms,
+    answered,
     drift_all,
-    noticed_by,
     setting_of,
-    touched_features,
 )
+from drift_comparison import Depth
 from drift_halves import LIMITS, MODEL_ROWS, Halves, split_halves
 from drift_impact import (
     Answers,
@@ -36,7 +37,6 @@ from drift_scenarios import MAX_COLUMNS, SCENARIOS, Scenario, Setting
 from drift_types import (
     DriftSection,
     DriftVerdict,
-    FeatureDrift,
     FeatureHarm,
     ScenarioResult,
     SeverityPoint,
@@ -148,6 +148,15 @@ def _ask_all(model: Model, data: Halves, drifted: Drifted) -> Answers:
 # --- one scenario ------------------------------------------------------------------------------
 
 
+class _Outcome(NamedTuple):
+    """A drifted table with the model's answer; at the highest severity everything is stored."""
+
+    severity: float
+    frame: pd.DataFrame
+    answer: Predictions | ModelError
+    brief: bool
+
+
 def _examine(
     scenario: Scenario, data: Halves, setting: Setting, drifted: Drifted, answers: Answers
 ) -> ScenarioResult:
@@ -162,13 +171,9 @@ def _examine(
         result.skipped = f"Not applicable: it needs {scenario.needs}."
         return result
     keys = [key for key in drifted if key[0] == scenario.id]
-    result.points = [
-        _point(scenario, key[1], result.columns, data, (drifted[key], answers[key])) for key in keys
-    ]
-    for point in result.points[:-1]:
-        point.features = [_brief(feature) for feature in point.features]
-        if point.prediction_drift is not None:
-            point.prediction_drift = _brief(point.prediction_drift)
+    for key in keys:
+        outcome = _Outcome(key[1], drifted[key], answers[key], brief=key != keys[-1])
+        result.points.append(_point(scenario, result.columns, data, outcome))
     result.first_noticed = _first_noticed(result.points)
     for key, point in zip(keys, result.points, strict=True):
         point.harm = _harm(scenario, data, answers[key])
@@ -179,44 +184,37 @@ def _examine(
 
 
 def _point(
-    scenario: Scenario,
-    severity: float,
-    columns: list[str],
-    data: Halves,
-    outcome: tuple[pd.DataFrame, Predictions | ModelError],
+    scenario: Scenario, columns: list[str], data: Halves, outcome: _Outcome
 ) -> SeverityPoint:
-    frame, answer = outcome
-    features = touched_features(data, frame, columns)
+    severity, answer = outcome.severity, outcome.answer
+    seen = alarms(data, outcome.frame, columns, brief=outcome.brief)
     point = SeverityPoint(
         severity=severity,
         parameters={scenario.parameter: round(scenario.amount(severity), 6)},
-        features=features,
-        tests_noticed=noticed_by(features),
-        n_columns_flagged=sum(f.verdict is DriftVerdict.DRIFT for f in features),
+        features=seen.features,
+        tests_noticed=seen.noticed,
+        n_columns_flagged=sum(f.verdict is DriftVerdict.DRIFT for f in seen.features),
     )
     if isinstance(answer, ModelError):
         point.error = str(answer)
     else:
-        _add_impact(point, scenario, data, frame, answer)
+        _add_impact(point, scenario, data, outcome, answer)
     return point
 
 
 def _add_impact(
-    point: SeverityPoint,
-    scenario: Scenario,
-    data: Halves,
-    frame: pd.DataFrame,
-    answer: Predictions,
+    point: SeverityPoint, scenario: Scenario, data: Halves, outcome: _Outcome, answer: Predictions
 ) -> None:
-    rows = frame.index.to_numpy() if scenario.thins else data.model_rows
+    rows = outcome.frame.index.to_numpy() if scenario.thins else data.model_rows
     compared_with = data.current if scenario.thins else rows
     before = take(data.predictions, compared_with)
     point.prediction = prediction_change(before, answer, data.info, same_rows=not scenario.thins)
-    point.prediction_drift = compare_prediction_profiles(
-        data.reference_answers, prediction_profiles(answer, data.info), exact=False
+    depth = Depth.VERDICT if outcome.brief else Depth.HISTOGRAMS
+    drift = compare_prediction_profiles(
+        data.reference_answers, prediction_profiles(answer, data.info), depth=depth, exact=False
     )
-    noticed = point.prediction_drift.verdict is DriftVerdict.DRIFT
-    point.tests_noticed["prediction_drift"] = noticed
+    point.prediction_drift = answered(drift) if outcome.brief else drift
+    point.tests_noticed["prediction_drift"] = drift.verdict is DriftVerdict.DRIFT
     if data.truth is not None:
         old = data.quality_of_half if scenario.thins else data.quality_before
         point.quality = quality(data.truth, rows, answer)
@@ -242,14 +240,6 @@ def _first_noticed(points: list[SeverityPoint]) -> dict[str, float | None]:
             elif not lost:
                 first[name] = point.severity
     return first
-
-
-def _brief(feature: FeatureDrift) -> FeatureDrift:
-    """Keep the verdict and its evidence; the rest is stored at the highest severity only."""
-    own = [test for test in feature.tests if test.p_adjusted is not None]
-    return feature.model_copy(
-        update={"tests": own, "reference": Histogram(), "current": Histogram()}
-    )
 
 
 # --- the section -------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from drift import judge_columns
-from drift_comparison import Thresholds, compare_profiles
+from drift_comparison import Depth, Thresholds, compare_profiles
 from drift_profiles import CategoryProfile, NumberProfile, Profile, profile_numbers
 from drift_types import DriftVerdict
 from schema_utils import Kind
@@ -120,7 +120,8 @@ PAIRS = {name: (draw, draw) for name, draw in NULLS.items()} | SHIFTS
 def verdicts(pairs: dict[str, tuple[Profile, Profile]]) -> list[DriftVerdict]:
     """Return the verdict of each column of one table."""
     compared = {
-        name: compare_profiles(old, new, LIMITS, full=False) for name, (old, new) in pairs.items()
+        name: compare_profiles(old, new, LIMITS, depth=Depth.VERDICT)
+        for name, (old, new) in pairs.items()
     }
     kinds = dict.fromkeys(pairs, Kind.FLOAT)
     return [feature.verdict for feature in judge_columns(compared, kinds, LIMITS)]
