@@ -24,7 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
-from matplotlib.ticker import EngFormatter, FuncFormatter, MultipleLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation, Transform, blended_transform_factory
 
 from figure_style import PALETTES, Chart, Palette, Theme
@@ -185,10 +185,9 @@ def _tick(axis: Axis, given: go.layout.XAxis) -> None:
     written: dict[str | None, Any] = {
         ".0%": FuncFormatter(lambda value, _: f"{100 * value:.6g}%"),
         ".2f": FuncFormatter(lambda value, _: f"{value:.2f}"),
-        ",~s": EngFormatter(sep=""),
     }
     if given.type == "log":  # whose own numbers are formulas
-        written[None] = FuncFormatter(lambda value, _: f"{value:,.6g}")
+        written[None] = written[",~r"] = FuncFormatter(lambda value, _: f"{value:,.6g}")
         axis.set_minor_formatter(NullFormatter())
     if given.tickformat in written:
         axis.set_major_formatter(written[given.tickformat])

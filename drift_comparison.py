@@ -42,6 +42,7 @@ from drift_profiles import (
 )
 from drift_tests import TestResult
 from drift_words import Words
+from formatting import number
 
 NORMAL_MIN_ROWS = 20
 """Below this size on either side only the exact Kolmogorov-Smirnov test is used."""
@@ -264,11 +265,13 @@ def _number_effect(
     if reference.scale == 0:
         constant = float(reference.values[0])
         changed = float(np.mean(current.values != constant))
-        finding = f"the reference is always {constant:.4g}, {changed:.1%} of current values differ"
+        finding = (
+            f"the reference is always {number(constant)}, {changed:.1%} of current values differ"
+        )
         return changed, thresholds.total_variation, finding
     effect = distance / reference.scale
-    means = f"mean {reference.mean:.4g} → {current.mean:.4g}"
-    spread = f"standard deviation {reference.std:.4g} → {current.std:.4g}"
+    means = f"mean {number(reference.mean)} → {number(current.mean)}"
+    spread = f"standard deviation {number(reference.std)} → {number(current.std)}"
     finding = f"values moved by {effect:.2f} standard deviations on average ({means}, {spread})"
     return effect, thresholds.wasserstein, finding
 

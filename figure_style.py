@@ -147,6 +147,9 @@ def _template(theme: Theme) -> go.layout.Template:
         "ticks": "",
         "title": {"standoff": 8, "font": {"size": 12, "color": colours.muted}},
         "tickfont": {"size": 12, "color": colours.muted},
+        "exponentformat": "power",  # Plotly's own is a letter: "5n" is no number to most readers
+        "minexponent": 6,
+        "separatethousands": True,
     }
     layout = {
         "font": {"family": FONT, "size": 13, "color": colours.text},

@@ -293,7 +293,9 @@ def harm_ranking(ranking: Sequence[FeatureHarm], theme: Theme = "light") -> Char
         )
     name_axis(figure.layout.yaxis, [item.feature for item in shown])
     figure.update_layout(
-        yaxis_range=[-0.6, len(shown) - 0.4], xaxis_tickformat=".0%", barmode="overlay"
+        yaxis_range=[-0.6, len(shown) - 0.4],
+        xaxis={"tickformat": ".0%", "rangemode": "tozero"},
+        barmode="overlay",
     )
     keys = (Key("■", colours.reference, "noticed"), Key("▨", colours.current, "not noticed"))
     add_key(figure, theme, *keys)

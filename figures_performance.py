@@ -193,7 +193,7 @@ def _add_batches(
     figure.update_xaxes(
         type="log", tickmode="array", tickvals=sizes, ticktext=[f"{size:,}" for size in sizes]
     )
-    figure.update_yaxes(type="log", dtick=1, tickformat=",~s", minor={"dtick": "D1"})
+    figure.update_yaxes(type="log", dtick=1, tickformat=",~r", minor={"dtick": "D1"})
 
 
 def behaviour_summary(section: BehaviourSection, theme: Theme = "light") -> Chart | None:

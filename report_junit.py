@@ -92,7 +92,7 @@ def _details(check: Check) -> str:
     if check.value is None:
         return ""
     unit = plain_text(check.unit)
-    found = f"Found {with_unit(check.value, unit)} ({check.value!r})"
+    found = f"Found {with_unit(check.value, unit)}"
     if check.threshold is None:
         return found
     return f"{found}, demanded {check.comparison} {with_unit(check.threshold, unit)}"

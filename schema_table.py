@@ -94,8 +94,8 @@ def _row(feature: Feature) -> dict[str, Any]:
     return {
         "name": feature.name,
         "kind": feature.kind.value,
-        "minimum": _bound_text(feature.minimum, feature.kind),
-        "maximum": _bound_text(feature.maximum, feature.kind),
+        "minimum": bound_text(feature.minimum, feature.kind),
+        "maximum": bound_text(feature.maximum, feature.kind),
         "categories": format_categories(feature.categories, feature.frequencies),
         "distribution": feature.distribution.value if feature.distribution else "",
         "parameters": ", ".join(f"{key}={value!r}" for key, value in feature.parameters.items()),
@@ -105,7 +105,7 @@ def _row(feature: Feature) -> dict[str, Any]:
     }
 
 
-def _bound_text(value: float | None, kind: Kind) -> str:
+def bound_text(value: float | None, kind: Kind) -> str:
     """Write an end of the range: a number without needless zeros, or an ISO date."""
     if value is None:
         return ""

@@ -79,12 +79,16 @@ def test_a_mistake_is_told_with_its_line(page: Page) -> None:
 
 
 def test_the_policy_is_downloaded_as_it_was_edited(page: Page) -> None:
-    """The file holds the text of the editor."""
-    text = "version: 1\nrules:\n- check: model.load\n"
-    write_policy(page, text)
-    with page.expect_download() as downloading:
-        page.get_by_role("button", name="Download gate.yaml").click()
-    assert Path(downloading.value.path()).read_text() == text
+    """The file holds the text of the editor, also what was typed last and never applied."""
+    for text in ("version: 1\nrules:\n- check: model.load\n", "version: 1\nrules: []\n"):
+        editor = page.locator(".st-key-gate-text textarea")
+        editor.click()
+        settle(page)
+        editor.fill(text)
+        page.get_by_test_id("stPopoverButton").click()
+        with page.expect_download() as downloading:
+            page.get_by_role("button", name="gate.yaml").click()
+        assert Path(downloading.value.path()).read_text() == text
 
 
 def test_an_older_run_is_opened_by_its_address(product: Product, page: Page) -> None:

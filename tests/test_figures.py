@@ -85,6 +85,18 @@ def test_every_chart_has_title_axis_and_words(charts: dict[str, Chart]) -> None:
         assert "nan" not in alt.split(), name
 
 
+def test_no_axis_writes_letters_for_powers_of_ten(charts: dict[str, Chart]) -> None:
+    """Neither "5n" for 0.000000005 nor "5M" for five million, which Plotly writes unless told."""
+    for name, (figure, _) in charts.items():
+        usual = figure.layout.template.layout
+        for given, by_default in (
+            (figure.layout.xaxis, usual.xaxis),
+            (figure.layout.yaxis, usual.yaxis),
+        ):
+            assert not (given.tickformat or "").endswith("s"), name
+            assert (given.exponentformat or by_default.exponentformat) == "power", name
+
+
 def test_no_chart_shows_the_library_default_colours(charts: dict[str, Chart]) -> None:
     """Every colour of a trace is one of the palette's."""
     ours = set(json.loads(json.dumps([getattr(LIGHT, f) for f in Palette.__slots__])))

@@ -7,8 +7,9 @@ results and no SQL.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -18,7 +19,7 @@ from base_types import Cell, Section, Status
 from environment import PRODUCT_VERSION
 from errors import NotFoundError
 from figure_style import Chart, Theme
-from formatting import escape_markdown, look, moment
+from formatting import MISSING, escape_markdown, look, moment
 from run_types import RunRecord
 from settings import Settings, get_settings
 from storage import Store
@@ -27,12 +28,21 @@ STYLE = """
 <style>
   .block-container {max-width: 1240px; padding-top: 3.2rem;}
   [data-testid="stMetricValue"] {font-size: 1.55rem;}
+  [data-testid="stMetricValue"] *, [data-testid="stMetricDelta"] * {
+    white-space: normal; overflow: visible;}
+  [data-testid="stTable"] [data-testid="stMarkdownContainer"],
+  [data-testid="stTable"] [data-testid="stMarkdownContainer"] p {
+    max-width: none; overflow-wrap: anywhere;}
   [data-testid="stMetricLabel"] p {font-size: .86rem;}
   h1 {font-size: 1.9rem !important; letter-spacing: -.01em;}
   h3 {font-size: 1.15rem !important;}
 </style>
 """
-"""The only styling beyond the theme: page width and the size of headings."""
+"""The only styling beyond the theme: page width, the size of headings, no cut numbers."""
+
+
+WHOLE_ROWS = 20
+"""A longer table scrolls in itself."""
 
 
 def use_page_style() -> None:
@@ -103,8 +113,22 @@ _CHART_CONFIG = {
 
 
 def show_table(rows: list[dict[str, Cell]], key: str) -> None:
-    """Show rows as a table without an index column."""
-    st.dataframe(rows, key=key, hide_index=True, width="stretch")
+    """Show rows as a table without an index column; a short one as a whole."""
+    height: Literal["auto", "content"] = "content" if len(rows) <= WHOLE_ROWS else "auto"
+    st.dataframe(rows, key=key, hide_index=True, width="stretch", height=height)
+
+
+def show_facts(facts: Mapping[str, Cell]) -> None:
+    """Show names and their values, however long, without anything to scroll."""
+    st.table(
+        [
+            {"What": name, "Value": MISSING if value is None else escape_markdown(str(value))}
+            for name, value in facts.items()
+        ],
+        border="horizontal",
+        hide_index=True,
+        hide_header=True,
+    )
 
 
 def show_tile(label: str, value: str, below: str | None, tooltip: str = "") -> None:
@@ -125,6 +149,12 @@ def badge(state: str) -> str:
     """Return icon, word and colour of a verdict or status as Markdown."""
     seen = look(state)
     return f":{seen.streamlit_colour}-badge[{seen.icon} {seen.word}]"
+
+
+def mark(state: str) -> str:
+    """Return icon and colour of a verdict as Markdown, for a sentence that says its word itself."""
+    seen = look(state)
+    return f":{seen.streamlit_colour}[{seen.icon}]"
 
 
 def section_missing(section: Section, what: str) -> bool:

@@ -49,8 +49,13 @@ def show_diagnosis(draft: Draft) -> None:
             shown = ", ".join(f"`{escape_markdown(name)}`" for name in found.custom_classes)
             st.caption(f":material/code: Code of its author: {shown}")
         show_notes(found.hints)
-        if found.environment is not None and found.outlook is not Outlook.LOADS:
+        if _has_choice(found):
             choose_environment(draft, found)
+
+
+def _has_choice(found: Diagnosis) -> bool:
+    """Whether other versions than those here could make a difference."""
+    return found.environment is not None and found.outlook is not Outlook.LOADS
 
 
 def choose_environment(draft: Draft, found: Diagnosis) -> None:
@@ -97,7 +102,7 @@ def show_environment(report: TestReport) -> None:
     versions = report.model.versions
     if versions is not None:
         st.markdown(escape_markdown(versions_sentence(versions)))
-    elif found is not None and found.environment is not None and settings().environments:
+    elif found is not None and _has_choice(found) and settings().environments:
         pressed = st.button(
             "Run again and compare both versions",
             key="run.compare_versions",

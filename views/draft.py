@@ -21,8 +21,7 @@ from views.sign_in import actor
 PREVIEW_STAGES = [Stage.INSPECT, Stage.LOAD, Stage.SCHEMA, Stage.DATA]
 PREVIEW_ROWS = 20
 PREVIEW_SECONDS = 90.0
-"""How long a page waits for a preview, besides the building of an environment."""
-"""A preview that takes longer is given up on the page; the run itself may still be started."""
+"""How long the page waits for a preview, besides the building of an environment."""
 
 
 @dataclass
@@ -33,8 +32,8 @@ class Draft:
     ----------
     model_sha256, model_name, file : str, str, ModelFileInfo
         The uploaded model; ``file`` is what its bytes say.
-    sample_sha256, sample_name, columns : str, str, list of str
-        The uploaded sample and its header.
+    sample_sha256, sample_name : str or None
+        The uploaded sample.
     target : str or None
         Column that holds the labels; None lets the product recognise it by name.
     targets : list of str

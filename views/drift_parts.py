@@ -10,7 +10,7 @@ from figures_compare import cumulative_overlay
 from figures_drift import feature_overlay
 from formatting import escape_html, escape_markdown, number, p_value
 from glossary import explain, title
-from views.common import badge, show_chart, theme
+from views.common import mark, show_chart, theme
 
 _TABLE_STYLE = """
 <style>
@@ -28,7 +28,7 @@ _TABLE_STYLE = """
 
 def show_column(drift: FeatureDrift, key: str) -> None:
     """Show verdict, sentence, distributions and tests of a column."""
-    st.markdown(f"{badge(drift.verdict.value)} {escape_markdown(drift.why)}")
+    st.markdown(f"{mark(drift.verdict.value)} {escape_markdown(drift.why)}")
     show_distributions(drift, key)
     show_tests(drift.tests)
 

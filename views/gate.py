@@ -17,7 +17,7 @@ from policy_numbers import gate_numbers
 from policy_types import Policy
 from report_types import GateResult, RunStatus, TestReport
 from run_types import RunFilter, RunRecord
-from views.common import badge, open_store, settings, show_notes, when, with_asked
+from views.common import badge, mark, open_store, settings, show_notes, when, with_asked
 from views.policy_lines import EDITOR, keep_policy, policy_text
 
 MOST_RUNS = 50
@@ -117,15 +117,25 @@ def _show_tools(report: TestReport) -> None:
             on_click=_use,
             args=(default_policy(wanted or task),),
         )
-        st.download_button(
-            "Download gate.yaml",
+        _offer_file()
+
+
+def _offer_file() -> None:
+    """Offer the policy as a file.
+
+    The button is drawn only once the page knows that somebody wants it: opening the menu leaves
+    the editor, so what was typed there has arrived by then. A button that is there already would
+    hold the text from before.
+    """
+    menu = st.popover("Download", icon=":material/download:", on_change="rerun", key="gate.save")
+    if menu.open:
+        menu.download_button(
+            "gate.yaml",
             data=st.session_state[EDITOR],
             file_name="gate.yaml",
             mime="application/yaml",
             key="gate.download",
-            icon=":material/download:",
             on_click="ignore",
-            help="The policy as it was last applied: press Ctrl+Enter in the editor first.",
         )
 
 
@@ -166,9 +176,8 @@ def _show_effect(policy: Policy, record: RunRecord, report: TestReport) -> None:
     st.markdown(f"#### {badge(result.verdict.value)} {escape_markdown(result.summary)}")
     show_notes(result.notes)
     for check in result.checks:
-        seen = look(check.verdict.value)
         st.markdown(
-            f":{seen.streamlit_colour}[{seen.icon}] **{escape_markdown(check.title)}**  \n"
+            f"{mark(check.verdict.value)} **{escape_markdown(check.title)}**  \n"
             f":small[{escape_markdown(check.reason)}]"
         )
 

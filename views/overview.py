@@ -13,7 +13,6 @@ from views.common import badge, keep_runner_alive, open_store, settings, when
 from views.start import start_example
 
 RECENT = 6
-PER_LINE = 4
 
 
 def show() -> None:
@@ -42,16 +41,16 @@ def _show_examples() -> None:
     ready = examples.is_ready(settings().data_dir)
     if not ready:
         st.info("The examples are being trained; that takes some seconds the first time.")
-    for start in range(0, len(examples.EXAMPLES), PER_LINE):
-        line = examples.EXAMPLES[start : start + PER_LINE]
-        for column, example in zip(st.columns(PER_LINE), line, strict=False):
-            with column.container(border=True, height="stretch"):
+    with st.grid(3, min_column_width=260):
+        for example in examples.EXAMPLES:
+            with st.container(border=True, height="stretch", vertical_alignment="distribute"):
                 _show_example(example)
 
 
 def _show_example(example: examples.Example) -> None:
-    st.markdown(f"**{example.title}**  \n{example.description}")
-    st.caption(example.lesson)
+    with st.container(gap="xsmall"):
+        st.markdown(f"**{example.title}**  \n{example.description}")
+        st.caption(example.lesson)
     if st.button("Run this", key=f"over.run.{example.id}", icon=":material/play_arrow:"):
         start_example(example)
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from base_types import Cell, Estimate
 from figures_load import load_latency, load_response, load_throughput
-from formatting import duration_ms, escape_markdown, number, percent
+from formatting import duration_ms, escape_markdown, number, percent, rows_per_second
 from glossary import explain
 from load_types import ArrivalPoint, LoadTest
 from report_types import PerformanceSection
@@ -90,7 +90,7 @@ def _show_tiles(load: LoadTest) -> None:
         )
         if load.offline_rows_per_second is not None:
             size = f"in batches of {number(load.offline_batch)}"
-            shown = f"{number(load.offline_rows_per_second, digits=3)} rows/s"
+            shown = rows_per_second(load.offline_rows_per_second)
             show_tile("All at once", shown, size, explain("offline_rows_per_second"))
         _show_watched(load)
 

@@ -49,9 +49,14 @@ def _show_calibration(test: CalibrationTest) -> None:
     finding = "are off by more than chance" if off else "agree with what was observed"
     st.caption(
         f"Calibration test (Spiegelhalter): the probabilities {finding} "
-        f"(z = {number(test.z, digits=3)}, p = {p_value(test.p_value)}, {test.n:,} rows).",
+        f"(z = {number(test.z, digits=3)}, {_p_words(test.p_value)}, {test.n:,} rows).",
         help=explain("spiegelhalter"),
     )
+
+
+def _p_words(value: float) -> str:
+    shown = p_value(value)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
 
 
 def _show_gain(points: list[GainPoint]) -> None:

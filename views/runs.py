@@ -9,7 +9,7 @@ import streamlit as st
 
 from base_types import Estimate
 from figures_history import TrendPoint, history_trend
-from formatting import escape_markdown, look
+from formatting import count, escape_markdown, look
 from glossary import title
 from policy import limits_of
 from policy_types import Policy
@@ -19,8 +19,7 @@ from views.common import browser_zone, keep_runner_alive, open_store, show_chart
 from views.sign_in import actor
 
 PAGE_SIZE = 50
-TREND_RUNS = 200
-"""Runs in the trend of a model; more can neither be told apart nor drawn at once."""
+TREND_RUNS = 200  # of one model; more can neither be told apart nor drawn at once
 
 SORTS = {
     "Newest first": (RunSort.CREATED, True),
@@ -119,16 +118,19 @@ def _actions(chosen: list[RunRecord]) -> None:
             ids = ",".join(run.id for run in reversed(chosen))
             st.switch_page("views/compare.py", query_params={"runs": ids})
         if st.button("Delete", key="runs.delete", disabled=not chosen, icon=":material/delete:"):
-            _confirm_delete([run.id for run in chosen if run.status.is_final])
+            _confirm_delete(chosen)
         st.caption("Tick one run to open it, two to six to compare them.")
 
 
 @st.dialog("Delete runs?")
-def _confirm_delete(run_ids: list[str]) -> None:
-    st.markdown(f"{len(run_ids)} finished runs and their reports will be gone.")
-    if st.button("Delete them", type="primary", key="runs.delete.yes"):
-        for run_id in run_ids:
-            open_store().delete_run(run_id, actor=actor())
+def _confirm_delete(runs: list[RunRecord]) -> None:
+    final = [run for run in runs if run.status.is_final]
+    st.markdown(f"{count(len(final), 'finished run')} will be gone, reports and all.")
+    if len(final) < len(runs):
+        st.caption("Those that still go on are left alone; cancel them first.")
+    if st.button("Delete", type="primary", key="runs.delete.yes", disabled=not final):
+        for run in final:
+            open_store().delete_run(run.id, actor=actor())
         st.rerun()
 
 

@@ -56,9 +56,9 @@ def _show_case(case: BehaviourCase, report: TestReport) -> None:
     share = ""
     if case.affected_share and "%" not in case.came_back:
         share = f" ({percent(case.affected_share)} of rows changed)"
+    sent = f": {escape_markdown(case.sent)}" if case.sent else ""
     what.markdown(
-        f"**{escape_markdown(case.title)}**: {escape_markdown(case.sent)}  \n"
-        f"{escape_markdown(case.came_back)}{share}"
+        f"**{escape_markdown(case.title)}**{sent}  \n{escape_markdown(case.came_back)}{share}"
     )
     why.caption(escape_markdown(case.why))
     if case.verdict is not BehaviourVerdict.SKIPPED:

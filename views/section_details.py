@@ -7,7 +7,9 @@ import streamlit as st
 from base_types import Cell
 from formatting import byte_size, duration, escape_markdown, look, number, percent
 from report_types import TestReport
-from views.common import badge, settings, show_notes, show_table
+from schema_table import bound_text
+from schema_utils import Kind
+from views.common import badge, settings, show_facts, show_notes, show_table
 from views.diagnosis import show_environment
 from views.test_bundle import show_diagram
 
@@ -39,7 +41,7 @@ def _show_file(report: TestReport) -> None:
         "Holds": file.estimator or "–",
         "Written with": ", ".join(f"{key} {value}" for key, value in file.written_with.items()),
     }
-    _show_facts(facts, "details.file")
+    show_facts(facts)
     for reason in file.reasons + file.notes:
         st.caption(escape_markdown(reason))
     if file.imports:
@@ -68,14 +70,14 @@ def _show_model(report: TestReport) -> None:
         "Own code": report.model.approval or "none approved",
         "Memory by loading": byte_size(info.memory_bytes),
     }
-    _show_facts(facts, "details.model")
+    show_facts(facts)
     show_notes(info.notes + report.model.warnings)
     for step in info.steps:
         with st.expander(f"Step {escape_markdown(step.name)}: {escape_markdown(step.estimator)}"):
-            _show_facts(dict(step.parameters), f"details.step.{step.name}")
+            show_facts(step.parameters)
     if info.parameters and not info.steps:
         with st.expander("Parameters"):
-            _show_facts(dict(info.parameters), "details.parameters")
+            show_facts(info.parameters)
 
 
 def _show_schema(report: TestReport) -> None:
@@ -88,8 +90,8 @@ def _show_schema(report: TestReport) -> None:
         {
             "Column": feature.name,
             "Type": feature.kind.value,
-            "Minimum": number(feature.minimum),
-            "Maximum": number(feature.maximum),
+            "Minimum": _end(feature.minimum, feature.kind),
+            "Maximum": _end(feature.maximum, feature.kind),
             "Categories": ", ".join(str(item) for item in (feature.categories or [])[:12]),
             "Missing": percent(feature.missing_rate),
             "From": feature.source,
@@ -98,6 +100,11 @@ def _show_schema(report: TestReport) -> None:
         for feature in schema.features
     ]
     show_table(rows, "details.schema")
+
+
+def _end(value: float | None, kind: Kind) -> str:
+    """Write an end of a column's range; that of dates is kept in seconds since 1970."""
+    return bound_text(value, kind) if kind is Kind.DATETIME else number(value)
 
 
 def _show_stages(report: TestReport) -> None:
@@ -124,20 +131,10 @@ def _show_environment(report: TestReport) -> None:
         "Processor": f"{here.cpu} ({here.n_cpus} cores, load {here.load_average})",
         **here.libraries,
     }
-    _show_facts(facts, "details.environment")
+    show_facts(facts)
     address = f"{settings().api_url}/run_tests"
     sample = " -F sample=@data.csv" if report.data.source == "sample" else ""
     target = f" -F target={report.data.target}" if report.data.target else ""
     st.code(f"curl -F model=@model.pkl{sample}{target} {address}", language="sh")
     with st.expander("Settings of this run"):
         st.code(report.config.model_dump_json(indent=2), language="json")
-
-
-def _show_facts(facts: dict[str, Cell], key: str) -> None:
-    show_table(
-        [
-            {"What": name, "Value": "–" if value is None else str(value)}
-            for name, value in facts.items()
-        ],
-        key,
-    )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from base_types import Cell
-from drift_types import DriftSection, FeatureDrift, ScenarioResult
-from figures_drift import drift_heat_map, feature_overlay, harm_ranking, scenario_chart
+from drift_types import DriftSection, ScenarioResult
+from figures_drift import drift_heat_map, harm_ranking, scenario_chart
 from figures_power import power_chart, power_words
-from formatting import escape_markdown, number, p_value, percent, signed
+from formatting import escape_markdown, number, percent, signed
 from glossary import title
 from report_types import TestReport
-from views.common import badge, section_missing, show_chart, show_notes, show_table, theme
+from views.common import section_missing, show_chart, show_notes, show_table, theme
+from views.drift_parts import show_column
 
 
 def show(report: TestReport) -> None:
@@ -89,7 +90,7 @@ def _show_steps(section: DriftSection, scenario: ScenarioResult) -> None:
         key=f"drift.col.{scenario.id}",
         width=360,
     )
-    _show_column(last.features[names.index(name)], f"{scenario.id}.{name}")
+    show_column(last.features[names.index(name)], f"drift.{scenario.id}.{name}")
 
 
 def _show_points(section: DriftSection, scenario: ScenarioResult) -> None:
@@ -110,25 +111,3 @@ def _show_points(section: DriftSection, scenario: ScenarioResult) -> None:
             }
         )
     show_table(rows, f"drift.points.{scenario.id}")
-
-
-def _show_column(drift: FeatureDrift, key: str) -> None:
-    st.markdown(f"{badge(drift.verdict.value)} {escape_markdown(drift.why)}")
-    left, right = st.columns(2)
-    with left:
-        show_chart(feature_overlay(drift, theme()), f"drift.overlay.{key}")
-    rows: list[dict[str, Cell]] = [
-        {
-            "Test": title(test.name),
-            "Statistic": number(test.statistic),
-            "p": p_value(test.p_value),
-            "p, corrected": p_value(test.p_adjusted),
-            "Effect": number(test.effect_size),
-            "Threshold": number(test.threshold),
-            "Drift": "–" if test.drift_detected is None else "yes" if test.drift_detected else "no",
-            "Remark": test.reason or test.threshold_source,
-        }
-        for test in drift.tests
-    ]
-    with right:
-        show_table(rows, f"drift.tests.{key}")

@@ -63,10 +63,9 @@ def _show_metrics(section: QualitySection) -> None:
 
 
 def _show_charts(report: TestReport) -> None:
-    columns = st.columns(2)
     charts = section_charts(report, "quality", theme())
-    for position, (name, chart) in enumerate(charts.items()):
-        with columns[position % 2]:
+    with st.grid(2, min_column_width=360):
+        for name, chart in charts.items():
             show_chart(chart, f"quality.{name}")
 
 
