@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from base_types import Histogram, Label
+from ordered_numbers import quantiles
+
+_QUARTILES = np.array([0.25, 0.75])
 
 MAX_LABELS = 50
 """Most frequent labels shown by name; the others are counted together as ``(other)``."""
@@ -42,22 +45,38 @@ def number_histogram(
     [1, 1]
     """
     numbers = np.asarray(values, dtype=np.float64).ravel()
-    finite = numbers[np.isfinite(numbers)]
-    n_missing = int(numbers.size - finite.size)
-    if finite.size == 0:
-        return Histogram(n_missing=n_missing)
+    ordered = np.sort(numbers[np.isfinite(numbers)])
+    counted = ordered_histogram(ordered, edges=edges, max_bins=max_bins)
+    counted.n_missing = int(numbers.size - ordered.size)
+    return counted
+
+
+def ordered_histogram(
+    ordered: NDArray[np.float64], *, edges: NDArray[np.float64] | None = None, max_bins: int = 40
+) -> Histogram:
+    """Return what ``number_histogram`` does of finite numbers in ascending order.
+
+    Examples
+    --------
+    >>> ordered_histogram(np.array([1.0, 2.0, 3.0]), max_bins=2).counts
+    [1, 2]
+    """
+    if ordered.size == 0:
+        return Histogram()
     if edges is None:
         with np.errstate(over="ignore", invalid="ignore"):  # a range beyond floats: one bin
-            edges = _equal_edges(finite, max_bins)
-    counts, _ = np.histogram(finite, bins=edges)
-    return Histogram(edges=edges.tolist(), counts=counts.tolist(), n_missing=n_missing)
+            edges = _equal_edges(ordered, max_bins)
+    # every bin holds its lower edge, the last one its upper edge too
+    places = np.searchsorted(ordered, edges, side="left")
+    places[-1] = np.searchsorted(ordered, edges[-1], side="right")
+    return Histogram(edges=edges.tolist(), counts=np.diff(places).tolist())
 
 
-def _equal_edges(finite: NDArray[np.float64], max_bins: int) -> NDArray[np.float64]:
+def _equal_edges(ordered: NDArray[np.float64], max_bins: int) -> NDArray[np.float64]:
     """Return Freedman-Diaconis edges; two quartiles decide, so outliers do not."""
-    low, high = float(finite.min()), float(finite.max())
-    lower, upper = np.quantile(finite, [0.25, 0.75])
-    width = 2.0 * (upper - lower) / finite.size ** (1 / 3)
+    low, high = float(ordered[0]), float(ordered[-1])
+    lower, upper = quantiles(ordered, _QUARTILES)
+    width = 2.0 * (upper - lower) / ordered.size ** (1 / 3)
     if not high > low:
         return np.array([low - 0.5, high + 0.5])
     if not np.isfinite(high - low):

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from base_types import Cell, Histogram
-from histograms import number_histogram
+from histograms import ordered_histogram
+from ordered_numbers import count_distinct, median
 from report_types import ColumnSummary
 from schema_utils import Schema
 
@@ -63,20 +64,22 @@ def as_cell(value: Any) -> Cell:  # noqa: ANN401 - any value a table can hold
     >>> as_cell(np.float64(1.5)), as_cell(float("nan")), as_cell(pd.Timestamp("2026-11-21"))
     (1.5, None, '2026-11-21')
     """
+    if isinstance(value, float | np.floating):  # the most frequent kind
+        return float(value) if math.isfinite(value) else None
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | np.integer):
         return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
     if isinstance(value, pd.Timestamp):
         return value.isoformat().removesuffix("T00:00:00")
     return str(value)[:200]
 
 
 def _summarise(column: pd.Series[Any], kind: str) -> ColumnSummary:
+    if column.dtype.kind in "iuf":
+        return _summarised_numbers(column, kind)
     present = column.dropna()
     summary = ColumnSummary(
         name=str(column.name),
@@ -84,10 +87,6 @@ def _summarise(column: pd.Series[Any], kind: str) -> ColumnSummary:
         n_missing=int(len(column) - len(present)),
         n_unique=int(present.nunique()),
     )
-    if pd.api.types.is_numeric_dtype(present.dtype) and not pd.api.types.is_bool_dtype(
-        present.dtype
-    ):
-        return _with_moments(summary, present.to_numpy(dtype=np.float64))
     if pd.api.types.is_datetime64_any_dtype(present.dtype):
         return _with_dates(summary, present)
     summary.histogram = _frequent_values(present)
@@ -120,9 +119,16 @@ def _with_dates(summary: ColumnSummary, present: pd.Series[Any]) -> ColumnSummar
     return summary
 
 
-def _with_moments(
-    summary: ColumnSummary, values: np.ndarray[Any, np.dtype[np.float64]]
-) -> ColumnSummary:
+def _summarised_numbers(column: pd.Series[Any], kind: str) -> ColumnSummary:
+    """Summarise a column of numbers; moments and bins are those of the finite ones."""
+    numbers = column.to_numpy()
+    present = numbers[~np.isnan(numbers)]
+    n_missing = int(numbers.size - present.size)
+    ordered = np.sort(present)
+    summary = ColumnSummary(
+        name=str(column.name), kind=kind, n_missing=n_missing, n_unique=count_distinct(ordered)
+    )
+    values = present.astype(np.float64)
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return summary
@@ -130,8 +136,9 @@ def _with_moments(
         mean, std = float(finite.mean()), float(finite.std())
     summary.mean = mean if math.isfinite(mean) else None
     summary.std = std if math.isfinite(std) else None
-    summary.minimum, summary.maximum = float(finite.min()), float(finite.max())
-    summary.median = float(np.median(finite))
-    summary.histogram = number_histogram(values, max_bins=HISTOGRAM_BINS)
-    summary.histogram.n_missing += summary.n_missing
+    ordered = ordered[np.isfinite(ordered)].astype(np.float64)
+    summary.minimum, summary.maximum = float(ordered[0]), float(ordered[-1])
+    summary.median = median(ordered)
+    summary.histogram = ordered_histogram(ordered, max_bins=HISTOGRAM_BINS)
+    summary.histogram.n_missing = int(numbers.size - finite.size)
     return summary

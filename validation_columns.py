@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from formatting import count, named, number, percent
+from ordered_numbers import count_distinct, quantiles
 from schema_utils import Kind
 from validation_types import DataCheck, Finding
 
+FloatArray = NDArray[np.float64]
+
+QUARTILES = np.array([0.25, 0.5, 0.75])
 FENCE = 3.0
 """Outliers lie more than this many interquartile ranges outside the quartiles (Tukey's far out)."""
 
@@ -45,7 +52,45 @@ WEIGHTS = {
 _SINGULAR = {"hold": "holds", "mix": "mixes", "have": "has", "write": "writes"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class Column:
+    """An input column, and what several checks ask of it, worked out once."""
+
+    values: pd.Series
+    kind: Kind
+
+    @cached_property
+    def numbers(self) -> NDArray[Any] | None:
+        """Its numbers, NaN where one is missing; None for another type."""
+        return self.values.to_numpy() if self.values.dtype.kind in "iuf" else None
+
+    @cached_property
+    def ordered(self) -> NDArray[Any] | None:
+        """Its numbers in ascending order, infinities included; None for another type."""
+        if self.numbers is None:
+            return None
+        return np.sort(self.numbers[~np.isnan(self.numbers)])
+
+    @property
+    def n_missing(self) -> int:
+        """How many rows have no value."""
+        n_present = self.values.count() if self.ordered is None else self.ordered.size
+        return int(len(self.values) - n_present)
+
+    @cached_property
+    def n_distinct(self) -> int:
+        """How many different values it holds, missing ones aside."""
+        ordered = self.ordered
+        return int(self.values.nunique()) if ordered is None else count_distinct(ordered)
+
+    @property
+    def finite(self) -> FloatArray:
+        """Its finite numbers in ascending order; none for another type."""
+        numbers = np.empty(0) if self.ordered is None else self.ordered.astype(np.float64)
+        return numbers[np.isfinite(numbers)]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table with what is known of its columns."""
 
@@ -57,6 +102,13 @@ class Table:
     def inputs(self) -> list[str]:
         """Columns other than the target."""
         return [str(name) for name in self.frame.columns if name != self.target]
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """The columns other than the target, by name."""
+        return {
+            name: Column(self.frame[name], self.kinds.get(name, Kind.FLOAT)) for name in self.inputs
+        }
 
 
 def column_checks(table: Table) -> list[DataCheck]:
@@ -105,7 +157,9 @@ def _rows(table: Table) -> DataCheck:
 
 
 def _missing(table: Table) -> DataCheck:
-    shares = table.frame[table.inputs].isna().mean().sort_values(ascending=False)
+    n = len(table.frame)
+    empty = {name: column.n_missing / n for name, column in table.columns.items()}
+    shares = pd.Series(empty, dtype=np.float64).sort_values(ascending=False)
     share = float(shares.mean()) if len(shares) else 0.0
     many = [str(name) for name, value in shares.items() if value > MANY_MISSING]
     found = f"{percent(share)} of the cells are empty"
@@ -140,18 +194,13 @@ def _duplicates(table: Table) -> DataCheck:
 def _per_column(
     table: Table,
     check: tuple[str, str, str],
-    concerned: Callable[[pd.Series, Kind], bool],
+    concerned: Callable[[Column], bool],
     advice: str,
 ) -> DataCheck:
     """Return the line of a check that either concerns a column or does not."""
     check_id, title, what = check
-    fallback = Kind.FLOAT
-    columns = [
-        name
-        for name in table.inputs
-        if concerned(table.frame[name], table.kinds.get(name, fallback))
-    ]
-    share = len(columns) / max(1, len(table.inputs))
+    columns = [name for name, column in table.columns.items() if concerned(column)]
+    share = len(columns) / max(1, len(table.columns))
     verb, rest = what.split(" ", 1)
     found = f"{count(len(columns), f'column {_SINGULAR[verb]}', f'columns {verb}')} {rest}"
     return check_line(
@@ -167,11 +216,9 @@ def _per_column(
 
 
 def _constant(table: Table) -> DataCheck:
-    def concerned(column: pd.Series, _kind: Kind) -> bool:
-        return bool(column.nunique() <= 1)
-
     check = ("constant", "Constant columns", "hold one value only or none")
-    return _per_column(table, check, concerned, "Leave them out: they tell a model nothing.")
+    advice = "Leave them out: they tell a model nothing."
+    return _per_column(table, check, lambda column: column.n_distinct <= 1, advice)
 
 
 def _mixed_types(table: Table) -> DataCheck:
@@ -180,26 +227,32 @@ def _mixed_types(table: Table) -> DataCheck:
     return _per_column(table, check, _mixes_numbers_and_words, advice)
 
 
-def _mixes_numbers_and_words(column: pd.Series, kind: Kind) -> bool:
+def _mixes_numbers_and_words(column: Column) -> bool:
     """Whether most, but not all, texts of a column are numbers."""
-    if kind is not Kind.CATEGORICAL or column.dtype.kind in "iufbM":
+    if not _holds_names(column):
         return False
-    numbers = pd.to_numeric(column.dropna().head(5000).astype("str"), errors="coerce").notna()
-    return bool(0.5 < numbers.mean() < 1.0)
+    texts = column.values.dropna().head(5000).astype("str")
+    return bool(0.5 < pd.to_numeric(texts, errors="coerce").notna().mean() < 1.0)
+
+
+def _holds_names(column: Column) -> bool:
+    return column.kind is Kind.CATEGORICAL and column.values.dtype.kind not in "iufbM"
 
 
 def _infinite(table: Table) -> DataCheck:
-    def concerned(column: pd.Series, _kind: Kind) -> bool:
-        return column.dtype.kind == "f" and bool(np.isinf(column.to_numpy()).any())
+    def concerned(column: Column) -> bool:
+        ends = None if column.ordered is None else column.ordered[[0, -1][: column.ordered.size]]
+        return ends is not None and bool(np.isinf(ends).any())
 
     check = ("infinite", "Infinite values", "hold infinity")
     return _per_column(table, check, concerned, "Most models refuse infinity; find the division.")
 
 
 def _high_cardinality(table: Table) -> DataCheck:
-    def concerned(column: pd.Series, kind: Kind) -> bool:
-        many = max(MANY_VALUES, 0.5 * column.count())
-        return kind is Kind.CATEGORICAL and column.nunique() > many
+    def concerned(column: Column) -> bool:
+        if column.kind is not Kind.CATEGORICAL:
+            return False
+        return bool(column.n_distinct > max(MANY_VALUES, 0.5 * column.values.count()))
 
     check = ("high_cardinality", "Identifiers", "have categories that hardly repeat")
     return _per_column(table, check, concerned, "A name or number of a row is no feature.")
@@ -211,27 +264,27 @@ def _spellings(table: Table) -> DataCheck:
     return _per_column(table, check, _has_spellings, advice)
 
 
-def _has_spellings(column: pd.Series, kind: Kind) -> bool:
+def _has_spellings(column: Column) -> bool:
     """Whether categories differ only in blanks or case."""
-    if kind is not Kind.CATEGORICAL or column.dtype.kind in "iufbM":
+    if not _holds_names(column):
         return False
-    values = pd.Series(column.dropna().unique()[:5000]).astype("str")
+    values = pd.Series(column.values.dropna().unique()[:5000]).astype("str")
     return bool(values.str.strip().str.casefold().nunique() < values.nunique())
 
 
 def _outliers(table: Table) -> DataCheck:
-    shares = {
-        name: _outlier_share(table.frame[name])
-        for name in table.inputs
-        if table.kinds.get(name, Kind.FLOAT).is_numeric and table.frame[name].dtype.kind in "iuf"
+    far = {
+        name: _far_out(column.finite)
+        for name, column in table.columns.items()
+        if column.kind.is_numeric and column.ordered is not None
     }
-    worst = sorted(shares, key=lambda name: -shares[name])
-    many = [name for name in worst if shares[name] > MANY_OUTLIERS]
-    share = float(np.mean(list(shares.values()))) if shares else 0.0
+    worst = sorted(far, key=lambda name: -far[name].share)
+    many = [name for name in worst if far[name].share > MANY_OUTLIERS]
+    share = float(np.mean([each.share for each in far.values()])) if far else 0.0
     found = f"{percent(share)} of the numbers lie more than {FENCE:g} interquartile ranges out"
     if share > 0:
-        found += f"; most in {worst[0]} ({percent(shares[worst[0]])})"
-    absurd = {name: value for name in worst if (value := _absurd(table.frame[name])) is not None}
+        found += f"; most in {worst[0]} ({percent(far[worst[0]].share)})"
+    absurd = {name: value for name in worst if (value := far[name].absurd) is not None}
     found += "".join(f"; {name} holds {number(value)}" for name, value in [*absurd.items()][:3])
     suspects = list(dict.fromkeys([*absurd, *many]))
     return check_line(
@@ -246,26 +299,35 @@ def _outliers(table: Table) -> DataCheck:
     )
 
 
-def _absurd(column: pd.Series) -> float | None:
-    """Return the number farthest out if no distribution reaches there, such as 1e300 or 10**12."""
-    values = column.to_numpy(dtype=np.float64)
-    values = values[np.isfinite(values)]
-    if values.size < 10:
-        return None
-    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-    far = values[np.argmax(np.abs(values / ABSURD - middle / ABSURD))]  # 1e308 - (-1e308) is inf
-    return float(far) if high > low and abs(far / ABSURD) > high - low else None
+class _FarOut(NamedTuple):
+    """What lies far out in a column.
+
+    Parameters
+    ----------
+    share : float
+        Of the numbers, beyond the far fences; 0 where most are equal.
+    absurd : float or None
+        The number farthest out if no distribution reaches there, such as 1e300 or 10**12.
+    """
+
+    share: float = 0.0
+    absurd: float | None = None
 
 
-def _outlier_share(column: pd.Series) -> float:
-    """Return the share of a column's numbers beyond the far fences; 0 where most are equal."""
-    values = column.to_numpy(dtype=np.float64)
-    values = values[np.isfinite(values)]
-    if values.size < 10:
-        return 0.0
-    low, high = np.quantile(values, [0.25, 0.75])
+def _far_out(ordered: FloatArray) -> _FarOut:
+    """Return what lies far out among finite numbers in ascending order."""
+    if ordered.size < 10:
+        return _FarOut()
+    low, middle, high = quantiles(ordered, QUARTILES).tolist()
+    ends = (float(ordered[0]), float(ordered[-1]))
+    # 1e308 - (-1e308) is inf
+    farthest = max(ends, key=lambda end: abs(end / ABSURD - middle / ABSURD))
+    absurd = high > low and abs(farthest / ABSURD) > high - low
     reach = FENCE * (high - low)
-    return float(((values < low - reach) | (values > high + reach)).mean()) if reach > 0 else 0.0
+    below = np.searchsorted(ordered, low - reach, side="left")
+    above = ordered.size - np.searchsorted(ordered, high + reach, side="right")
+    share = float((below + above) / ordered.size) if reach > 0 else 0.0
+    return _FarOut(share, farthest if absurd else None)
 
 
 _CHECKS: tuple[Callable[[Table], DataCheck], ...] = (

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from formatting import count, named, percent
-from validation_columns import Table
+from validation_columns import Column, Table
 from validation_types import DataCheck, Finding
 
 LEAK = 0.99
@@ -92,8 +92,11 @@ def _balance_sentence(shares: pd.Series, rarest: str, share: float) -> str:
 def _contradictions(known: pd.DataFrame, table: Table) -> DataCheck:
     """Find rows with equal inputs and different answers."""
     inputs = pd.util.hash_pandas_object(known[table.inputs], index=False)
-    answers = known[table.target].astype("str").groupby(inputs.to_numpy()).transform("nunique")
-    share = float((answers > 1).mean()) if table.inputs else 0.0
+    twins = inputs.duplicated(keep=False).to_numpy()
+    share = 0.0
+    if table.inputs and twins.any():
+        answers = known.loc[twins, table.target].astype("str").groupby(inputs[twins].to_numpy())
+        share = float((answers.transform("nunique") > 1).sum() / len(known))
     n = round(share * len(known))
     return DataCheck(
         id="contradictions",
@@ -112,7 +115,8 @@ def _contradictions(known: pd.DataFrame, table: Table) -> DataCheck:
 def _leakage(known: pd.DataFrame, table: Table) -> DataCheck:
     rows = known.sample(min(len(known), MAX_ROWS), random_state=0)
     told = _Labels(rows[table.target])
-    scores = {name: _telling(rows[name], told) for name in table.inputs}
+    kinds = {name: column.kind for name, column in table.columns.items()}
+    scores = {name: _telling(Column(rows[name], kinds[name]), told) for name in kinds}
     leaks = sorted((name for name in scores if scores[name] >= LEAK), key=lambda n: -scores[n])
     found = "No column alone tells the answer."
     if leaks:
@@ -143,14 +147,13 @@ class _Labels:
         self.codes = named.factorize()[0].astype(np.int64)
 
 
-def _telling(column: pd.Series, told: _Labels) -> float:
+def _telling(column: Column, told: _Labels) -> float:
     """Return how well a column alone tells the target, 0..1, beyond always guessing the same."""
-    n_distinct = column.nunique()
-    if n_distinct < 2 or not told.differ:
+    if column.n_distinct < 2 or not told.differ:
         return 0.0
     if not told.are_classes:
-        return _rank_correlation(column, told.labels)
-    bins, codes = _binned(column, n_distinct), told.codes
+        return _rank_correlation(column.values, told.labels)
+    bins, codes = _binned(column), told.codes
     accuracy = _held_out_accuracy(bins, codes, len(codes) // 2)
     guess = float(np.bincount(codes).max()) / len(codes)
     return accuracy if accuracy - guess > 0.5 * (1 - guess) else 0.0
@@ -165,12 +168,18 @@ def _rank_correlation(column: pd.Series, labels: pd.Series) -> float:
     return abs(float(np.corrcoef(both["x"], both["y"])[0, 1]))
 
 
-def _binned(column: pd.Series, n_distinct: int) -> NDArray[np.int64]:
-    """Return a code per value: categories as they are, many numbers in bins of equal counts."""
-    if column.dtype.kind in "iuf" and n_distinct > N_BINS:
-        ranks = column.rank(pct=True, method="max").fillna(0.0).to_numpy()  # finite, whatever it is
-        return np.asarray(np.ceil(ranks * N_BINS), dtype=np.int64)
-    return np.asarray(column.astype("str").factorize()[0], dtype=np.int64)
+def _binned(column: Column) -> NDArray[np.int64]:
+    """Return a code per value: categories as they are, many numbers in bins of equal counts.
+
+    Of numbers, bin k holds those of which a share of (k - 1) / 20 to k / 20 is no larger; missing
+    ones are in bin 0.
+    """
+    numbers, ordered = column.numbers, column.ordered
+    if numbers is None or ordered is None or column.n_distinct <= N_BINS:
+        return np.asarray(column.values.astype("str").factorize()[0], dtype=np.int64)
+    ranks = np.searchsorted(ordered, numbers, side="right") / ordered.size
+    ranks[np.isnan(numbers)] = 0.0
+    return np.asarray(np.ceil(ranks * N_BINS), dtype=np.int64)
 
 
 def _held_out_accuracy(bins: NDArray[np.int64], codes: NDArray[np.int64], half: int) -> float:

@@ -41,6 +41,7 @@ PURE_PREFIXES = (
     "verdict",
     "policy",
     "table_summary",
+    "ordered_numbers",
     "validation_columns",
     "validation_split",
 )
