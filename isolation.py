@@ -96,7 +96,7 @@ def _tried(workers: Workers) -> IsolationReport:
             findings = _attempts(workers, targets)
         except MonitorError as error:
             return IsolationReport("none", (), (f"not be started: {error}",))
-        traces = [path for path in (targets["home"], targets["temporary"]) if Path(path).exists()]
+        traces = [path for path in (targets["home"], targets["temporary"]) if os.path.lexists(path)]
         if traces:
             findings.append("leave files behind")
     return IsolationReport("partial" if findings else "full", _layers(), tuple(findings))
@@ -128,8 +128,8 @@ def _probe(worker: Worker, header: dict[str, object]) -> list[str]:
 
 def _lay_out(stack: contextlib.ExitStack, folder: Path) -> Targets:
     """Make everything the attempts are made on; it goes when the stack closes."""
-    home = Path.home() / f".isolation-probe-{secrets.token_hex(8)}"
-    stack.callback(home.unlink, missing_ok=True)
+    home = _home() / f".isolation-probe-{secrets.token_hex(8)}"
+    stack.callback(_remove, home)
     secret, old = folder / "secret", folder / "new.old"
     secret.write_text("a secret of the service")
     old.touch()
@@ -147,6 +147,19 @@ def _lay_out(stack: contextlib.ExitStack, folder: Path) -> Targets:
         abstract=abstract,
         memory_mb=PROBE_LIMITS.memory_mb,
     )
+
+
+def _home() -> Path:
+    """Return this user's home folder, the root where the system knows none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # a home that cannot be entered holds no trace
+        path.unlink()
 
 
 def _bound(

@@ -190,8 +190,16 @@ def _lowering(name: str) -> Any:  # noqa: ANN401 - a function of a module that m
 def _told(error: BaseException) -> dict[str, Any]:
     """Return an exception as short clean text, and whether memory ran out."""
     name = worker_protocol.clean_text(type(error).__name__, TYPE_LENGTH)
-    ran_out = isinstance(error, MemoryError) or "bad allocation" in str(error)
-    return {"type": name, "message": _clean(error), "memory": ran_out}
+    text = _text_of(error)
+    ran_out = isinstance(error, MemoryError) or "bad allocation" in text
+    return {"type": name, "message": _clean(text), "memory": ran_out}
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a model's own exception may fail at this too
+        return "its text cannot be made"
 
 
 def _clean(text: object) -> str:

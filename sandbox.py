@@ -411,7 +411,7 @@ class Worker:
             return ModelCrashedError(f"The model's process was lost while {doing}.")
         code, peak_kib = status
         near = peak_kib * 1024 > NEAR_LIMIT * self.limits.memory_mb * confinement.MIB
-        if code < 0 and (near or any(sign in written for sign in OUT_OF_MEMORY_SIGNS)):
+        if any(sign in written for sign in OUT_OF_MEMORY_SIGNS) or (code < 0 and near):
             return ModelCrashedError(MEMORY_SENTENCE.format(self.limits.memory_mb, doing))
         if code == -signal.SIGXCPU:
             return ModelCrashedError(CPU_SENTENCE.format(self.limits.cpu_seconds, doing))

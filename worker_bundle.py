@@ -9,7 +9,7 @@ and numpy, Python 3.7 syntax. What it tells is "reported by the model" like ever
 from __future__ import annotations
 
 import itertools
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from model_facts import class_names_of, plain, read
 from worker_compose import BundleError, Plan, PlannedPart, compose, knows_others
 from worker_guess import ENCODING, Columns, Search, doubtful, guesses, hypotheses
 from worker_members import Member, flatten, input_names, input_width
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_ALTERNATIVES = 4
 MAX_TOLD = 60
@@ -248,13 +251,19 @@ def _as_wanted(members: list[Member], wanted: dict[str, Any]) -> _Choice:
         count = len(codes_of(model.value))
         raise BundleError(message.format(labels.path, count, model.path))
     threshold = _optional(by_path, wanted.get("threshold"), "the threshold")
+    _refuse_unless(threshold, "a number", _is_number)
     names = _optional(by_path, wanted.get("columns"), "the columns")
+    _refuse_unless(names, "a list of different names", _are_names)
+    inputs = wanted.get("inputs")
+    if inputs and not _are_names(inputs):
+        message = "The composition names a raw column twice; name each of them once."
+        raise BundleError(message)
     limit = None if threshold is None else float(threshold.value)
     lists = [one for one in members if one.role == roles.COLUMNS] if names is None else [names]
     before = [one for one in members if one.path in {part.path for part in parts}]
     tried = hypotheses(Search(model, before, lists, limit), before)
-    if wanted.get("inputs"):
-        tried = [Columns(list(wanted["inputs"]), True, names.path if names else None)]
+    if inputs:
+        tried = [Columns(list(inputs), True, names.path if names else None)]
     elif names is not None:
         tried = [columns for columns in tried if columns.path == names.path]
     plan, path = _that_works(Plan(parts, model.path, model.value, [], False, limit), tried)
@@ -291,6 +300,23 @@ def _member(by_path: dict[str, Member], path: str, what: str) -> Member:
         message = "The composition names {!r} as {}; the file holds {}."
         raise BundleError(message.format(path[:60], what, ", ".join(list(by_path)[:12])))
     return by_path[path]
+
+
+def _refuse_unless(member: Member | None, what: str, fits: Callable[[Any], bool]) -> None:
+    """Raise ``BundleError`` where a member was chosen for what it cannot be."""
+    if member is not None and not fits(member.value):
+        kind = type(member.value).__name__
+        message = f"{member.path} ({kind}) is not {what}; choose another member or none."
+        raise BundleError(message)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(plain(value), (int, float)) and not isinstance(value, bool)
+
+
+def _are_names(value: Any) -> bool:
+    is_list = isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return is_list and len(set(value)) == len(value)
 
 
 def _optional(by_path: dict[str, Member], path: str | None, what: str) -> Member | None:

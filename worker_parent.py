@@ -36,7 +36,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import confinement
 import process_guard
-from worker_start import DATA_FD, MODEL_FD, Program, become
+from worker_start import CODECS, DATA_FD, MODEL_FD, Program, become
 
 STATUS = struct.Struct("<iq")
 """What is written to a status pipe: exit code or minus the signal, peak resident KiB."""
@@ -71,9 +71,6 @@ PRELOADED = (
 
 LATE = ("torch", "dill")
 """Libraries that a worker imports by itself, before it is confined, when its file needs them."""
-
-CODECS = ("latin1", "cp437", "raw_unicode_escape", "utf_16", "utf_32", "idna")
-"""Text codecs that old pickles need; a confined worker may be unable to find them."""
 
 
 class _Worker(NamedTuple):

@@ -42,6 +42,8 @@ MAX_REQUEST_HEADER_BYTES = 64 << 20
 """Largest header of a request, which names every column of a table."""
 MAX_ARRAYS = 256
 """Most arrays in one reply."""
+MAX_SIZE = 1 << 40
+"""Above the cells of any array of a reply."""
 DTYPES = {"f8": "<f8", "f4": "<f4", "i8": "<i8", "i4": "<i4", "u1": "|u1"}
 """What an array of a reply may hold."""
 JOINED_BYTES = 1 << 20
@@ -218,14 +220,20 @@ def _declared_array(entry: object) -> tuple[str, str, tuple[int, ...]]:
     name, dtype, shape = entry["name"], entry["dtype"], entry["shape"]
     if not isinstance(name, str) or not isinstance(dtype, str) or dtype not in DTYPES:
         raise ProtocolError("an array of an unknown type")
-    sizes_ok = isinstance(shape, list) and len(shape) <= 3 and all(map(_is_size, shape))
-    if not sizes_ok:
+    if not _is_shape(shape):
         raise ProtocolError("an array of an impossible shape")
     return name[:100], DTYPES[dtype], tuple(shape)
 
 
-def _is_size(size: object) -> bool:
-    return type(size) is int and 0 <= size < 1 << 40
+def _is_shape(shape: object) -> bool:
+    if not isinstance(shape, list) or len(shape) > 3:
+        return False
+    if not all(type(size) is int and 0 <= size < MAX_SIZE for size in shape):
+        return False
+    cells = 1
+    for size in shape:
+        cells *= max(size, 1)  # numpy makes no impossible array even where it would be empty
+    return cells < MAX_SIZE
 
 
 def _array_bytes(dtype: str, shape: tuple[int, ...]) -> int:

@@ -39,6 +39,7 @@ DATA_FD, MODEL_FD = 3, 4
 """Where a worker finds its two descriptors, its channel and the file; all above are closed."""
 OURS = ("model_worker", "model_lowering", "isolation_probe")
 CODECS = ("latin1", "cp437", "raw_unicode_escape", "utf_16", "utf_32", "idna")
+"""Text codecs that old pickles need; a confined worker may be unable to find them."""
 
 
 class Program(NamedTuple):

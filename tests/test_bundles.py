@@ -174,6 +174,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "model": ({"model": "pca", "parts": []}, "is a PCA, which cannot predict"),
     "labels": ({**parts("scaler", "pca"), "labels": "pca"}, "does not name the 3 classes of model"),
     "part": (parts("model"), "model .* has no transform method"),
+    "threshold": ({**parts(), "threshold": "pca"}, r"pca \(PCA\) is not a number; choose"),
+    "names": ({**parts(), "columns": "pca"}, r"pca \(PCA\) is not a list of different names"),
+    "twice": ({**parts(), "inputs": ["a", "b", "b", "c"]}, "names a raw column twice"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import sys
 import tempfile
 import warnings
@@ -286,6 +287,20 @@ def test_standard_runs_no_code(workers: WorkerParent, tmp_path: Path) -> None:
 def test_levels_are_ordered(level: str, required: str, enough: bool) -> None:
     """A required level is reached by itself and by stronger ones."""
     assert IsolationReport(level, ()).reaches(required) is enough
+
+
+@pytest.mark.parametrize("home", ["/dev/null", None])
+def test_a_home_that_is_none_hinders_nothing(
+    workers: WorkerParent, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    """Accounts of services have homes that are no folders, or are unknown to the system."""
+    if home is None:
+        monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # as for a number without an account
+        monkeypatch.delenv("HOME")
+    else:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(workers, "isolation", None)
+    assert isolation.self_test(workers).level == "full"
 
 
 def test_without_libseccomp_isolation_is_partial(monkeypatch: pytest.MonkeyPatch) -> None:

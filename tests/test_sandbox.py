@@ -184,6 +184,29 @@ def test_an_exception_cannot_paint_the_terminal(workers: WorkerParent, tmp_path:
     assert len(told.value.message) == 2000
 
 
+def test_an_exception_without_a_text_is_an_exception(workers: WorkerParent, tmp_path: Path) -> None:
+    """A model whose exception fails when it is written out has raised, and did not end itself."""
+
+    def act(rows: object) -> None:
+        odd = type("Odd", (Exception,), {"__str__": lambda _self: None})
+        raise odd
+
+    worker = workers.spawn(regressor_that(tmp_path / "model", act), Limits())
+    worker.request(LOAD, doing="loading", timeout=30)
+    with pytest.raises(ModelRaisedError, match="Odd: its text cannot be made"):
+        ask(worker, ONE_ROW)
+    worker.close()
+
+
+def test_a_table_beyond_the_memory_is_told_as_memory(workers: WorkerParent, linear: Path) -> None:
+    """A worker that cannot even take in the table ran out of memory, and did not end itself."""
+    worker = workers.spawn(linear, Limits(memory_mb=64))
+    worker.request(LOAD, doing="loading", timeout=30)
+    with pytest.raises(ModelCrashedError, match="used more than 64 MB while predicting"):
+        ask(worker, pd.DataFrame({"x0": np.zeros(10_000_000)}))
+    worker.close()
+
+
 @pytest.mark.parametrize(
     "lie",
     [

@@ -197,6 +197,7 @@ F8 = {"name": "a", "dtype": "f8", "shape": [2]}
         message({"arrays": [{**F8, "shape": [True]}]}),
         message({"arrays": [{**F8, "shape": [1, 1, 1, 1]}]}),
         message({"arrays": [{**F8, "shape": [2**39, 2**39]}]}),
+        message({"arrays": [{**F8, "shape": [2**39, 2**39, 0]}]}),
         message({"arrays": [{**F8, "more": 1}]}),
         message({"arrays": [F8] * 2}, bytes(32)),
         message({"arrays": [F8] * 257}),
