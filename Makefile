@@ -49,8 +49,8 @@ lint: $(VENV)/dev.stamp
 types: $(VENV)/dev.stamp
 	cd "$(ROOT)" && "$(VENV)/bin/mypy" $(CHECKED)
 
-unit: $(VENV)/dev.stamp
-	cd "$(ROOT)" && "$(PYTHON)" -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not slow and not browser"
+unit: $(VENV)/dev.stamp # whose processes share the cores: libraries that take them all only wait for one another
+	cd "$(ROOT)" && OMP_NUM_THREADS=1 "$(PYTHON)" -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not slow and not browser"
 
 slow: $(VENV)/dev.stamp
 	cd "$(ROOT)" && "$(PYTHON)" -m pytest -q -m "slow and not browser"

@@ -1,6 +1,7 @@
 """A runner whose runs do something small: ``fake_runner(data_dir, "finish")``.
 
-Owns: the targets; the loop, the forks and the store are the real ones.
+Owns: the targets, and the processes of tests that share a store; the loop, the forks and the store
+are the real ones.
 """
 
 from __future__ import annotations
@@ -14,11 +15,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.queues import Queue
 from pathlib import Path
 
 import runner_lock
 from errors import ModelLoadError, RunCancelledError
-from report_types import DataSection, Stage, TestReport, Verdict, VerdictSection
+from report_types import (
+    DataSection,
+    RunRequest,
+    RunStatus,
+    Stage,
+    TestReport,
+    Verdict,
+    VerdictSection,
+)
 from run_job import JobTarget, StageProgress
 from run_types import RunRecord
 from runner import Runner
@@ -94,6 +104,20 @@ TARGETS: dict[str, JobTarget] = {
 }
 
 
+def queue_and_claim(
+    settings: Settings, sha256: str, owner: str, claimed: Queue[str | None]
+) -> None:
+    """Queue twenty runs, claim one after each, and tell which; None at the end."""
+    store = Store.open(settings)
+    for _ in range(20):
+        store.create_run(RunRequest(model_sha256=sha256, model_name=owner))
+        record = store.claim_run(owner)
+        if record is not None:
+            store.fail_run(record.id, RunStatus.ERROR, "x")
+            claimed.put(record.id)
+    claimed.put(None)
+
+
 def serve(data_dir: Path, target: str, door: Connection) -> None:
     """Work on runs until the other end of ``door`` is closed or SIGTERM comes."""
     settings = Settings(data_dir=data_dir, slots=2)
@@ -107,8 +131,8 @@ def serve(data_dir: Path, target: str, door: Connection) -> None:
 @contextmanager
 def fake_runner(data_dir: Path, target: str) -> Iterator[BaseProcess]:
     """Start a runner, wait until it holds the lock, and close its door afterwards."""
-    theirs, ours = _context.Pipe(duplex=False)
-    process = _context.Process(target=serve, args=(data_dir, target, theirs))
+    theirs, ours = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=serve, args=(data_dir, target, theirs))
     process.start()
     theirs.close()
     try:
@@ -120,5 +144,5 @@ def fake_runner(data_dir: Path, target: str) -> Iterator[BaseProcess]:
         process.join(20)
 
 
-_context = multiprocessing.get_context("forkserver")  # imports once, forks for every runner
-_context.set_forkserver_preload(["tests.fake_runner"])
+PROCESSES = multiprocessing.get_context("forkserver")  # imports once, forks for every runner
+PROCESSES.set_forkserver_preload(["tests.fake_runner"])

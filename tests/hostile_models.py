@@ -103,7 +103,7 @@ def exit_sentence() -> dict[Callable[[], None], str]:
     return {
         segfault: "The model crashed (signal 11, segmentation fault) while {}.",
         exit_with_3: "The model ended itself (exit code 3) while {}.",
-        spin: "The model gave no answer within 2 s and was stopped ({}).",
+        spin: "The model gave no answer within 1 s and was stopped ({}).",
         allocate_50_gb: "The model used more than 2048 MB while {} and was stopped.",
         abort_for_memory: "The model used more than 2048 MB while {} and was stopped.",
     }

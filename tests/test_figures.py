@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -34,7 +35,9 @@ def trend() -> list[figures.TrendPoint]:
     ]
 
 
+@cache
 def every_chart(task: FactoryTask, theme: figures.Theme = "light") -> dict[str, Chart]:
+    """Return the charts of the full report by section and name; nobody may change them."""
     report = make_report(task)
     charts = {
         f"{section}.{name}": chart

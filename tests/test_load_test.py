@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +78,6 @@ def test_too_high_a_rate_is_told_and_not_computed() -> None:
     fine = describe_load(np.full(500, 10.0), [BATCH], RunConfig(load_rate=50)).chosen
     assert fine is not None
     assert fine.utilisation == pytest.approx(0.5)
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[WorkerParent]:
-    with WorkerParent() as parent:
-        yield parent
 
 
 def measured(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,6 @@ from settings import Settings
 from tests.model_zoo import ZOO, Specimen
 
 QUICK = ("random forest", "mixed pipeline", "linear regression", "k-means", "two labels out")
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[WorkerParent]:
-    with WorkerParent() as parent:
-        yield parent
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def noise_loss(rng: np.random.Generator, n: int, metric: Metric) -> np.ndarray:
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "mean_absolute_error"])
-@pytest.mark.parametrize("n", [200, 1000])
+@pytest.mark.parametrize("n", [200, pytest.param(1000, marks=pytest.mark.slow)])
 def test_noise_gives_no_slice(metric: Metric, n: int) -> None:
     """With a loss that depends on nothing, at least 95 % of 400 runs confirm nothing."""
     clean = 0

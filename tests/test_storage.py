@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 import signal
@@ -47,6 +46,7 @@ from run_types import RunFilter, RunSort, new_run_id
 from settings import Settings
 from storage import Store
 from storage_tables import SCHEMA_REVISION, metadata
+from tests.fake_runner import PROCESSES, queue_and_claim
 
 HELLO_SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # sha256sum
 
@@ -394,26 +394,14 @@ def test_orphans_are_removed_after_a_day(store: Store, settings: Settings) -> No
 # --- several processes ---------------------------------------------------------------------------
 
 
-def _queue_and_claim(settings: Settings, sha256: str, owner: str, claimed: Any) -> None:
-    store = Store.open(settings)
-    for _ in range(20):
-        store.create_run(RunRequest(model_sha256=sha256, model_name=owner))
-        record = store.claim_run(owner)
-        if record is not None:
-            store.fail_run(record.id, RunStatus.ERROR, "x")
-            claimed.put(record.id)
-    claimed.put(None)
-
-
 def test_processes_share_the_store(tmp_path: Path) -> None:
     """Two processes that queue and claim at once never lose a run or claim one twice."""
     settings = Settings(data_dir=tmp_path, queue_limit=100)
     store = Store.open(settings)
     sha256 = store.save_bytes(b"m", kind="model", name="m")
-    context = multiprocessing.get_context("spawn")
-    claimed: Any = context.Queue()
+    claimed: Any = PROCESSES.Queue()
     workers = [
-        context.Process(target=_queue_and_claim, args=(settings, sha256, name, claimed))
+        PROCESSES.Process(target=queue_and_claim, args=(settings, sha256, name, claimed))
         for name in "ab"
     ]
     for worker in workers:
