@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable
 
 from starlette.concurrency import run_in_threadpool
 
@@ -70,13 +71,14 @@ class EndWatch:
         """Look again and again, until nobody waits."""
         while self._waiting:
             await asyncio.sleep(LOOK_SECONDS)
+            asked = dict(self._waiting)  # the answer says nothing of a run that is asked for later
             try:
-                going_on = await run_in_threadpool(self._store.unended, set(self._waiting.values()))
+                going_on = await run_in_threadpool(self._store.unended, set(asked.values()))
                 await self._keep_runner()
             except MonitorError as error:
                 self._fail(error)
             else:
-                self._wake(going_on)
+                _wake(end for end, run_id in asked.items() if run_id not in going_on)
 
     async def _keep_runner(self) -> None:
         """Make sure, now and then, that somebody works on runs as long as anybody asks for one."""
@@ -85,12 +87,13 @@ class EndWatch:
             self._next_check = now + RUNNER_CHECK_SECONDS
             await run_in_threadpool(jobs.ensure_runner, self._store.settings)
 
-    def _wake(self, going_on: set[str]) -> None:
-        for end, run_id in self._waiting.items():
-            if run_id not in going_on and not end.done():
-                end.set_result(None)
-
     def _fail(self, error: MonitorError) -> None:
         for end in self._waiting:
             if not end.done():
                 end.set_exception(error)
+
+
+def _wake(ends: Iterable[asyncio.Future[None]]) -> None:
+    for end in ends:
+        if not end.done():
+            end.set_result(None)

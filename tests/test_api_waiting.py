@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -45,6 +46,37 @@ def test_each_waits_for_its_own_run(store: Store) -> None:
 
     queued = RunStatus.QUEUED
     assert asyncio.run(all_of_them()) == [queued, RunStatus.ERROR, queued]
+
+
+def test_who_comes_during_a_look_is_not_woken_by_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that begins to be waited for while the store answers about others is waited for."""
+    first, second = queue(store), queue(store)
+    looking, came = threading.Event(), threading.Event()
+    unended = store.unended
+
+    def slow(run_ids: Collection[str]) -> set[str]:
+        looking.set()
+        assert came.wait(20)
+        return unended(run_ids)
+
+    monkeypatch.setattr(store, "unended", slow)
+
+    async def both() -> RunStatus:
+        ends = EndWatch(store)
+        others = asyncio.create_task(ends.wait(first, 20))
+        await asyncio.to_thread(looking.wait, 20)
+        ours = asyncio.create_task(ends.wait(second, 20))
+        while len(ends._waiting) < 2:
+            await asyncio.sleep(0.01)
+        store.fail_run(first, RunStatus.ERROR, "for the test")
+        came.set()
+        await others
+        store.fail_run(second, RunStatus.CANCELLED, "for the test")
+        return (await ours).status
+
+    assert asyncio.run(both()) is RunStatus.CANCELLED
 
 
 def test_whoever_asks_often_keeps_a_runner_alive(
