@@ -18,12 +18,14 @@ from base_types import Label
 from date_forms import read_times
 from errors import DataError
 from model_types import ModelInfo
+from ordered_numbers import quantiles
 from schema_constraints import find_constraints
 from schema_merge import match_names
 from schema_utils import Distribution, Feature, Kind, Schema
 
 MAX_CATEGORIES = 200
 N_QUANTILES = 101
+_SHARES = np.linspace(0, 1, N_QUANTILES)
 MAX_CORRELATED = 100
 MAX_ROWS_CORRELATED = 20_000
 
@@ -76,9 +78,10 @@ def schema_from_sample(frame: pd.DataFrame, target: str | None = None) -> Schema
     schema = Schema(features=features)
     numeric = [feature.name for feature in features if _varies(feature)]
     if 2 <= len(numeric) <= MAX_CORRELATED and len(frame) >= 10:
-        schema.correlation = copula_correlation(frame[numeric].head(MAX_ROWS_CORRELATED))
+        numbers = frame[numeric].head(MAX_ROWS_CORRELATED)
+        schema.correlation = copula_correlation(numbers)
         schema.correlation_names = numeric
-        found = find_constraints(frame[numeric].head(MAX_ROWS_CORRELATED), numeric)
+        found = find_constraints(numbers, numeric)
         schema.ordered, schema.sums = found.ordered, found.sums
     if target is not None:
         marked = _feature(target, frame[target]).model_copy(update={"is_target": True})
@@ -184,27 +187,53 @@ def _fits(column: pd.Series, info: ModelInfo) -> bool:
 
 def _feature(name: str, column: pd.Series) -> Feature:
     """Describe one column."""
-    missing = round(float(column.isna().mean()), 6)
-    present = column.dropna()
-    kind, values = _kind(name, present, has_missing=missing > 0)
-    described: dict[str, Any]
+    if column.dtype.kind in "iuf":
+        numbers = column.to_numpy()
+        present = numbers[~np.isnan(numbers)]
+        kind, described = _of_numbers(name, present, has_missing=present.size < numbers.size)
+    else:
+        present = column.dropna()
+        kind, described = _of_others(present)
     if not len(present):
         described = {"minimum": 0.0, "maximum": 1.0, "notes": ["The sample has no value at all."]}
-    elif kind.is_numeric or kind is Kind.DATETIME:
-        described = _describe_numbers(values)
-    elif kind is Kind.TEXT:
-        described = _describe_words(values)
-    else:
-        described = _describe_labels(values, kind)
+    missing = round((len(column) - len(present)) / len(column), 6)
     return Feature(name=name, kind=kind, missing_rate=missing, source="sample", **described)
 
 
-def _kind(name: str, present: pd.Series, *, has_missing: bool) -> tuple[Kind, pd.Series]:
+def _of_numbers(
+    name: str, present: NDArray[Any], *, has_missing: bool
+) -> tuple[Kind, dict[str, Any]]:
+    """Tell whole numbers, codes and other numbers apart, and describe them.
+
+    pandas reads whole numbers with missing values as floats, so these count as whole again.
+    """
+    values = present.astype(np.float64)
+    values = values[np.isfinite(values)]
+    if present.dtype.kind == "f" and not (has_missing and values.size and _are_whole(values)):
+        return Kind.FLOAT, _describe_numbers(values)
+    if values.size == present.size and _CODE_NAME.search(name):
+        codes = pd.Series(present.astype(np.int64))
+        if codes.nunique() <= _MAX_CODES:
+            return Kind.CATEGORICAL, _describe_labels(codes, Kind.CATEGORICAL)
+    return Kind.INTEGER, _describe_numbers(values)
+
+
+def _are_whole(values: NDArray[np.float64]) -> bool:
+    return bool(((values == np.floor(values)) & (np.abs(values) < 2**53)).all())
+
+
+def _of_others(present: pd.Series) -> tuple[Kind, dict[str, Any]]:
+    """Tell the type of a column that holds no numbers, and describe it (times in seconds)."""
+    kind, values = _kind(present)
+    if kind is Kind.DATETIME:
+        return kind, _describe_numbers(values.to_numpy(dtype=np.float64))
+    return kind, _describe_words(values) if kind is Kind.TEXT else _describe_labels(values, kind)
+
+
+def _kind(present: pd.Series) -> tuple[Kind, pd.Series]:
     """Return the type of a column and its values in that type (times in seconds)."""
     if present.dtype.kind == "b":
         return Kind.BOOLEAN, present
-    if present.dtype.kind in "iuf":
-        return _number_kind(name, present, has_missing=has_missing)
     if present.dtype.kind == "M":
         return Kind.DATETIME, _seconds(present)
     if not len(present):
@@ -216,23 +245,6 @@ def _kind(name: str, present: pd.Series, *, has_missing: bool) -> tuple[Kind, pd
     if times is not None:
         return Kind.DATETIME, _seconds(times)
     return (Kind.TEXT if _is_text(texts) else Kind.CATEGORICAL), texts
-
-
-def _number_kind(name: str, present: pd.Series, *, has_missing: bool) -> tuple[Kind, pd.Series]:
-    """Tell whole numbers, codes and other numbers apart.
-
-    pandas reads whole numbers with missing values as floats, so these count as whole again.
-    """
-    values = present.astype(np.float64)
-    finite = np.isfinite(values.to_numpy())
-    values = values if finite.all() else values[finite]
-    numbers = values.to_numpy()
-    whole = bool(((numbers == np.floor(numbers)) & (np.abs(numbers) < 2**53)).all())
-    if present.dtype.kind == "f" and not (whole and has_missing and len(values)):
-        return Kind.FLOAT, values
-    if _CODE_NAME.search(name) and values.nunique() <= _MAX_CODES:
-        return Kind.CATEGORICAL, present.astype(np.int64)
-    return Kind.INTEGER, values
 
 
 def _seconds(times: pd.Series) -> pd.Series:
@@ -250,16 +262,15 @@ def _is_text(texts: pd.Series) -> bool:
     return bool(varied and (words >= 4 or head.str.len().mean() > 50))
 
 
-def _describe_numbers(values: pd.Series) -> dict[str, Any]:
-    """Return range, quantiles and distribution."""
-    if not len(values):
+def _describe_numbers(values: NDArray[np.float64]) -> dict[str, Any]:
+    """Return range, quantiles and distribution of finite numbers."""
+    if not values.size:
         return {"minimum": 0.0, "maximum": 1.0, "notes": ["The sample has no finite value."]}
-    numbers = values.to_numpy(dtype=np.float64)
-    quantiles = np.maximum.accumulate(np.quantile(numbers, np.linspace(0, 1, N_QUANTILES)))
+    ordered = np.sort(values)
     return {
-        "minimum": float(numbers.min()),
-        "maximum": float(numbers.max()),
-        "quantiles": quantiles.tolist(),
+        "minimum": float(ordered[0]),
+        "maximum": float(ordered[-1]),
+        "quantiles": np.maximum.accumulate(quantiles(ordered, _SHARES)).tolist(),
         "distribution": Distribution.EMPIRICAL,
     }
 
@@ -298,7 +309,7 @@ def _describe_words(texts: pd.Series) -> dict[str, Any]:
     counts = Counter(word for words in found for word in words)
     if not counts:
         return {}
-    lengths = np.quantile([len(words) for words in found], np.linspace(0, 1, N_QUANTILES))
+    lengths = np.quantile([len(words) for words in found], _SHARES)
     words, numbers = zip(*counts.most_common(MAX_CATEGORIES), strict=True)
     notes = ["Text: synthetic rows are made of its most frequent words."]
     told = _with_frequencies(list(words), np.array(numbers, dtype=np.float64))
@@ -331,8 +342,13 @@ def copula_correlation(frame: pd.DataFrame) -> list[list[float]]:
     """
     ranks = frame.rank().to_numpy(dtype=np.float64)
     present = np.isfinite(ranks).sum(axis=0)
-    scores = pd.DataFrame(special.ndtri(ranks / (present + 1)))
-    matrix = np.nan_to_num(scores.corr().to_numpy(copy=True), nan=0.0)
+    scores = special.ndtri(ranks / (present + 1))
+    if (present == len(frame)).all():
+        with np.errstate(divide="ignore", invalid="ignore"):  # a column constant in these rows
+            found = np.corrcoef(scores, rowvar=False)
+    else:
+        found = pd.DataFrame(scores).corr().to_numpy()
+    matrix = np.nan_to_num(found, nan=0.0)
     np.fill_diagonal(matrix, 1.0)
     matrix = np.round(np.clip((matrix + matrix.T) / 2, -1.0, 1.0), 6)
     rows: list[list[float]] = matrix.tolist()

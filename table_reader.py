@@ -208,12 +208,12 @@ def _read_csv(data: bytes, name: str, notes: list[str], texts: Collection[str]) 
     if not lines:
         message = f"{name} is empty; a table with a header and at least one row is needed."
         raise DataError(message)
-    dialect = _sniff(lines)
-    width = max(len(_split(line, dialect.separator)) for line in lines)
+    dialect, rows = _sniff(lines)
+    width = max(map(len, rows))
     if width > MAX_COLUMNS:  # pandas takes minutes to tell 100,000 equal names apart
         raise _too_wide(name, width)
     notes += _dialect_notes(dialect)
-    notes += _repeated_names(_split(lines[0], dialect.separator)) if dialect.has_header else []
+    notes += _repeated_names(rows[0]) if dialect.has_header else []
     frame = _pandas_csv(text, dialect, name, texts)
     if not dialect.has_header:
         frame.columns = pd.Index([f"x{i}" for i in range(frame.shape[1])])
@@ -256,14 +256,17 @@ def _first_lines(text: bytes, name: str) -> list[str]:
     return first
 
 
-def _sniff(lines: list[str]) -> _Dialect:
-    """Find out how the file is written from its first lines."""
-    separator = max(",;\t| ", key=lambda mark: _separator_score(lines, mark))
-    if _separator_score(lines, separator) <= 0:
+def _sniff(lines: list[str]) -> tuple[_Dialect, list[list[str]]]:
+    """Find out how the file is written from its first lines; return these split, too."""
+    found = [mark for mark in ",;\t|" if any(mark in line for line in lines)]
+    # white space separates only where nothing else can
+    split = {mark: [_split(line, mark) for line in lines] for mark in found or " "}
+    separator, rows = max(split.items(), key=lambda item: _regularity(item[1]))
+    if _regularity(rows) <= 0:
         separator = ","
-    rows = [_split(line, separator) for line in lines]
+        rows = [_split(line, separator) for line in lines]
     decimal, thousands = _number_marks(rows, separator)
-    return _Dialect(separator, decimal, thousands, _has_header(rows))
+    return _Dialect(separator, decimal, thousands, _has_header(rows)), rows
 
 
 def _split(line: str, separator: str) -> list[str]:
@@ -277,15 +280,13 @@ def _split(line: str, separator: str) -> list[str]:
     return [field.strip() for field in fields]
 
 
-def _separator_score(lines: list[str], mark: str) -> float:
-    """Return how regularly ``mark`` splits the lines: share of the usual width, more if wide."""
-    if mark == " " and any(other in line for line in lines for other in ",;\t|"):
-        return 0.0  # white space separates only where nothing else can
-    widths = Counter(len(_split(line, mark)) for line in lines)
+def _regularity(rows: list[list[str]]) -> float:
+    """Return how regularly lines were split: share of the usual width, more if wide."""
+    widths = Counter(map(len, rows))
     width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
     if width < 2:
         return 0.0
-    return count / len(lines) + min(width, 50) / 1000
+    return count / len(rows) + min(width, 50) / 1000
 
 
 def _number_marks(rows: list[list[str]], separator: str) -> tuple[str, str | None]:
