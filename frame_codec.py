@@ -19,6 +19,7 @@ mixed      JSON list (None, NaN, numbers, texts as they are)           object
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,8 @@ def encode_frame(frame: pd.DataFrame) -> tuple[dict[str, Any], list[memoryview]]
     Returns
     -------
     dict
-        ``n_rows``, ``names`` and one entry in ``columns`` per column: its kind and buffer sizes.
+        ``n_rows``, ``names`` and ``columns``: kind and buffer sizes of a column, and how many
+        ``times`` such columns stand side by side.
     list of memoryview
         The buffers in order, each padded to a multiple of eight bytes.
 
@@ -61,18 +63,18 @@ def encode_frame(frame: pd.DataFrame) -> tuple[dict[str, Any], list[memoryview]]
     >>> import pandas as pd
     >>> header, buffers = encode_frame(pd.DataFrame({"a": [1.5, 2.5]}))
     >>> header
-    {'n_rows': 2, 'names': ['a'], 'columns': [{'kind': 'float64', 'sizes': [16]}]}
+    {'n_rows': 2, 'names': ['a'], 'columns': [{'kind': 'float64', 'sizes': [16], 'times': 1}]}
     >>> decode_frame(header, np.frombuffer(buffers[0], np.uint8))["a"].tolist()
     [1.5, 2.5]
     """
-    names = [_plain_name(name) for name in frame.columns]
+    names = [_plain_name(name) for name in frame.columns.tolist()]
     if names and set(frame.dtypes) == {np.dtype(np.float64)}:
         return _encode_floats(frame, names)
     columns: list[dict[str, Any]] = []
     buffers: list[memoryview] = []
     for fields, parts in _encoded_columns(frame):
         views = [_bytes_of(part) for part in parts]
-        columns.append({**fields, "sizes": [view.nbytes for view in views]})
+        columns.append({**fields, "sizes": [view.nbytes for view in views], "times": 1})
         for view in views:
             buffers.extend(_padded(view))
     return {"n_rows": len(frame), "names": names, "columns": columns}, buffers
@@ -88,7 +90,7 @@ def decode_columns(header: dict[str, Any], payload: NDArray[np.uint8]) -> list[N
     """
     columns = []
     start = 0
-    for fields in header["columns"]:
+    for fields in _each_column(header):
         parts = []
         for size in fields["sizes"]:
             if start + size > payload.nbytes:
@@ -116,7 +118,7 @@ def decode_frame(header: dict[str, Any], payload: NDArray[np.uint8]) -> pd.DataF
     import pandas as pd
 
     n_rows, names, kinds = header["n_rows"], header["names"], header["columns"]
-    if names and all(fields["kind"] == "float64" for fields in kinds):
+    if len(kinds) == 1 and kinds[0]["kind"] == "float64":
         if payload.nbytes != n_rows * len(names) * 8:
             raise FrameCodecError(_WRONG_SIZE)
         matrix = payload.view("<f8").reshape(len(names), n_rows).T
@@ -125,7 +127,7 @@ def decode_frame(header: dict[str, Any], payload: NDArray[np.uint8]) -> pd.DataF
     plain = ("float64", "int64")
     series = {
         i: arrays[i] if fields["kind"] in plain else _series(arrays[i], fields)
-        for i, fields in enumerate(kinds)
+        for i, fields in enumerate(_each_column(header))
     }
     frame = pd.DataFrame(series, index=pd.RangeIndex(n_rows))
     frame.columns = _index(names)
@@ -134,7 +136,14 @@ def decode_frame(header: dict[str, Any], payload: NDArray[np.uint8]) -> pd.DataF
 
 def payload_size(header: dict[str, Any]) -> int:
     """Return the number of bytes that follow a table's header."""
-    return sum(_rounded(size) for fields in header["columns"] for size in fields["sizes"])
+    return sum(
+        _rounded(size) * fields["times"] for fields in header["columns"] for size in fields["sizes"]
+    )
+
+
+def _each_column(header: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a header says of every column."""
+    return [fields for fields in header["columns"] for _ in range(fields["times"])]
 
 
 def _rounded(size: int) -> int:
@@ -153,6 +162,8 @@ def _bytes_of(part: NDArray[Any] | bytes) -> memoryview:
 
 
 def _plain_name(name: Any) -> Any:  # noqa: ANN401 - a column may be named by anything
+    if type(name) is str:
+        return name
     if isinstance(name, np.generic):
         name = name.item()
     if name is None or isinstance(name, (str, int, float)):
@@ -169,7 +180,7 @@ def _encode_floats(
 ) -> tuple[dict[str, Any], list[memoryview]]:
     """Return a table of floats as one buffer: its columns lie behind each other, without a gap."""
     cells = np.ascontiguousarray(frame.to_numpy(dtype="<f8").T)
-    columns = [{"kind": "float64", "sizes": [8 * len(frame)]}] * len(names)
+    columns = [{"kind": "float64", "sizes": [8 * len(frame)], "times": len(names)}]
     return {"n_rows": len(frame), "names": names, "columns": columns}, [_bytes_of(cells)]
 
 
@@ -200,6 +211,8 @@ def _encode_column(series: pd.Series[Any]) -> tuple[dict[str, Any], list[Any]]:
         dtype = series.dtype
     if isinstance(dtype, pd.StringDtype):
         return {"kind": "str"}, _text_parts(series)
+    if dtype == np.dtype(bool):  # nothing is missing in it, nor among whole numbers
+        return {"kind": "bool"}, [series.to_numpy(), np.zeros(len(series), dtype=bool)]
     if pd.api.types.is_bool_dtype(dtype):
         missing = np.asarray(series.isna())
         return {"kind": "bool"}, [np.asarray(series.fillna(False), dtype=bool), missing]
@@ -212,7 +225,8 @@ def _encode_column(series: pd.Series[Any]) -> tuple[dict[str, Any], list[Any]]:
 
 def _encode_number(series: pd.Series[Any]) -> tuple[dict[str, Any], list[Any]]:
     dtype: Any = series.dtype
-    if dtype.kind == "f" or bool(series.isna().any()):
+    is_plain = isinstance(dtype, np.dtype)
+    if dtype.kind == "f" or (not is_plain and bool(series.isna().any())):
         return {"kind": "float64"}, [series.to_numpy(dtype="<f8", na_value=np.nan)]
     if dtype.kind == "u" and len(series) and int(series.max()) > np.iinfo(np.int64).max:
         return {"kind": "mixed"}, [_json_bytes(series.tolist())]
@@ -301,8 +315,18 @@ def _index(names: list[Any]) -> pd.Index[Any]:
     """Return column names; only texts get a type of their own, so that None stays None."""
     import pandas as pd
 
-    plain = all(isinstance(name, str) for name in names)
-    index: pd.Index[Any] = pd.Index(names, dtype=None if plain else object)
+    if set(map(type, names)) == {str}:
+        return _text_index(tuple(names)).copy()  # a model may name the index, not its neighbour's
+    index: pd.Index[Any] = pd.Index(names, dtype=object)
+    return index
+
+
+@functools.lru_cache(maxsize=8)
+def _text_index(names: tuple[str, ...]) -> pd.Index[Any]:
+    """Return the names of a table; most tables sent to a model have the same ones."""
+    import pandas as pd
+
+    index: pd.Index[Any] = pd.Index(names)
     return index
 
 

@@ -114,6 +114,13 @@ def test_any_table_arrives_as_it_was_sent(frame: pd.DataFrame) -> None:
         assert list(map(repr, now.tolist())) == list(map(repr, was.tolist()))
 
 
+def test_tables_of_the_same_columns_do_not_share_them() -> None:
+    """A model that names the columns it was given does not name those of the next table."""
+    frame = pd.DataFrame({"a": [1.0], "b": ["x"]})
+    sent(frame).columns.name = "mine"
+    assert sent(frame).columns.name is None
+
+
 @pytest.mark.parametrize(
     ("column", "expected"),
     [
