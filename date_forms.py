@@ -39,7 +39,17 @@ _SIZES: tuple[tuple[TimeForm, float, float], ...] = (
     ("us", 1e14, 4.2e15),
     ("ns", 1e17, 4.2e18),
 )
-_FORMATS = ("ISO8601", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M")
+_FORMATS = (
+    "ISO8601",
+    "%d.%m.%Y",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y %H:%M",
+    "%d/%m/%Y %H:%M",
+    "%d.%m.%y",
+    "%m/%d/%y",
+    "%d/%m/%y",
+)
 _LOOKS_LIKE_A_TIME = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{4}-\d{2}"
 
 

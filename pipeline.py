@@ -350,7 +350,8 @@ def _check_sample(run: _Run) -> None:
     """Check the tested rows of a sample, true answers included."""
     if run.sample is None or run.report.data.source != "sample":
         return
-    table, target = _with_answers(run), run.report.data.target
+    target = run.report.data.target
+    table = sample_stage.as_written(_with_answers(run), run.tested_sample)
     run.report.validation = validation.check_table(table, run.known_schema, target=target)
 
 

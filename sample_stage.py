@@ -122,6 +122,23 @@ class SampleRows:
         return scaled
 
 
+def as_written(rows: pd.DataFrame, tested: SampleRows | None) -> pd.DataFrame:
+    """Return tested rows whose times are as the sample writes them, which a model need not see.
+
+    Parameters
+    ----------
+    rows : DataFrame, shape (n, k)
+        As the model takes them.
+    tested : SampleRows or None
+        The same n rows of the sample.
+    """
+    if tested is None:
+        return rows
+    times = [str(name) for name, kind in rows.dtypes.items() if kind.kind == "M"]
+    written = {name: tested.sample[name] for name in times if name in tested.sample.columns}
+    return rows.assign(**{name: w.to_numpy()[tested.numbers] for name, w in written.items()})
+
+
 def assign_roles(frame: pd.DataFrame, config: RunConfig, info: ModelInfo | None) -> SampleRoles:
     """Say which columns of a sample are answers and weights.
 

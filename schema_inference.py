@@ -16,7 +16,9 @@ from scipy import special
 
 from base_types import Label
 from date_forms import read_times
+from date_writing import date_writing
 from errors import DataError
+from formatting import every_name
 from model_types import ModelInfo
 from ordered_numbers import quantiles
 from schema_constraints import find_constraints
@@ -225,9 +227,14 @@ def _are_whole(values: NDArray[np.float64]) -> bool:
 def _of_others(present: pd.Series) -> tuple[Kind, dict[str, Any]]:
     """Tell the type of a column that holds no numbers, and describe it (times in seconds)."""
     kind, values = _kind(present)
+    if kind is Kind.TEXT:
+        return kind, _describe_words(values)
     if kind is Kind.DATETIME:
-        return kind, _describe_numbers(values.to_numpy(dtype=np.float64))
-    return kind, _describe_words(values) if kind is Kind.TEXT else _describe_labels(values, kind)
+        described = _describe_numbers(values.to_numpy(dtype=np.float64))
+    else:
+        described = _describe_labels(values, kind)
+    notes = [] if present.dtype.kind in "bM" else _about_dates(present, kind)
+    return kind, described | {"notes": [*described.get("notes", []), *notes]}
 
 
 def _kind(present: pd.Series) -> tuple[Kind, pd.Series]:
@@ -245,6 +252,20 @@ def _kind(present: pd.Series) -> tuple[Kind, pd.Series]:
     if times is not None:
         return Kind.DATETIME, _seconds(times)
     return (Kind.TEXT if _is_text(texts) else Kind.CATEGORICAL), texts
+
+
+def _about_dates(present: pd.Series, kind: Kind) -> list[str]:
+    """Say how dates that can be misread are read: in several forms, or of unknown order."""
+    texts = present.astype("str")
+    if date_writing(dict.fromkeys(texts.head(50), 1)) is None:
+        return []
+    writing = date_writing({str(text): int(n) for text, n in texts.value_counts().items()})
+    several = kind is Kind.CATEGORICAL and writing is not None and len(writing.forms) > 1
+    if writing is None or not (several or writing.open_order):
+        return []
+    named = every_name([f"{form.name} ({form.example})" for form in writing.forms])
+    read = "categories, as they are written" if kind is Kind.CATEGORICAL else "month/day/year"
+    return [f"Its dates are {named}; they are read as {read}."]
 
 
 def _seconds(times: pd.Series) -> pd.Series:

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from errors import DataError, InputError, TooLargeError
+from formatting import count
 from strict_json import read_json
 
 MAX_BYTES = 200 * 1024 * 1024
@@ -197,13 +198,10 @@ def _records_of_columns(content: dict[str, Any], name: str) -> list[dict[str, An
 
 def _read_csv(data: bytes, name: str, notes: list[str], texts: Collection[str]) -> pd.DataFrame:
     """Read delimited text."""
-    encoding = _encoding(data)
-    text = data if encoding == "utf-8" else data.decode(encoding, "replace").encode("utf-8")
+    text = _as_utf8(data, notes)
     if b"\x00" in text:
         message = f"{name} holds zero bytes, so it is no text; save the table as CSV or Parquet."
         raise DataError(message)
-    if encoding not in ("utf-8", "utf-8-sig"):
-        notes.append(f"Read as {encoding} text.")
     lines = _first_lines(text, name)
     if not lines:
         message = f"{name} is empty; a table with a header and at least one row is needed."
@@ -221,12 +219,21 @@ def _read_csv(data: bytes, name: str, notes: list[str], texts: Collection[str]) 
     return frame
 
 
-def _encoding(data: bytes) -> str:
-    """Guess the encoding: byte order marks, UTF-16 by its zero bytes, UTF-8 if valid, latin-1."""
-    for mark, encoding in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16")):
-        if data.startswith(mark):
-            return encoding
-    if data.startswith(codecs.BOM_UTF16_BE):
+def _as_utf8(data: bytes, notes: list[str]) -> bytes:
+    """Return the text as UTF-8, whatever it is written in."""
+    data = data.removeprefix(codecs.BOM_UTF8)
+    encoding = _encoding(data)
+    if encoding == "utf-8":
+        return data
+    if encoding is None:
+        return _lines_as_utf8(data, notes)
+    notes.append(f"Read as {encoding} text.")
+    return data.decode(encoding, "replace").encode("utf-8")
+
+
+def _encoding(data: bytes) -> str | None:
+    """Guess the encoding: byte order marks, UTF-16 by its zero bytes, UTF-8 if valid, else None."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     head = data[:4096]
     if len(head) >= 4:
@@ -234,11 +241,42 @@ def _encoding(data: bytes) -> str:
             return "utf-16-le"
         if head[::2].count(0) > 0.6 * len(head[::2]) and 0 not in head[1::2]:
             return "utf-16-be"
+    return "utf-8" if _is_utf8(data) else None
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
+        return False
+    return True
+
+
+def _lines_as_utf8(data: bytes, notes: list[str]) -> bytes:
+    """Return text that is not UTF-8, or not in every line: files are put together from several."""
+    lines = data.splitlines(keepends=True)
+    foreign = [number for number, line in enumerate(lines) if not _is_utf8(line)]
+    unicode_too = sum(not line.isascii() for line in lines) - len(foreign)
+    for number in foreign:
+        lines[number] = _from_windows(lines[number]).encode("utf-8")
+    if unicode_too:
+        notes.append(
+            f"The file mixes encodings: {count(unicode_too, 'line')} read as UTF-8, "
+            f"{count(len(foreign), 'line')} as Windows-1252, number {foreign[0] + 1} first."
+        )
+    else:
+        notes.append("Read as Windows-1252 text, which Latin-1 is a part of.")
+    return b"".join(lines)
+
+
+def _from_windows(line: bytes) -> str:
+    """Read Windows-1252, which names all but five bytes; Latin-1 names those."""
+    try:
+        return line.decode("cp1252")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
 
 
 def _first_lines(text: bytes, name: str) -> list[str]:

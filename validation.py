@@ -1,8 +1,8 @@
 """Is a table fit to test a model with? Its checks, and a score with what cost the points.
 
 Owns: ``check_table``, the score and the agreement with a schema. The checks of columns are in
-``validation_columns``, of the target in ``validation_target``, of two tables in
-``validation_split``.
+``validation_columns`` and ``validation_writing``, of the target in ``validation_target``, of two
+tables in ``validation_split``.
 
 The score is 100 less the cost of every check, never below 0.
 """
@@ -17,6 +17,7 @@ from schema_utils import Feature, Kind, Schema
 from validation_columns import Table, check_line, column_checks
 from validation_target import target_checks
 from validation_types import DataCheck, Finding, ValidationSection
+from validation_writing import writing_checks
 
 SCHEMA_WEIGHT = 30.0
 """Points that a table costs whose every column disagrees with the schema."""
@@ -61,7 +62,7 @@ def check_table(
         ]
         return with_score(section)
     table = Table(frame, {item.name: item.kind for item in schema.features}, target)
-    section.checks = column_checks(table)
+    section.checks = [*column_checks(table), *writing_checks(table)]
     section.checks += target_checks(table)
     if expected is not None:
         section.checks.append(conformance(frame, expected))

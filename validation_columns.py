@@ -6,7 +6,7 @@ be recomputed by hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from formatting import count, named, number, percent
+from date_writing import date_writing
+from formatting import count, every_name, named, number, percent
+from number_writing import number_writing
 from ordered_numbers import count_distinct, quantiles
 from schema_utils import Kind
 from validation_types import DataCheck, Finding
@@ -34,6 +36,12 @@ MANY_MISSING, MANY_OUTLIERS, MANY_DUPLICATES = 0.2, 0.05, 0.05
 FEW_ROWS = 100
 """Below this many rows hardly any difference can be shown."""
 
+MAX_TEXTS = 5000
+"""Distinct texts of a column that are looked at, the most frequent ones."""
+
+MOST_TOLD = 3
+"""Columns, and words, of which a check tells what it found; the others are only counted."""
+
 MANY_VALUES = 50
 """Distinct values from which a category that hardly repeats is an identifier."""
 
@@ -46,10 +54,15 @@ WEIGHTS = {
     "outliers": 20.0,
     "high_cardinality": 10.0,
     "spellings": 10.0,
+    "date_forms": 20.0,
+    "marked_numbers": 20.0,
+    "truth_words": 10.0,
+    "letters": 10.0,
+    "placeholders": 20.0,
 }
 """Points that a check costs when all that it looks at is concerned."""
 
-_SINGULAR = {"hold": "holds", "mix": "mixes", "have": "has", "write": "writes"}
+_SINGULAR = {"hold": "holds", "have": "has", "write": "writes"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,14 @@ class Column:
         if self.numbers is None:
             return None
         return np.sort(self.numbers[~np.isnan(self.numbers)])
+
+    @cached_property
+    def texts(self) -> dict[str, int]:
+        """Its distinct texts, and how often each comes; none for numbers, truths and times."""
+        if self.values.dtype.kind in "iufbM":
+            return {}
+        counts = self.values.dropna().astype("str").value_counts().head(MAX_TEXTS)
+        return {str(text): int(number) for text, number in counts.items()}
 
     @property
     def n_missing(self) -> int:
@@ -215,6 +236,38 @@ def _per_column(
     )
 
 
+def told_line(
+    table: Table, check: tuple[str, str, str, str], told: Mapping[str, str], advice: str
+) -> DataCheck:
+    """Return the line of a check that tells something of each column concerned.
+
+    Parameters
+    ----------
+    table : Table
+    check : tuple of four str
+        Id, title, and what one column or several do: "mixes ...", "mix ...".
+    told : mapping of str to str
+        By column what was found of it.
+    advice : str
+    """
+    check_id, title, one, several = check
+    share = len(told) / max(1, len(table.columns))
+    found = count(len(told), f"column {one}", f"columns {several}")
+    parts = [f"{name} ({what})" for name, what in [*told.items()][:MOST_TOLD]]
+    if len(told) > MOST_TOLD:
+        parts.append(f"{len(told) - MOST_TOLD} more")
+    return check_line(
+        check_id,
+        title,
+        Finding.WARN if told else Finding.PASS,
+        f"{found}: {'; '.join(parts)}." if told else f"{found}.",
+        columns=list(told),
+        share=share,
+        cost=WEIGHTS[check_id] * share,
+        advice=advice,
+    )
+
+
 def _constant(table: Table) -> DataCheck:
     check = ("constant", "Constant columns", "hold one value only or none")
     advice = "Leave them out: they tell a model nothing."
@@ -222,17 +275,26 @@ def _constant(table: Table) -> DataCheck:
 
 
 def _mixed_types(table: Table) -> DataCheck:
-    check = ("mixed_types", "Mixed types", "mix numbers and words")
+    told = {
+        name: what
+        for name, column in table.columns.items()
+        if column.kind is Kind.CATEGORICAL and (what := _words_among(column.texts))
+    }
+    check = ("mixed_types", "Mixed types", "mixes numbers and words", "mix numbers and words")
     advice = "Write missing numbers as empty cells, not as words like 'unknown'."
-    return _per_column(table, check, _mixes_numbers_and_words, advice)
+    return told_line(table, check, told, advice)
 
 
-def _mixes_numbers_and_words(column: Column) -> bool:
-    """Whether most, but not all, texts of a column are numbers."""
-    if not _holds_names(column):
-        return False
-    texts = column.values.dropna().head(5000).astype("str")
-    return bool(0.5 < pd.to_numeric(texts, errors="coerce").notna().mean() < 1.0)
+def _words_among(counts: Mapping[str, int]) -> str | None:
+    """Name the words of a column of which most, but not all, texts are numbers."""
+    numbers = pd.to_numeric(pd.Series(list(counts), dtype="str"), errors="coerce").notna()
+    words = [text for text, is_number in zip(counts, numbers, strict=True) if not is_number]
+    n_words = sum(counts[word] for word in words)
+    if not 0 < n_words < 0.5 * sum(counts.values()):
+        return None
+    shown = [f"{word!r} {count(counts[word], 'time')}" for word in words[:MOST_TOLD]]
+    more = len(words) - len(shown)
+    return every_name([*shown, count(more, "other word")] if more else shown)
 
 
 def _holds_names(column: Column) -> bool:
@@ -250,9 +312,11 @@ def _infinite(table: Table) -> DataCheck:
 
 def _high_cardinality(table: Table) -> DataCheck:
     def concerned(column: Column) -> bool:
-        if column.kind is not Kind.CATEGORICAL:
+        many = max(MANY_VALUES, 0.5 * column.values.count())
+        if column.kind is not Kind.CATEGORICAL or column.n_distinct <= many:
             return False
-        return bool(column.n_distinct > max(MANY_VALUES, 0.5 * column.values.count()))
+        others = (date_writing, number_writing, _words_among)  # of which other checks tell
+        return not any(tell(column.texts) for tell in others)
 
     check = ("high_cardinality", "Identifiers", "have categories that hardly repeat")
     return _per_column(table, check, concerned, "A name or number of a row is no feature.")

@@ -34,6 +34,18 @@ def test_a_table_gets_a_score_and_its_faults(api: str) -> None:
     assert (leak.finding, leak.columns) == (Finding.FAIL, ["cancelled_on_paper"])
 
 
+def test_dates_of_several_forms_are_told(api: str) -> None:
+    """A column of dates in three forms is named with how often each comes, and its order told."""
+    dates = ["2024-03-01", "01/03/2024", "1.3.24"] * 40
+    table = "on,n\n" + "".join(f"{text},{number}\n" for number, text in enumerate(dates))
+    answer = requests.post(f"{api}/validate", files={"data": ("d.csv", table)}, timeout=60)
+    section = ValidationSection.model_validate(answer.json())
+    found = next(check for check in section.checks if check.id == "date_forms")
+    assert (found.finding, found.columns) == (Finding.WARN, ["on"])
+    for form in ("year-month-day", "day.month.yy", "day/month/year or month/day/year"):
+        assert f"{form} 40 times" in found.found
+
+
 def test_two_tables_are_held_against_each_other(api: str) -> None:
     """The same file twice overlaps entirely."""
     files = {"data": ("a.csv", example_table()), "test": ("b.csv", example_table())}

@@ -229,6 +229,19 @@ def test_a_hand_made_schema_wins(run: Callable[..., TestReport]) -> None:
     assert column.minimum >= 100.0
 
 
+def test_dates_of_unknown_order_are_told_though_the_run_reads_them(
+    run: Callable[..., TestReport],
+) -> None:
+    """The data check of a run looks at dates as the sample writes them, not as they were read."""
+    sample = pd.DataFrame({"on": ["01/03/2024", "02/03/2024", "04/05/2024"] * 40, "n": range(120)})
+    encode = make_column_transformer((OneHotEncoder(), ["on"]), remainder="passthrough")
+    model = make_pipeline(encode, DecisionTreeRegressor()).fit(sample, sample["n"])
+    report = run(model, sample, stages=[])
+    assert report.data.source == "sample"
+    told = {check.id: check.found for check in report.validation.checks}
+    assert "day/month/year or month/day/year 120 times" in told["date_forms"]
+
+
 def test_a_sample_without_the_models_columns_is_explained(run: Callable[..., TestReport]) -> None:
     """Columns that do not match are named, and synthetic rows keep the test going."""
     sample = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
