@@ -24,6 +24,7 @@ from drift_comparison import Comparison, Depth, Evidence, Thresholds, compare_pr
 from drift_profiles import (
     NumberProfile,
     Profile,
+    columns_of,
     kind_of,
     profile_column,
     profile_labels,
@@ -83,7 +84,7 @@ def compare_frames(
         report.reason = "Both tables need at least one row and one column to be compared."
         return report
     # taken apart once: looking a column up by name costs more than sorting a short one
-    old, new = ({str(name): column for name, column in t.items()} for t in (reference, current))
+    old, new = columns_of(reference), columns_of(current)
     kinds = column_kinds(old, schema)
     compared: dict[str, Comparison] = {}
     for i, name in enumerate(name for name in kinds if name in new):

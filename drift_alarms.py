@@ -7,7 +7,7 @@ Owns: how the halves of a simulation are drifted and compared (``drift_all``, ``
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,11 +19,21 @@ from drift import judge_columns
 from drift_comparison import Depth
 from drift_halves import LIMITS, Halves
 from drift_impact import labels_of, numbers_of
-from drift_scenarios import SCENARIOS, Setting, apply_scenario
+from drift_scenarios import SCENARIOS, Setting
 from drift_types import DriftVerdict, FeatureDrift, ScenarioResult
 from model_types import Task
 
-Drifted = dict[tuple[str, float], pd.DataFrame]
+
+class Drift(NamedTuple):
+    """What became of the columns that a scenario touched, in which rows of the table."""
+
+    columns: dict[str, pd.Series[Any]]
+    rows: NDArray[np.int64]
+
+
+Drifted = dict[tuple[str, float], Drift]
+"""By scenario and severity."""
+
 Progress = Callable[[float, str], None]
 
 _OWN_QUESTIONS = ("value_distribution", "category_shares", "word_shares")
@@ -42,21 +52,22 @@ def groups_of(data: Halves) -> NDArray[Any]:
     return labels_of(data.predictions.y_pred[rows])
 
 
-def setting_of(data: Halves, leading: str | None) -> Setting:
+def setting_of(data: Halves, leading: str | None = None) -> Setting:
     """Return the untouched current half as scenarios measure by it."""
     return Setting(data.current_frame, data.kinds, groups_of(data), leading)
 
 
 def drift_all(data: Halves, setting: Setting, severities: Sequence[float]) -> Drifted:
     """Return the current half, drifted by every scenario that applies, at every severity."""
-    return {
-        (scenario.id, severity): apply_scenario(
-            scenario, setting.frame, severity, data.rng(1, i, j), setting
-        )
-        for i, scenario in enumerate(SCENARIOS)
-        if scenario.columns(setting)
-        for j, severity in enumerate(severities)
-    }
+    drifted: Drifted = {}
+    for i, scenario in enumerate(SCENARIOS):
+        if columns := scenario.columns(setting):
+            for j, severity in enumerate(severities):
+                amount, rng = scenario.amount(severity), data.rng(1, i, j)
+                changed = scenario.change(setting.columns, amount, rng, setting)
+                rows = changed[columns[0]].index.to_numpy()
+                drifted[(scenario.id, severity)] = Drift(changed, rows)
+    return drifted
 
 
 class Alarms(NamedTuple):
@@ -69,22 +80,20 @@ class Alarms(NamedTuple):
     noticed: dict[str, bool]
 
 
-def alarms(data: Halves, frame: pd.DataFrame, columns: list[str], *, brief: bool) -> Alarms:
+def alarms(data: Halves, columns: Mapping[str, pd.Series[Any]], *, brief: bool) -> Alarms:
     """Compare the columns a scenario touched; p-values are corrected over all of the table.
 
     Parameters
     ----------
     data : Halves
         The rows of the simulation.
-    frame : DataFrame
-        The current half, drifted.
-    columns : list of str
-        Those that the scenario touched.
+    columns : mapping of str to Series
+        What became of those that the scenario touched.
     brief : bool
         Whether the features go without histograms, usual tests and questions without an answer.
     """
     depth = Depth.USUAL_TESTS if brief else Depth.HISTOGRAMS
-    touched = {name: data.compare(name, frame[name], depth) for name in columns}
+    touched = {name: data.compare(name, column, depth) for name, column in columns.items()}
     compared = {**data.untouched, **touched}
     features = judge_columns(compared, data.kinds, LIMITS, only=columns, brief=brief)
     noticed = {"default": any(feature.verdict is DriftVerdict.DRIFT for feature in features)}
@@ -147,7 +156,6 @@ def _count_once(
 ) -> None:
     setting = setting_of(data, leading)
     severities = sorted({point.severity for result in results for point in result.points})
-    columns = {scenario.id: scenario.columns(setting) for scenario in SCENARIOS}
-    for key, frame in drift_all(data, setting, severities).items():
-        noticed = alarms(data, frame, columns[key[0]], brief=True).noticed
+    for key, drift in drift_all(data, setting, severities).items():
+        noticed = alarms(data, drift.columns, brief=True).noticed
         counts.setdefault(key, Counter()).update({n: int(seen) for n, seen in noticed.items()})

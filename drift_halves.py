@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from drift import column_kinds, prediction_profiles
 from drift_comparison import Comparison, Depth, Thresholds, compare_profiles
 from drift_impact import Truth, quality, take, truth_of
-from drift_profiles import Profile, profile_column
+from drift_profiles import Profile, columns_of, profile_column
 from model_types import ModelInfo, Predictions
 from schema_utils import Kind, Schema
 
@@ -61,7 +61,7 @@ class Halves:
     @cached_property
     def reference_profiles(self) -> dict[str, Profile]:
         """Each input column of the reference half."""
-        half = self.frame.iloc[self.reference]
+        half = columns_of(self.frame.iloc[self.reference])
         return {name: profile_column(half[name], kind) for name, kind in self.kinds.items()}
 
     @cached_property
@@ -72,7 +72,8 @@ class Halves:
     @cached_property
     def untouched(self) -> dict[str, Comparison]:
         """Reference half against the current half as it is."""
-        return {name: self.compare(name, self.current_frame[name]) for name in self.kinds}
+        columns = columns_of(self.current_frame)
+        return {name: self.compare(name, columns[name]) for name in self.kinds}
 
     @cached_property
     def quality_before(self) -> float | None:

@@ -6,7 +6,7 @@ for the same rows before. Labels are compared here and never sent to the model.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,45 @@ MIN_QUALITY_ROWS = 10
 Answers = dict[Hashable, Predictions | ModelError]
 
 
-def predict_many(model: Model, frames: Mapping[Hashable, pd.DataFrame]) -> Answers:
+def stacked(base: pd.DataFrame, drifts: Sequence[Mapping[str, pd.Series[Any]]]) -> pd.DataFrame:
+    """Return a table once per drift, one below the other, each with its drifted columns.
+
+    Parameters
+    ----------
+    base : DataFrame
+        n rows.
+    drifts : sequence of mapping of str to Series
+        What became of some columns; of each the first n rows count. In all drifts that touch a
+        column it is of one dtype.
+
+    Returns
+    -------
+    DataFrame
+        n rows per drift, numbered from 0.
+
+    Examples
+    --------
+    >>> base = pd.DataFrame({"x": [1, 2], "y": [3, 4]})
+    >>> stacked(base, [{}, {"y": pd.Series([5, 6])}]).to_numpy().tolist()
+    [[1, 3], [2, 4], [1, 5], [2, 6]]
+    """
+    n_rows = len(base)
+    table = base.iloc[np.tile(np.arange(n_rows), len(drifts))].reset_index(drop=True)
+    for name in dict.fromkeys(name for drift in drifts for name in drift):
+        same = base[name]
+        table[name] = _joined([drift.get(name, same) for drift in drifts], n_rows)
+    return table
+
+
+def _joined(parts: Sequence[pd.Series[Any]], n_rows: int) -> NDArray[Any] | pd.Series[Any]:
+    """Join the first rows of each; of plain arrays without asking pandas what fits what."""
+    dtype = parts[0].dtype
+    if isinstance(dtype, np.dtype) and all(part.dtype == dtype for part in parts):
+        return np.concatenate([part.to_numpy()[:n_rows] for part in parts])
+    return pd.concat([part.iloc[:n_rows] for part in parts], ignore_index=True)
+
+
+def predict_many(model: Model, table: pd.DataFrame, keys: Sequence[Hashable]) -> Answers:
     """Predict many tables of one shape in as few calls as the model allows.
 
     Parameters
@@ -39,32 +77,32 @@ def predict_many(model: Model, frames: Mapping[Hashable, pd.DataFrame]) -> Answe
     model : Model
         Asked once for all rows; where that fails, for each half of the tables, and so on, so that
         one table the model cannot take costs no other its answer.
-    frames : mapping of hashable to DataFrame
-        Tables with the same columns, none empty.
+    table : DataFrame
+        The tables one below the other, as ``stacked`` returns them.
+    keys : sequence of hashable
+        One per table.
 
     Returns
     -------
     dict
         By key the predictions, or the error the model raised for this table alone.
     """
-    keys = list(frames)
     if not keys:
         return {}
+    n_rows = len(table) // len(keys)
     try:
-        answer = model.predict(pd.concat([frames[key] for key in keys], ignore_index=True))
+        answer = model.predict(table)
     except ModelError as error:
         if len(keys) == 1:
             return {keys[0]: error.with_traceback(None)}  # it would keep all tables in memory
         half = len(keys) // 2
+        first, rest = table.iloc[: half * n_rows], table.iloc[half * n_rows :]
         return {
-            **predict_many(model, {key: frames[key] for key in keys[:half]}),
-            **predict_many(model, {key: frames[key] for key in keys[half:]}),
+            **predict_many(model, first, keys[:half]),
+            **predict_many(model, rest.reset_index(drop=True), keys[half:]),
         }
-    ends = np.cumsum([len(frames[key]) for key in keys])
-    starts = ends - [len(frames[key]) for key in keys]
     return {
-        key: take(answer, np.arange(start, end))
-        for key, start, end in zip(keys, starts, ends, strict=True)
+        key: take(answer, np.arange(at * n_rows, (at + 1) * n_rows)) for at, key in enumerate(keys)
     }
 
 

@@ -148,6 +148,22 @@ class CategoryProfile:
 Profile = NumberProfile | CategoryProfile
 
 
+def columns_of(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Take a table apart, by the columns' names as text.
+
+    Numbered first: pandas looks up the name of each column it takes out, which costs more than the
+    column.
+
+    Examples
+    --------
+    >>> columns_of(pd.DataFrame({"x": [1, 2]}))["x"].tolist()
+    [1, 2]
+    """
+    numbered = frame.set_axis(range(frame.shape[1]), axis=1)
+    columns = (column for _, column in numbered.items())
+    return dict(zip(map(str, frame.columns.tolist()), columns, strict=True))
+
+
 def kind_of(column: pd.Series[Any]) -> Kind:
     """Return the kind a column is compared as where no schema says it.
 

@@ -7,7 +7,6 @@ answers for the same rows are compared.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 
 from drift import judge_columns
 from drift_halves import LIMITS, Halves
-from drift_impact import harm_of, predict_many, quality, take
-from drift_scenarios import Setting, as_dtype_of
+from drift_impact import harm_of, predict_many, quality, stacked, take
+from drift_scenarios import Setting, as_dtype_of, floats_of
 from drift_types import DriftVerdict, FeatureDrift, FeatureHarm
 from errors import ModelError
 from model_types import Model, Predictions
@@ -34,7 +33,7 @@ HARMLESS = 0.01
 HARMFUL = 0.05
 
 
-def rank_features(model: Model, data: Halves) -> list[FeatureHarm]:
+def rank_features(model: Model, data: Halves, setting: Setting) -> list[FeatureHarm]:
     """Drift each feature alone and rank them by what it does to the predictions.
 
     Parameters
@@ -43,6 +42,8 @@ def rank_features(model: Model, data: Halves) -> list[FeatureHarm]:
         Asked about all drifted tables at once.
     data : Halves
         The rows of the simulation.
+    setting : Setting
+        Their current half.
 
     Returns
     -------
@@ -50,19 +51,16 @@ def rank_features(model: Model, data: Halves) -> list[FeatureHarm]:
         Most harmful first. A feature that cannot be drifted (constant, free text) or whose drift
         the model refuses is left out.
     """
-    setting = Setting(data.current_frame, data.kinds)
     names = ranked_names(list(data.kinds))
     drifted = {name: column for name in names if (column := _drift_alone(name, data, setting))}
     per_feature = MAX_RANKING_ROWS // max(1, len(drifted))
     rows = data.model_rows[: max(MIN_FEATURE_ROWS, per_feature)]
-    base = data.frame.iloc[rows]
-    frames: dict[Hashable, pd.DataFrame] = {  # a copy is one block, and cheap to put together
-        name: base.assign(**{name: column.loc[base.index]}).copy()
-        for name, (column, _) in drifted.items()
-    }
+    table = stacked(
+        data.frame.iloc[rows], [{name: column} for name, (column, _) in drifted.items()]
+    )
     harms = [
         _feature_harm(str(name), data, drifted[str(name)], answer)
-        for name, answer in predict_many(model, frames).items()
+        for name, answer in predict_many(model, table, list(drifted)).items()
         if not isinstance(answer, ModelError)
     ]
     return sorted(harms, key=lambda harm: -harm.harm)
@@ -87,10 +85,11 @@ Drift = tuple["pd.Series[Any]", str]
 
 def _drift_alone(name: str, data: Halves, setting: Setting) -> Drift | None:
     """Return the current half of one column, drifted, and in words how; None where it cannot be."""
-    column = data.current_frame[name]
+    column = setting.columns[name]
     if name in setting.spread:
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        return as_dtype_of(column, values + setting.spread[name][1]), "+ 1 standard deviation"
+        return as_dtype_of(
+            column, floats_of(column) + setting.spread[name][1]
+        ), "+ 1 standard deviation"
     if name in setting.rarest:
         hit = data.rng(2, list(data.kinds).index(name)).random(len(column)) < CATEGORY_SHARE
         moved = column.mask(hit, setting.rarest[name]).astype(column.dtype)

@@ -1,13 +1,14 @@
 """Ways in which data drifts, as data: what happens, by how much, to which columns.
 
-Owns: ``SCENARIOS``, what each does to a table (``apply_scenario``) and ``Setting``, the facts of
+Owns: ``SCENARIOS``, what each does to columns, ``apply_to_table``, and ``Setting``, the facts of
 the untouched table that scenarios measure by. Every scenario keeps the table's index, so a row can
-be followed to where it came from, keeps the columns' order and never changes its input.
+be followed to where it came from, and never changes its input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from drift_profiles import columns_of
 from schema_utils import Kind
 
 MAX_COLUMNS = 10
@@ -50,14 +52,20 @@ class Setting:
     leading: str | None = None
 
     @cached_property
+    def columns(self) -> Mapping[str, pd.Series[Any]]:
+        """The columns of ``kinds``, taken out once: looking one up costs as much as drifting it."""
+        taken = columns_of(self.frame)
+        return {name: taken[name] for name in self.kinds}
+
+    @cached_property
     def spread(self) -> dict[str, tuple[float, float]]:
         """Mean and standard deviation of each numeric column that varies."""
         found = {}
-        for name, kind in self.kinds.items():
-            if kind.is_numeric and pd.api.types.is_numeric_dtype(self.frame[name].dtype):
-                values = finite_values(self.frame[name])
-                if len(values) and values.std() > 0:
-                    found[name] = (float(values.mean()), float(values.std()))
+        for name, column in self.columns.items():
+            if self.kinds[name].is_numeric and pd.api.types.is_numeric_dtype(column.dtype):
+                values = finite_values(column)
+                if len(values) and (std := float(values.std())) > 0:
+                    found[name] = (float(values.mean()), std)
         return found
 
     @cached_property
@@ -66,7 +74,7 @@ class Setting:
         found = {}
         for name, kind in self.kinds.items():
             if kind in (Kind.CATEGORICAL, Kind.BOOLEAN):
-                counts = self.frame[name].value_counts()
+                counts = self.columns[name].value_counts()
                 counts = counts[counts > 0]
                 if len(counts) > 1:
                     found[name] = counts.index[-1]
@@ -92,11 +100,17 @@ class Setting:
         """The leading numeric column, else the first; empty without any."""
         return [self.leading] if self.leading in self.spread and self.leading else self.numeric[:1]
 
+    def led_by(self, leading: str | None) -> Setting:
+        """Return this setting with another leading column, and with what was measured already."""
+        other = copy(self)
+        object.__setattr__(other, "leading", leading)
+        return other
+
     @cached_property
     def main_direction(self) -> dict[str, float]:
         """First principal direction of the standardised numeric columns, largest part = 1."""
         names = self.numeric
-        columns = [finite_or_mean(self.frame[name], *self.spread[name]) for name in names]
+        columns = [finite_or_mean(self.columns[name], *self.spread[name]) for name in names]
         if len(names) < 2:
             return dict.fromkeys(names, 1.0)
         _, vectors = np.linalg.eigh(np.atleast_2d(np.corrcoef(columns)))
@@ -119,17 +133,23 @@ def finite_values(column: pd.Series[Any]) -> Values:
     >>> finite_values(pd.Series([1.0, np.nan, np.inf])).tolist()
     [1.0]
     """
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = floats_of(column)
     return np.asarray(values[np.isfinite(values)])
 
 
 def finite_or_mean(column: pd.Series[Any], mean: float, std: float) -> Values:
     """Return the column standardised, missing and infinite values as 0."""
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = floats_of(column)
     return np.where(np.isfinite(values), (values - mean) / std, 0.0)
 
 
-Apply = Callable[[Table, float, np.random.Generator, Setting], Table]
+Columns = Mapping[str, "pd.Series[Any]"] | Table
+"""The columns of a table by name, as far as they are needed."""
+
+Drifted = dict[str, "pd.Series[Any]"]
+"""What became of the columns that a drift touched."""
+
+Change = Callable[[Columns, float, np.random.Generator, Setting], Drifted]
 
 
 @dataclass(frozen=True)
@@ -146,8 +166,8 @@ class Scenario:
         Severity -> amount of the parameter.
     columns : callable
         Setting -> columns that are touched; empty where the scenario does not apply.
-    apply : callable
-        (frame, amount, rng, setting) -> drifted copy.
+    change : callable
+        (columns, amount, rng, setting) -> what became of those it touches.
     needs : str
         What a table must have for it, for the reason why it was skipped.
     thins : bool
@@ -161,24 +181,24 @@ class Scenario:
     parameter: str
     amount: Callable[[float], float]
     columns: Callable[[Setting], list[str]]
-    apply: Apply
+    change: Change
     needs: str
     thins: bool = False
 
 
-def apply_scenario(
-    scenario: Scenario, frame: Table, severity: float, rng: np.random.Generator, setting: Setting
+def apply_to_table(
+    change: Change, frame: Table, amount: float, rng: np.random.Generator, setting: Setting
 ) -> Table:
-    """Return a drifted copy of ``frame``.
+    """Return a drifted copy of a table.
 
     Parameters
     ----------
-    scenario : Scenario
-        Which drift.
+    change : callable
+        What becomes of the columns.
     frame : DataFrame
         Rows to drift, with the columns of ``setting``.
-    severity : float
-        At least 0; 0 changes nothing, 1 is the scenario's unit.
+    amount : float
+        How much.
     rng : numpy.random.Generator
         Decides which rows are hit.
     setting : Setting
@@ -187,28 +207,44 @@ def apply_scenario(
     Returns
     -------
     DataFrame
-        With the same columns; each row keeps its index label.
+        With the same columns; each row keeps its index label. Columns that stay as they are are
+        shared, pandas never writes through to the other table.
     """
-    if severity <= 0:
-        return frame.copy(deep=False)
-    return scenario.apply(frame, scenario.amount(severity), rng, setting)
+    changed = change(frame, amount, rng, setting)
+    if not changed:
+        return frame
+    rows = next(iter(changed.values())).index
+    drifted = frame.copy(deep=False) if len(rows) == len(frame) else frame.loc[rows]
+    for name, column in changed.items():
+        drifted[name] = column
+    return drifted
 
 
 # --- what happens to the numbers ---------------------------------------------------------------
 
 
-def _with_numbers(frame: Table, names: list[str], change: Callable[[str, Values], Values]) -> Table:
-    """Replace numeric columns; whole numbers stay whole.
+def _with_numbers(
+    columns: Columns, names: list[str], change: Callable[[str, Values], Values]
+) -> Drifted:
+    """Replace numeric columns; whole numbers stay whole."""
+    before = {name: columns[name] for name in names}
+    return {
+        name: as_dtype_of(column, change(name, floats_of(column)))
+        for name, column in before.items()
+    }
 
-    A copy here and below shares the columns that stay as they are, so that many drifted tables of
-    thousands of columns take little memory; pandas never writes through to the other table.
+
+def floats_of(column: pd.Series[Any]) -> Values:
+    """Return the values of a numeric column, missing ones as NaN; not to be changed.
+
+    Examples
+    --------
+    >>> floats_of(pd.Series([1, None], dtype="Int8")).tolist()
+    [1.0, nan]
     """
-    drifted = frame.copy(deep=False)
-    for name in names:
-        column = frame[name]
-        values = change(name, column.to_numpy(dtype=np.float64, na_value=np.nan))
-        drifted[name] = as_dtype_of(column, values)
-    return drifted
+    if column.dtype == np.float64:
+        return column.to_numpy()
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def as_dtype_of(column: pd.Series[Any], values: Values) -> pd.Series[Any]:
@@ -228,13 +264,15 @@ def as_dtype_of(column: pd.Series[Any], values: Values) -> pd.Series[Any]:
     return pd.Series(values, index=column.index, name=column.name).astype(column.dtype)
 
 
-def shift_mean(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+def shift_mean(
+    columns: Columns, amount: float, rng: np.random.Generator, setting: Setting
+) -> Drifted:
     """Add ``amount`` standard deviations to every numeric column."""
     del rng
-    return _with_numbers(frame, setting.numeric, lambda n, x: x + amount * setting.spread[n][1])
+    return _with_numbers(columns, setting.numeric, lambda n, x: x + amount * setting.spread[n][1])
 
 
-def widen(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+def widen(columns: Columns, amount: float, rng: np.random.Generator, setting: Setting) -> Drifted:
     """Multiply each numeric column's distance from its mean by ``amount``."""
     del rng
 
@@ -242,36 +280,42 @@ def widen(frame: Table, amount: float, rng: np.random.Generator, setting: Settin
         mean = setting.spread[name][0]
         return mean + (x - mean) * amount
 
-    return _with_numbers(frame, setting.numeric, change)
+    return _with_numbers(columns, setting.numeric, change)
 
 
-def add_noise(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+def add_noise(
+    columns: Columns, amount: float, rng: np.random.Generator, setting: Setting
+) -> Drifted:
     """Add normal noise of ``amount`` standard deviations to every numeric column."""
 
     def change(name: str, x: Values) -> Values:
         return x + rng.normal(scale=amount * setting.spread[name][1], size=len(x))
 
-    return _with_numbers(frame, setting.numeric, change)
+    return _with_numbers(columns, setting.numeric, change)
 
 
-def change_unit(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+def change_unit(
+    columns: Columns, amount: float, rng: np.random.Generator, setting: Setting
+) -> Drifted:
     """Multiply one numeric column by ``amount``, as if it came in another unit."""
     del rng
-    return _with_numbers(frame, setting.one_numeric, lambda _, x: x * amount)
+    return _with_numbers(columns, setting.one_numeric, lambda _, x: x * amount)
 
 
 def shift_together(
-    frame: Table, amount: float, rng: np.random.Generator, setting: Setting
-) -> Table:
+    columns: Columns, amount: float, rng: np.random.Generator, setting: Setting
+) -> Drifted:
     """Move the numeric columns along their first principal direction, the first by ``amount``."""
     del rng
     parts = setting.main_direction
     return _with_numbers(
-        frame, setting.numeric, lambda n, x: x + amount * parts[n] * setting.spread[n][1]
+        columns, setting.numeric, lambda n, x: x + amount * parts[n] * setting.spread[n][1]
     )
 
 
-def add_outliers(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+def add_outliers(
+    columns: Columns, amount: float, rng: np.random.Generator, setting: Setting
+) -> Drifted:
     """Replace a share ``amount`` of each numeric column by values far out on either side."""
 
     def change(name: str, x: Values) -> Values:
@@ -279,41 +323,52 @@ def add_outliers(frame: Table, amount: float, rng: np.random.Generator, setting:
         side = np.where(rng.random(len(x)) < 0.5, -1.0, 1.0)
         return np.where(rng.random(len(x)) < amount, mean + OUTLIER_DISTANCE * std * side, x)
 
-    return _with_numbers(frame, setting.numeric, change)
+    return _with_numbers(columns, setting.numeric, change)
 
 
 # --- what happens to other columns and to rows -------------------------------------------------
 
 
 def mix_categories(
-    frame: Table, amount: float, rng: np.random.Generator, setting: Setting
-) -> Table:
+    columns: Columns, amount: float, rng: np.random.Generator, setting: Setting
+) -> Drifted:
     """Move a share ``amount`` of the rows of each categorical column to its rarest category."""
-    drifted = frame.copy(deep=False)
+    changed = {}
     for name in setting.categorical:
-        hit = rng.random(len(frame)) < amount
-        drifted[name] = frame[name].mask(hit, setting.rarest[name]).astype(frame[name].dtype)
-    return drifted
+        column = columns[name]
+        hit = rng.random(len(column)) < amount
+        changed[name] = column.mask(hit, setting.rarest[name]).astype(column.dtype)
+    return changed
 
 
-def blank_out(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+def blank_out(
+    columns: Columns, amount: float, rng: np.random.Generator, setting: Setting
+) -> Drifted:
     """Empty a share ``amount`` of the cells of every column; whole numbers become floats."""
-    drifted = frame.copy(deep=False)
+    changed = {}
     for name in setting.any_kind:
-        column = frame[name]
-        whole = column.dtype.kind in "biu"
-        able = column.astype(np.float64) if whole else column
-        drifted[name] = able.mask(rng.random(len(frame)) < amount)
-    return drifted
+        column = columns[name]
+        hit = rng.random(len(column)) < amount
+        if column.dtype.kind in "biu" or column.dtype == np.float64:  # the usual, by numpy alone
+            emptied = np.where(hit, np.nan, column.to_numpy(dtype=np.float64))
+            changed[name] = pd.Series(emptied, index=column.index, name=column.name)
+        else:
+            changed[name] = column.mask(hit)
+    return changed
 
 
-def shift_prior(frame: Table, amount: float, rng: np.random.Generator, setting: Setting) -> Table:
+def shift_prior(
+    columns: Columns, amount: float, rng: np.random.Generator, setting: Setting
+) -> Drifted:
     """Leave out rows of the other classes until the rarest class has ``amount`` times the odds."""
-    if setting.groups is None:
-        return frame.copy(deep=False)
-    of_row = pd.Series(setting.groups, index=setting.frame.index).loc[frame.index]
+    touched = {name: columns[name] for name in setting.any_kind}
+    if setting.groups is None or not touched:
+        return touched
+    rows = next(iter(touched.values())).index
+    of_row = pd.Series(setting.groups, index=setting.frame.index).loc[rows]
     rare = (of_row == rarest_group(setting.groups)).to_numpy()
-    return frame[rare | (rng.random(len(frame)) < 1 / amount)]
+    kept = rare | (rng.random(len(rows)) < 1 / amount)
+    return {name: column[kept] for name, column in touched.items()}
 
 
 def rarest_group(groups: NDArray[Any]) -> object:

@@ -7,7 +7,7 @@ What the drift does to the model is read from the same rows before and after.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from base_types import Status
 from drift import compare_prediction_profiles, judge_columns, prediction_profiles
 from drift_alarms import (
+    Drift,
     Drifted,
     add_power,
     alarms,
@@ -30,6 +31,7 @@ from drift_impact import (
     predict_many,
     prediction_change,
     quality,
+    stacked,
     take,
 )
 from drift_ranking import rank_features, ranked_names
@@ -48,6 +50,7 @@ from schema_utils import Schema
 
 MIN_ROWS = 20
 HARM_LIMIT = 0.10
+_GAPS = ("missing_values",)
 
 Progress = Callable[[float, str], None]
 
@@ -92,9 +95,10 @@ def simulate_drift(
         return DriftSection(status=Status.SKIPPED, reason=reason)
     data = split_halves(frame, schema, predictions, y_true, (model.info, config.seed))
     tell(0.0, "ranking features by the harm of their drift")
-    ranking = rank_features(model, data)
+    setting = setting_of(data)
+    ranking = rank_features(model, data, setting)
     leading = next((row.feature for row in ranking if data.kinds[row.feature].is_numeric), None)
-    setting = setting_of(data, leading)
+    setting = setting.led_by(leading)
     severities = sorted(severity for severity in config.drift_severities if severity > 0)
     drifted = drift_all(data, setting, severities)
     tell(0.3, "asking the model about drifted rows")
@@ -128,20 +132,15 @@ def _ask_all(model: Model, data: Halves, drifted: Drifted) -> Answers:
     numbers have become floats.
     """
     thinned = {scenario.id for scenario in SCENARIOS if scenario.thins}
-    kept = {key: frame for key, frame in drifted.items() if key[0] not in thinned}
-    n_rows = len(data.model_rows)
-    batches: list[dict[Hashable, pd.DataFrame]] = [
-        {
-            key: frame.iloc[:n_rows]
-            for key, frame in kept.items()
-            if (key[0] == "missing_values") is gap
-        }
-        for gap in (False, True)
-    ]
-    answers = {key: a for batch in batches for key, a in predict_many(model, batch).items()}
-    for key, frame in drifted.items():
+    base = data.frame.iloc[data.model_rows]
+    answers: Answers = {}
+    for gap in (False, True):
+        keys = [key for key in drifted if key[0] not in thinned and (key[0] in _GAPS) is gap]
+        table = stacked(base, [drifted[key].columns for key in keys])
+        answers |= predict_many(model, table, keys)
+    for key, drift in drifted.items():
         if key[0] in thinned:
-            answers[key] = take(data.predictions, frame.index.to_numpy())
+            answers[key] = take(data.predictions, drift.rows)
     return answers
 
 
@@ -149,10 +148,10 @@ def _ask_all(model: Model, data: Halves, drifted: Drifted) -> Answers:
 
 
 class _Outcome(NamedTuple):
-    """A drifted table with the model's answer; at the highest severity everything is stored."""
+    """A drift with the model's answer; at the highest severity everything is stored."""
 
     severity: float
-    frame: pd.DataFrame
+    drift: Drift
     answer: Predictions | ModelError
     brief: bool
 
@@ -173,7 +172,7 @@ def _examine(
     keys = [key for key in drifted if key[0] == scenario.id]
     for key in keys:
         outcome = _Outcome(key[1], drifted[key], answers[key], brief=key != keys[-1])
-        result.points.append(_point(scenario, result.columns, data, outcome))
+        result.points.append(_point(scenario, data, outcome))
     result.first_noticed = _first_noticed(result.points)
     for key, point in zip(keys, result.points, strict=True):
         point.harm = _harm(scenario, data, answers[key])
@@ -183,11 +182,9 @@ def _examine(
     return result
 
 
-def _point(
-    scenario: Scenario, columns: list[str], data: Halves, outcome: _Outcome
-) -> SeverityPoint:
+def _point(scenario: Scenario, data: Halves, outcome: _Outcome) -> SeverityPoint:
     severity, answer = outcome.severity, outcome.answer
-    seen = alarms(data, outcome.frame, columns, brief=outcome.brief)
+    seen = alarms(data, outcome.drift.columns, brief=outcome.brief)
     point = SeverityPoint(
         severity=severity,
         parameters={scenario.parameter: round(scenario.amount(severity), 6)},
@@ -205,7 +202,7 @@ def _point(
 def _add_impact(
     point: SeverityPoint, scenario: Scenario, data: Halves, outcome: _Outcome, answer: Predictions
 ) -> None:
-    rows = outcome.frame.index.to_numpy() if scenario.thins else data.model_rows
+    rows = outcome.drift.rows if scenario.thins else data.model_rows
     compared_with = data.current if scenario.thins else rows
     before = take(data.predictions, compared_with)
     point.prediction = prediction_change(before, answer, data.info, same_rows=not scenario.thins)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drift_scenarios import Setting, shift_mean
+from drift_scenarios import Setting, apply_to_table, shift_mean
 from errors import ModelError
 from explainability import explain
 from explanation import Explanation
@@ -61,7 +61,7 @@ def add_drift(
     if not setting.numeric:
         return
     rows = tables.explained.iloc[:SHIFTED_ROWS]
-    shifted = shift_mean(rows, 1.0, np.random.default_rng(0), setting)
+    shifted = apply_to_table(shift_mean, rows, 1.0, np.random.default_rng(0), setting)
     background = tables.background
     try:
         found = explain(

@@ -58,7 +58,7 @@ class Knobs(TypedModel):
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
 
 
-_Step = tuple[str, float, scenarios.Apply]
+_Step = tuple[str, float, scenarios.Change]
 
 POPULATION: tuple[_Step, ...] = (
     ("shift", 0.0, scenarios.shift_mean),
@@ -276,11 +276,12 @@ def _setting(knobs: Knobs, reference: Reference) -> scenarios.Setting:
 def _apply(
     steps: Sequence[_Step], knobs: Knobs, frame: pd.DataFrame, setting: scenarios.Setting
 ) -> pd.DataFrame:
-    for number, (name, nothing, apply) in enumerate(steps):
+    for number, (name, nothing, change) in enumerate(steps):
         amount = getattr(knobs, name)
         if amount != nothing:
             # a generator of its own: turning one knob does not shuffle what another one does
-            frame = apply(frame, amount, np.random.default_rng([knobs.seed, 2, number]), setting)
+            rng = np.random.default_rng([knobs.seed, 2, number])
+            frame = scenarios.apply_to_table(change, frame, amount, rng, setting)
     return frame
 
 

