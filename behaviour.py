@@ -1,13 +1,16 @@
 """What a model does with odd input: consistency, odd values, misshapen tables, small noise.
 
 Owns: ``examine_behaviour``. The odd inputs are in ``behaviour_cases`` (one column) and
-``behaviour_tables`` (whole tables), asking and judging in ``behaviour_probe``. A
-model that fails in a case gets a verdict for it; the examination goes on.
+``behaviour_tables`` (whole tables), what may be expected of ordinary ones in
+``behaviour_expectations``, asking and judging in ``behaviour_probe``. All tables are asked first,
+then all answers judged. A model that fails in a case gets a verdict for it; the examination goes
+on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -18,26 +21,25 @@ from behaviour_cases import (
     FAR_OUT,
     MAX_COLUMNS,
     Bench,
-    column_frames,
+    ColumnCase,
+    column_changes,
     judge_column_case,
-    run_column_case,
     value_cases,
-    with_columns,
 )
-from behaviour_probe import Answer, NotAskedError, Prober, judge_error, quote
-from behaviour_tables import (
-    column_order,
-    empty_table,
-    extra_column,
-    judge_magnitude,
-    magnitude_frame,
-    missing_column,
-    numbers_as_text,
-)
+from behaviour_expectations import examine_expectations
+from behaviour_frames import Changes, Group, Odd, OneTable
+from behaviour_probe import Answer, Prober, judge_error, quote
+from behaviour_tables import TABLE_CASES, judge_magnitude, judge_table_case, magnitude_change
 from behaviour_text import text_and_date_cases
 from intervals import share_estimate
-from model_types import Model, Predictions
-from report_types import BehaviourCase, BehaviourSection, BehaviourVerdict, NoisePoint
+from model_types import Asked, Predictions, QueueModel
+from report_types import (
+    BehaviourCase,
+    BehaviourSection,
+    BehaviourVerdict,
+    NoisePoint,
+    RunConfig,
+)
 from schema_utils import Kind, Schema
 
 NOISE_LEVELS = (0.01, 0.05, 0.1, 0.2)
@@ -47,30 +49,32 @@ MAX_CELLS = 150_000
 N_ALONE = 2
 _GROUPS = ("consistency", "values", "robustness", "structure")
 MAGNITUDES = (1e30, 1e-30)
+_TOGETHER, _FAR = "together", "far out in "
 
 Progress = Callable[[float, str], None]
 
 
 def examine_behaviour(
-    model: Model,
+    model: QueueModel,
     frame: pd.DataFrame,
     schema: Schema,
+    config: RunConfig,
     *,
-    seed: int,
     progress: Progress | None = None,
 ) -> BehaviourSection:
     """Find out what a model does with odd input.
 
     Parameters
     ----------
-    model : Model
+    model : QueueModel
         The model; its errors are results here.
     frame : DataFrame, shape (n, k)
         Ordinary rows of the model's columns in order, n >= 1; the first 200 at most are used.
     schema : Schema
         Describes the columns of ``frame``.
-    seed : int
-        Of the noise and the row order.
+    config : RunConfig
+        ``seed`` of the noise and the row order; ``monotone``, ``invariant`` and ``symmetric``
+        are expectations.
     progress : callable, optional
         Called with the fraction done (0..1) and a message; may raise to cancel.
 
@@ -93,15 +97,21 @@ def examine_behaviour(
         return BehaviourSection(status=Status.FAILED, reason=reason)
     features = {feature.name: feature for feature in schema.inputs}
     bench = Bench(prober, rows, ordinary, features)
-    section = BehaviourSection(notes=_notes(bench))
-    try:
-        for cases in _all_cases(bench, section, np.random.default_rng(seed), report):
-            section.cases += cases
-    except NotAskedError:
+    section = BehaviourSection(notes=_notes(bench), cases=_asked_again(bench))
+    order, odd = _together(bench, np.random.default_rng(config.seed))
+    answers = prober.ask_groups(_groups(bench, odd, report))
+    section.noise = _noise(bench, answers)
+    for cases in _judged(bench, order, answers):
+        section.cases += cases
+    if _TOGETHER in answers and not bench.numeric():
+        section.notes.append("There is no numeric column, so no noise was added.")
+    if prober.gave_up:
         section.notes.append(
             "The model's process died repeatedly; the remaining cases were not tried."
         )
     section.cases.sort(key=lambda case: _GROUPS.index(case.group))
+    report(0.9, "Checking expectations")
+    section.cases += examine_expectations(bench, frame, config)
     report(1.0, "Behaviour examined")
     return section
 
@@ -125,85 +135,107 @@ def _notes(bench: Bench) -> list[str]:
     return notes
 
 
-def _all_cases(
-    bench: Bench, section: BehaviourSection, rng: np.random.Generator, report: Progress
-) -> Iterator[list[BehaviourCase]]:
-    """Yield the cases, one piece of work after the other."""
-    yield [_deterministic(bench)]
-    yield _alone(bench)
+# --- asking ----------------------------------------------------------------------------------
+
+
+def _groups(bench: Bench, odd: Mapping[str, Odd], report: Progress) -> Iterator[Group]:
+    """Yield all tables, each when it is wanted."""
     report(0.2, "Adding noise")
-    yield _together(bench, section, rng)
-    value_work = [*value_cases(bench), *text_and_date_cases(bench)]
-    for number, (case, columns) in enumerate(value_work):
-        report(0.4 + 0.4 * number / len(value_work), f"Trying: {case.title.lower()}")
-        yield run_column_case(bench, case, columns)
+    yield Changes(_TOGETHER, bench.frame, odd)
+    work = _column_cases(bench)
+    for number, (case, columns) in enumerate(work):
+        report(0.4 + 0.4 * number / len(work), f"Trying: {case.title.lower()}")
+        changes = column_changes(bench, case, columns)
+        if changes:
+            yield Changes(case.id, bench.frame, changes)
     report(0.8, "Trying misshapen tables")
-    yield [numbers_as_text(bench)]
-    for structure in (column_order, extra_column, missing_column, empty_table):
-        report(0.9, "Trying misshapen tables")
-        yield [structure(bench)]
+    for table_case in TABLE_CASES:
+        table = table_case.make(bench)
+        if table is not None:
+            yield OneTable(table_case.id, table, table_case.proba)
+
+
+def _column_cases(bench: Bench) -> list[tuple[ColumnCase, list[str]]]:
+    return [*value_cases(bench), *text_and_date_cases(bench)]
+
+
+def _together(bench: Bench, rng: np.random.Generator) -> tuple[NDArray[np.intp], dict[str, Odd]]:
+    """Return an order of the rows, and the shuffled, doubled, noisy and far-out rows."""
+    order, every = rng.permutation(len(bench.frame)), np.arange(len(bench.frame))
+    odd = {"order": Odd(order, {}), "twice": Odd(every, {})}
+    odd |= {f"noise {level}": _noisy(bench, level, rng) for level in NOISE_LEVELS}
+    odd |= {f"size {size}": magnitude_change(bench, size) for size in MAGNITUDES}
+    far_out = column_changes(bench, FAR_OUT, bench.numeric())
+    return order, odd | {f"{_FAR}{name}": far_out[name] for name in far_out}
+
+
+def _judged(
+    bench: Bench, order: NDArray[np.intp], answers: Mapping[str, Mapping[str, Answer]]
+) -> Iterator[list[BehaviourCase]]:
+    """Yield the cases whose tables were asked, and those that have none."""
+    if _TOGETHER in answers:
+        yield _judge_together(bench, order, answers[_TOGETHER])
+    for case, columns in _column_cases(bench):
+        if case.id in answers or not columns:
+            yield judge_column_case(bench, case, answers.get(case.id, {}))
+    for table_case in TABLE_CASES:
+        answer = answers.get(table_case.id, {}).get(table_case.id)
+        if answer is not None or table_case.make(bench) is None:
+            yield [judge_table_case(bench, table_case, answer)]
 
 
 # --- consistency -----------------------------------------------------------------------------
 
 
-def _deterministic(bench: Bench) -> BehaviourCase:
-    """Ask the same rows a second time."""
-    again = bench.prober.ask(bench.frame, proba=True)
-    return _consistency(
+def _asked_again(bench: Bench) -> list[BehaviourCase]:
+    """Ask the same rows a second time, and some of them alone."""
+    n_rows = len(bench.frame)
+    places = np.linspace(0, n_rows - 1, min(N_ALONE, n_rows)).astype(int).tolist()
+    tables = [(slice(0, n_rows), bench.frame)]
+    tables += [(slice(at, at + 1), bench.frame.iloc[at : at + 1]) for at in places]
+    asked = ((place, Asked(table, proba=True)) for place, table in tables)
+    with contextlib.closing(bench.prober.ask_each(asked)) as answers:
+        _, again = next(answers)
+        before, alone = Answer(), Answer()
+        for place, alone in answers:
+            before = bench.ordinary.part(place.start, place.stop)
+            if alone.error is not None or bench.prober.changed(before, alone).any():
+                break
+    repeated = _consistency(
         bench,
-        ("deterministic", "Same rows twice", f"the same {len(bench.frame)} rows a second time"),
+        ("deterministic", "Same rows twice", f"the same {n_rows} rows a second time"),
         (bench.ordinary, again),
         ("Equal input gives equal answers.", "Equal input gives different answers."),
     )
-
-
-def _alone(bench: Bench) -> list[BehaviourCase]:
-    """Ask single rows and compare with their answers inside the table."""
-    places = np.linspace(0, len(bench.frame) - 1, min(N_ALONE, len(bench.frame))).astype(int)
-    cases = []
-    answer, before = Answer(), Answer()
-    for place in places.tolist():
-        answer = bench.prober.ask(bench.frame.iloc[place : place + 1], proba=True)
-        before = bench.ordinary.part(place, place + 1)
-        if answer.error is not None or bench.prober.changed(before, answer).any():
-            break
     told = ("alone", "A row alone", f"{len(places)} rows of the table, each in a call of its own")
     why = ("A row's answer does not depend on its company.", "Alone, a row gets another answer.")
-    cases.append(_consistency(bench, told, (before, answer), why))
-    one = BehaviourVerdict.HANDLED if answer.error is None else cases[0].verdict
-    cases.append(
-        BehaviourCase(
-            id="one_row",
-            group="structure",
-            title="A table of one row",
-            sent="1 row",
-            came_back=quote(answer),
-            verdict=one,
-            why="It answers a single row." if answer.error is None else cases[0].why,
-        )
+    single = _consistency(bench, told, (before, alone), why)
+    bench.prober.one_by_one = bool(single.affected_share) and repeated.affected_share == 0
+    return [repeated, single, _one_row(alone, single)]
+
+
+def _one_row(answer: Answer, alone: BehaviourCase) -> BehaviourCase:
+    """Judge whether a single row is answered, which was asked for ``alone``."""
+    answered = answer.error is None
+    return BehaviourCase(
+        id="one_row",
+        group="structure",
+        title="A table of one row",
+        sent="1 row",
+        came_back=quote(answer),
+        verdict=BehaviourVerdict.HANDLED if answered else alone.verdict,
+        why="It answers a single row." if answered else alone.why,
     )
-    return cases
 
 
-def _together(
-    bench: Bench, section: BehaviourSection, rng: np.random.Generator
+def _judge_together(
+    bench: Bench, order: NDArray[np.intp], answers: Mapping[str, Answer]
 ) -> list[BehaviourCase]:
-    """Ask shuffled, doubled, noisy and far-out rows in one call."""
-    order = rng.permutation(len(bench.frame))
-    frames = {"order": bench.frame.iloc[order], "twice": bench.frame}
-    frames |= {f"noise {level}": _noisy(bench, level, rng) for level in NOISE_LEVELS}
-    frames |= {f"size {size}": magnitude_frame(bench, size) for size in MAGNITUDES}
-    far_out = column_frames(bench, FAR_OUT, bench.numeric())
-    answers = bench.prober.ask_many(frames | {f"far {name}": far_out[name] for name in far_out})
-    if bench.numeric():
-        pairs = ((level, answers[f"noise {level}"]) for level in NOISE_LEVELS)
-        section.noise = [_noise_point(bench, level, answer) for level, answer in pairs]
-    else:
-        section.notes.append("There is no numeric column, so no noise was added.")
+    """Judge the answers to shuffled, doubled and far-out rows."""
     back = answers["order"]
     if back.error is None:
         back = _reordered(back, np.argsort(order))
+    far_out = {name.removeprefix(_FAR): answers[name] for name in answers if _FAR in name}
     return [
         _consistency(
             bench,
@@ -217,7 +249,7 @@ def _together(
             (bench.ordinary, answers["twice"]),
             ("Equal rows of one table get equal answers.", "Equal rows get different answers."),
         ),
-        *judge_column_case(bench, FAR_OUT, {name: answers[f"far {name}"] for name in far_out}),
+        *judge_column_case(bench, FAR_OUT, far_out),
         *(judge_magnitude(bench, size, answers[f"size {size}"]) for size in MAGNITUDES),
     ]
 
@@ -258,13 +290,23 @@ def _consistency(
 # --- noise -----------------------------------------------------------------------------------
 
 
-def _noisy(bench: Bench, level: float, rng: np.random.Generator) -> pd.DataFrame:
-    """Add normal noise to every numeric column."""
+def _noisy(bench: Bench, level: float, rng: np.random.Generator) -> Odd:
+    """Return all rows with normal noise in every numeric column."""
     cells, spreads, whole, kinds = bench.numbers
     noisy = cells + rng.normal(0.0, level * spreads[:, None], cells.shape)
     noisy[whole] = np.round(noisy[whole])
     columns = zip(bench.numeric(), noisy, kinds, strict=True)
-    return with_columns(bench.frame, {name: row.astype(kind) for name, row, kind in columns})
+    rows = np.arange(len(bench.frame))
+    return Odd(rows, {name: row.astype(kind, copy=False) for name, row, kind in columns})
+
+
+def _noise(bench: Bench, answers: Mapping[str, Mapping[str, Answer]]) -> list[NoisePoint]:
+    """Compare the answers to noisy rows with the ordinary ones, level by level."""
+    if _TOGETHER not in answers or not bench.numeric():
+        return []
+    return [
+        _noise_point(bench, level, answers[_TOGETHER][f"noise {level}"]) for level in NOISE_LEVELS
+    ]
 
 
 def _noise_point(bench: Bench, level: float, answer: Answer) -> NoisePoint:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from behaviour_frames import Odd
 from behaviour_probe import Answer, Prober, judge_error, not_finite, quote
 from formatting import named
 from model_types import ModelInfo, Task
@@ -155,39 +156,21 @@ class ColumnCase:
     judge: Callable[[Bench, str, Answer], Judged]
 
 
-def with_columns(frame: pd.DataFrame, cells: Mapping[Any, Any]) -> pd.DataFrame:
-    """Return a table with other cells in some columns, put together at once.
-
-    ``assign`` puts in one column after the other, which for thousands takes a second.
-
-    Examples
-    --------
-    >>> with_columns(pd.DataFrame({"a": [1], "b": [2]}), {"b": [3.5]}).to_dict("list")
-    {'a': [1], 'b': [3.5]}
-    """
-    columns = frame.items() if len(cells) < frame.shape[1] else ()
-    kept = {name: cells.get(name, column) for name, column in columns}
-    return pd.DataFrame(kept or cells, index=frame.index)
-
-
 # --- one column after the other --------------------------------------------------------------
 
 
-def column_frames(
-    bench: Bench, case: ColumnCase, columns: Sequence[str]
-) -> dict[str, pd.DataFrame]:
-    """Return the tables of a case by column, at most ``MAX_COLUMNS`` of them."""
-    return {name: _with_column(bench, case, name) for name in spread(columns, MAX_COLUMNS)}
-
-
-def run_column_case(bench: Bench, case: ColumnCase, columns: Sequence[str]) -> list[BehaviourCase]:
-    """Try a case in each column; one result per kind of outcome."""
-    frames = column_frames(bench, case, columns)
-    return judge_column_case(bench, case, bench.prober.ask_many(frames) if frames else {})
+def column_changes(bench: Bench, case: ColumnCase, columns: Sequence[str]) -> dict[str, Odd]:
+    """Return the odd tables of a case by column, at most ``MAX_COLUMNS`` of them."""
+    rows = np.arange(len(bench.block))
+    made = {
+        name: case.make(bench.block[name], bench.features[name])
+        for name in spread(columns, MAX_COLUMNS)
+    }
+    return {name: Odd(rows, {name: cells}) for name, cells in made.items()}
 
 
 def judge_column_case(
-    bench: Bench, case: ColumnCase, answers: dict[str, Answer]
+    bench: Bench, case: ColumnCase, answers: Mapping[str, Answer]
 ) -> list[BehaviourCase]:
     """Judge the answers by column and sum them up, one result per kind of outcome."""
     if not answers:
@@ -227,12 +210,6 @@ def spread(columns: Sequence[str], limit: int) -> list[str]:
         return list(columns)
     places = np.linspace(0, len(columns) - 1, limit).round().astype(int)
     return [columns[place] for place in places]
-
-
-def _with_column(bench: Bench, case: ColumnCase, name: str) -> pd.DataFrame:
-    """Return the block with one column replaced."""
-    block = bench.block
-    return block.assign(**{name: case.make(block[name], bench.features[name])})
 
 
 def _judge_column(bench: Bench, case: ColumnCase, name: str, answer: Answer) -> Judged:

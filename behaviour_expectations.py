@@ -8,27 +8,21 @@ the run's options name (monotone, invariant, symmetric) is judged.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from behaviour_cases import (
-    Bench,
-    ColumnCase,
-    Judged,
-    column_frames,
-    judge_column_case,
-    spread,
-    with_columns,
-)
-from behaviour_probe import Answer, NotAskedError, Prober, quote
+from behaviour_cases import Bench, ColumnCase, Judged, column_changes, judge_column_case, spread
+from behaviour_frames import Cells, Changes, Group, Odd
+from behaviour_probe import Answer, Prober, quote
 from formatting import number, percent
 from intervals import share_estimate
-from model_types import Model, Task
+from model_types import Task
 from report_types import BehaviourCase, BehaviourVerdict, RunConfig
-from schema_utils import Feature, Kind, Schema
+from schema_utils import Feature, Kind
 
 N_ROWS = 100
 N_SWEPT, N_STEPS, N_GUESSED = 20, 5, 6
@@ -46,18 +40,17 @@ Scores = NDArray[np.float64]
 
 
 def examine_expectations(
-    model: Model, frame: pd.DataFrame, schema: Schema, config: RunConfig
+    bench: Bench, frame: pd.DataFrame, config: RunConfig
 ) -> list[BehaviourCase]:
     """Check what the options expect of a model, and guess what they do not say.
 
     Parameters
     ----------
-    model : Model
-        Its errors are results here.
+    bench : Bench
+        The model and its answers to the first rows of ``frame``, which are not asked again unless
+        an answer depends on the rows beside it.
     frame : DataFrame, shape (n, k)
         Ordinary rows; the first 100 at most are used.
-    schema : Schema
-        Of the columns.
     config : RunConfig
         ``monotone``, ``invariant``, ``symmetric`` and ``seed`` are used.
 
@@ -66,44 +59,55 @@ def examine_expectations(
     list of BehaviourCase
         Empty when the model fails on ordinary rows.
     """
-    features = {feature.name: feature for feature in schema.inputs}
-    rows = frame[[name for name in frame.columns if name in features]].head(N_ROWS)
-    prober = Prober(model)
-    if rows.empty:
+    bench = _first_rows(bench, frame)
+    if bench.ordinary.error is not None:
         return []
-    ordinary = prober.ask(rows, proba=True)
-    if ordinary.error is not None:
-        return []
-    bench = Bench(prober, rows.reset_index(drop=True), ordinary, features)
-    cases: list[BehaviourCase] = []
-    try:
-        for found in _all(bench, config):
-            cases += found
-    except NotAskedError:
-        return cases
-    return cases
+    answers = bench.prober.ask_groups(_groups(bench, config))
+    return [case for cases in _judged(bench, config, answers) for case in cases]
 
 
-def _all(bench: Bench, config: RunConfig) -> Iterator[list[BehaviourCase]]:
-    swept, outside = _swept_frames(bench, config.monotone), _outside(bench)
-    answers = _ask_together(bench, swept, outside)
-    yield _steady(bench, config.monotone, answers)
-    yield [_invariant(bench, name, config.seed) for name in config.invariant]
-    yield [_symmetric(bench, pair) for pair in config.symmetric]
-    yield _typos(bench)
-    yield _doubt(bench, answers.get(_OUTSIDE))
+def _first_rows(bench: Bench, frame: pd.DataFrame) -> Bench:
+    """Return fewer rows, and their answer."""
+    rows = frame[bench.frame.columns].head(N_ROWS).reset_index(drop=True)
+    prober = Prober(bench.prober.model, one_by_one=bench.prober.one_by_one)
+    is_known = len(rows) <= len(bench.frame) and not prober.one_by_one
+    ordinary = bench.ordinary.part(0, len(rows)) if is_known else prober.ask(rows, proba=True)
+    return Bench(prober, rows, ordinary, bench.features)
 
 
+def _groups(bench: Bench, config: RunConfig) -> Iterator[Group]:
+    """Yield the tables, each when it is wanted."""
+    swept = _swept_rows(bench, config.monotone) | _outside(bench)
+    if swept:
+        yield Changes(_SWEPT, bench.frame, swept, proba=True)
+    for told, odd in _equal_tables(bench, config):
+        if odd is not None:
+            yield Changes(told.id, bench.frame, {told.id: odd}, proba=True)
+    typos = column_changes(bench, _TYPO, _texts(bench))
+    if typos:
+        yield Changes(_TYPO.id, bench.frame, typos)
+
+
+def _judged(
+    bench: Bench, config: RunConfig, answers: Mapping[str, Mapping[str, Answer]]
+) -> Iterator[list[BehaviourCase]]:
+    """Yield the cases whose tables were asked, and those that have none."""
+    swept = answers.get(_SWEPT, {})
+    if swept or not bench.prober.gave_up:
+        yield _steady(bench, config.monotone, swept)
+    for told, odd in _equal_tables(bench, config):
+        if odd is None:
+            yield [_not_there(told.id, told.columns)]
+        elif told.id in answers:
+            yield [_same_answers(bench, told, answers[told.id][told.id])]
+    if _TYPO.id in answers:
+        yield judge_column_case(bench, _TYPO, answers[_TYPO.id])
+    yield _doubt(bench, swept.get(_OUTSIDE))
+
+
+_SWEPT = "\0swept"
 _OUTSIDE = "\0outside"
 """No column is called so."""
-
-
-def _ask_together(
-    bench: Bench, swept: dict[str, pd.DataFrame], outside: pd.DataFrame | None
-) -> dict[str, Answer]:
-    """Ask for all tables of ordinary columns in one call."""
-    frames = swept if outside is None else {**swept, _OUTSIDE: outside}
-    return bench.prober.ask_many(frames, proba=True) if frames else {}
 
 
 def _case(
@@ -137,8 +141,8 @@ def _score(bench: Bench, answer: Answer) -> Scores | None:
     return None
 
 
-def _swept_frames(bench: Bench, wanted: Mapping[str, str]) -> dict[str, pd.DataFrame]:
-    """Return the tables of the columns to sweep: those that were named, then some others."""
+def _swept_rows(bench: Bench, wanted: Mapping[str, str]) -> dict[str, Odd]:
+    """Return the columns to sweep: those that were named, then some others."""
     if _score(bench, bench.ordinary) is None:
         return {}
     numeric = bench.numeric()
@@ -164,15 +168,15 @@ def _not_there(case_id: str, name: str) -> BehaviourCase:
     return _case(told, "", Judged(BehaviourVerdict.SKIPPED, why))
 
 
-def _swept(bench: Bench, name: str) -> pd.DataFrame:
+def _swept(bench: Bench, name: str) -> Odd:
     """Return some rows, each with several rising values in one column."""
-    rows = bench.frame.head(N_SWEPT)
     column = bench.frame[name]
     values = np.linspace(float(column.min()), float(column.max()), N_STEPS)
     if column.dtype.kind in "iu" or bench.features[name].kind is Kind.INTEGER:
         values = np.round(values)
-    table = rows.loc[rows.index.repeat(N_STEPS)].reset_index(drop=True)
-    return table.assign(**{name: np.tile(values, len(rows)).astype(column.to_numpy().dtype)})
+    rows = np.arange(min(N_SWEPT, len(column))).repeat(N_STEPS)
+    swept = np.tile(values, len(rows) // N_STEPS).astype(column.to_numpy().dtype)
+    return Odd(rows, {name: swept})
 
 
 def _steps(bench: Bench, answer: Answer) -> Scores | None:
@@ -220,50 +224,71 @@ def _told_steady(steps: dict[str, Scores | None]) -> list[BehaviourCase]:
 # --- invariance and symmetry -----------------------------------------------------------------
 
 
-def _invariant(bench: Bench, name: str, seed: int) -> BehaviourCase:
-    """Shuffle one column among the rows; nothing may change."""
+class _Equal(NamedTuple):
+    """An expectation that nothing changes: the case's id, title and sentence, and its columns."""
+
+    id: str
+    title: str
+    sent: str
+    columns: str
+
+
+def _equal_tables(bench: Bench, config: RunConfig) -> Iterator[tuple[_Equal, Odd | None]]:
+    """Yield what shall not matter and rows changed in just that; None without such columns."""
+    every = np.arange(len(bench.frame))
+    for name in config.invariant:
+        told = _Equal(
+            f"invariant:{name}", f"{name} does not matter", f"rows with {name!r} shuffled", name
+        )
+        columns = _shuffled(bench, name, config.seed)
+        yield told, Odd(every, columns) if columns else None
+    for one, two in config.symmetric:
+        told = _Equal(
+            f"symmetric:{one}:{two}",
+            f"{one} and {two} are alike",
+            f"rows with {(one, two)} swapped",
+            f"{one} and {two}",
+        )
+        columns = _swapped(bench, one, two)
+        yield told, Odd(every, columns) if columns else None
+
+
+def _shuffled(bench: Bench, name: str, seed: int) -> dict[str, Cells]:
+    """Return a column shuffled among the rows."""
     if name not in bench.frame.columns:
-        return _not_there(f"invariant:{name}", name)
+        return {}
     order = np.random.default_rng(seed).permutation(len(bench.frame))
-    changed = bench.frame.assign(**{name: bench.frame[name].to_numpy()[order]})
-    told = (f"invariant:{name}", f"{name} does not matter", f"rows with {name!r} shuffled")
-    return _same_answers(bench, told, changed)
+    return {name: bench.frame[name].to_numpy()[order]}
 
 
-def _symmetric(bench: Bench, pair: tuple[str, str]) -> BehaviourCase:
-    """Swap two columns; nothing may change."""
-    one, two = pair
+def _swapped(bench: Bench, one: str, two: str) -> dict[str, Cells]:
+    """Return two columns, each with the values of the other."""
     if one not in bench.frame.columns or two not in bench.frame.columns:
-        return _not_there(f"symmetric:{one}:{two}", f"{one} and {two}")
-    swapped = bench.frame.assign(**{one: bench.frame[two], two: bench.frame[one]})
-    told = (f"symmetric:{one}:{two}", f"{one} and {two} are alike", f"rows with {pair} swapped")
-    return _same_answers(bench, told, swapped)
+        return {}
+    return {one: bench.frame[two], two: bench.frame[one]}
 
 
-def _same_answers(bench: Bench, told: tuple[str, str, str], changed: pd.DataFrame) -> BehaviourCase:
-    answer = bench.prober.ask(changed, proba=True)
+def _same_answers(bench: Bench, told: _Equal, answer: Answer) -> BehaviourCase:
+    """Judge whether nothing has changed."""
     if answer.error is not None:
         why = "It refused these rows."
-        return _case(told, quote(answer), Judged(BehaviourVerdict.BROKEN, why))
+        return _case(told[:3], quote(answer), Judged(BehaviourVerdict.BROKEN, why))
     n_changed = int(bench.prober.changed(bench.ordinary, answer).sum())
     share = share_estimate(n_changed, len(bench.frame))
     back = f"{percent(share.value)} of the answers change"
     back += f" ({percent(share.low)} to {percent(share.high)})"
     if n_changed == 0:
-        return _case(told, back, Judged(BehaviourVerdict.HANDLED, "As expected."), 0.0)
+        return _case(told[:3], back, Judged(BehaviourVerdict.HANDLED, "As expected."), 0.0)
     why = "The answers were expected to stay the same."
-    return _case(told, back, Judged(BehaviourVerdict.BROKEN, why), share.value)
+    return _case(told[:3], back, Judged(BehaviourVerdict.BROKEN, why), share.value)
 
 
 # --- typos -----------------------------------------------------------------------------------
 
 
-def _typos(bench: Bench) -> list[BehaviourCase]:
-    columns = [name for name in bench.categorical() if bench.frame[name].dtype.kind not in "iufb"]
-    if not columns:
-        return []
-    frames = column_frames(bench, _TYPO, columns)
-    return judge_column_case(bench, _TYPO, bench.prober.ask_many(frames))
+def _texts(bench: Bench) -> list[str]:
+    """Return the columns of categories that are no numbers."""
+    return [name for name in bench.categorical() if bench.frame[name].dtype.kind not in "iufb"]
 
 
 def _misspelled(column: pd.Series, _feature: Feature) -> pd.Series:
@@ -303,14 +328,14 @@ _TYPO = ColumnCase(
 # --- doubt -----------------------------------------------------------------------------------
 
 
-def _outside(bench: Bench) -> pd.DataFrame | None:
-    """Return the rows moved far outside the data; None where a model tells no confidence."""
+def _outside(bench: Bench) -> dict[str, Odd]:
+    """Return all rows moved far outside the data; none where a model tells no confidence."""
     numeric = bench.numeric()
     if _confidences(bench.ordinary) is None or not numeric:
-        return None
+        return {}
     signs = np.where(np.random.default_rng(0).random((len(bench.frame), len(numeric))) < 0.5, -1, 1)
     outside = {name: _beyond(bench, name, signs[:, i]) for i, name in enumerate(numeric)}
-    return with_columns(bench.frame, outside)
+    return {_OUTSIDE: Odd(np.arange(len(bench.frame)), outside)}
 
 
 def _doubt(bench: Bench, answer: Answer | None) -> list[BehaviourCase]:

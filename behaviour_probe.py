@@ -1,19 +1,23 @@
 """Asking a model odd questions and judging what comes back.
 
-Owns: ``Prober`` (asks, many tables in one call), ``Answer`` and the comparison of answers, and the
-judgement of an exception: clear, or obscure.
+Owns: ``Prober`` (asks tables one after the other, or many in one call), ``Answer`` and the
+comparison of answers, and the judgement of an exception: clear, or obscure.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from behaviour_frames import Group
 from errors import (
     ModelCrashedError,
     ModelError,
@@ -21,14 +25,18 @@ from errors import (
     ModelRaisedError,
     ModelTimeoutError,
 )
-from model_types import Model, Predictions, Task
+from model_types import Asked, Predictions, QueueModel, Task
 from report_types import BehaviourVerdict
 
 MAX_DEATHS = 2
 """After this many crashes or timeouts nothing more is asked: later stages need the model too."""
 
+_DEATHS = (ModelCrashedError, ModelTimeoutError)
 _TOLERANCE = 1e-6
 _OBSCURE = {"AttributeError", "IndexError", "AssertionError", "ZeroDivisionError", "SystemError"}
+
+
+_Key = TypeVar("_Key")
 
 
 class NotAskedError(Exception):
@@ -62,14 +70,7 @@ class Answer:
         """Return the answer for some of the rows."""
         if self.predictions is None:
             return self
-        proba, score = self.predictions.y_proba, self.predictions.y_score
-        return Answer(
-            Predictions(
-                self.predictions.y_pred[start:stop],
-                None if proba is None else proba[start:stop],
-                None if score is None else score[start:stop],
-            )
-        )
+        return Answer(self.predictions.part(slice(start, stop)))
 
 
 @dataclass(slots=True)
@@ -78,14 +79,20 @@ class Prober:
 
     Parameters
     ----------
-    model : Model
+    model : QueueModel
         Anything that implements the protocol.
+    one_by_one : bool
+        Whether a row's answer depends on the rows beside it, so that tables must not be joined.
     deaths : int
         How often the model's process died or hung so far.
+    gave_up : bool
+        Whether something was not asked because of that.
     """
 
-    model: Model
+    model: QueueModel
+    one_by_one: bool = False
     deaths: int = 0
+    gave_up: bool = False
     _numbers: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,29 +111,93 @@ class Prober:
         NotAskedError
             The model's process died ``MAX_DEATHS`` times before.
         """
+        ((_, answer),) = self.ask_each([(None, Asked(frame, proba))])
+        return answer
+
+    def ask_each(self, tables: Iterable[tuple[_Key, Asked]]) -> Generator[tuple[_Key, Answer]]:
+        """Predict tables under their keys, each in a call of its own.
+
+        The next table is taken while the model works on the one before.
+
+        Raises
+        ------
+        NotAskedError
+            A further answer is wanted, but the model's process has died ``MAX_DEATHS`` times.
+        """
+        waiting: deque[_Key] = deque()
+
+        def to_ask() -> Iterator[Asked]:
+            for key, table in tables:
+                self._refuse_if_dead()
+                waiting.append(key)
+                yield table
+
+        with contextlib.closing(self.model.predict_each(to_ask())) as found:
+            for each in found:
+                yield waiting.popleft(), self._counted(each)
+                if waiting:
+                    self._refuse_if_dead()
+
+    def ask_groups(self, groups: Iterable[Group]) -> dict[str, dict[str, Answer]]:
+        """Predict groups of tables, each group in one call; its tables one by one if that raises.
+
+        Where ``one_by_one`` is set no tables are put together. A process that dies in a call is
+        the answer to all tables of it.
+
+        Returns
+        -------
+        dict
+            The answers by group and table; without the groups that were not asked because the
+            process died too often, which ``gave_up`` tells.
+        """
+        answers: dict[str, dict[str, Answer]] = {}
+        try:
+            apart = groups if self.one_by_one else self._ask_joined(groups, answers)
+            self._ask_apart(apart, answers)
+        except NotAskedError:
+            self.gave_up = True
+        return answers
+
+    def _ask_joined(
+        self, groups: Iterable[Group], answers: dict[str, dict[str, Answer]]
+    ) -> list[Group]:
+        """Ask every group in one call; return those that have to be asked table by table."""
+        refused = []
+        joined = ((group, Asked(group.joined(), group.proba)) for group in groups)
+        for group, answer in self.ask_each(joined):
+            sizes = group.sizes()
+            if isinstance(answer.error, _DEATHS) or answer.error is None or len(sizes) == 1:
+                ends = np.cumsum(list(sizes.values())).tolist()
+                places = zip(sizes.items(), ends, strict=True)
+                answers[group.name] = {
+                    name: answer.part(end - size, end) for (name, size), end in places
+                }
+            else:
+                refused.append(group)
+        return refused
+
+    def _ask_apart(self, groups: Iterable[Group], answers: dict[str, dict[str, Answer]]) -> None:
+        """Ask every table by itself; a group is answered when all of its tables are."""
+        tables = (
+            ((group, name), Asked(group.apart(name), group.proba))
+            for group in groups
+            for name in group.sizes()
+        )
+        found: dict[str, Answer] = {}
+        for (group, name), answer in self.ask_each(tables):
+            found[name] = answer
+            if len(found) == len(group.sizes()):
+                answers[group.name], found = found, {}
+
+    def _refuse_if_dead(self) -> None:
         if self.deaths >= MAX_DEATHS:
             raise NotAskedError
-        try:
-            return Answer(self.model.predict(frame, proba=proba))
-        except (ModelCrashedError, ModelTimeoutError) as error:
-            self.deaths += 1
-            return Answer(error=error)
-        except ModelError as error:
-            return Answer(error=error)
 
-    def ask_many(
-        self, frames: Mapping[str, pd.DataFrame], *, proba: bool = False
-    ) -> dict[str, Answer]:
-        """Predict several tables of the same columns in one call; one by one if it raises."""
-        together = pd.concat(list(frames.values()), ignore_index=True)
-        deaths = self.deaths
-        answer = self.ask(together, proba=proba)
-        if answer.error is not None and len(frames) > 1 and self.deaths == deaths:
-            return {name: self.ask(frame, proba=proba) for name, frame in frames.items()}
-        ends = np.cumsum([len(frame) for frame in frames.values()]).tolist()
-        sizes = [len(frame) for frame in frames.values()]
-        places = zip(frames, ends, sizes, strict=True)
-        return {name: answer.part(end - size, end) for name, end, size in places}
+    def _counted(self, found: Predictions | ModelError) -> Answer:
+        if isinstance(found, Predictions):
+            return Answer(found)
+        self.deaths += isinstance(found, _DEATHS)
+        return Answer(error=found)
 
     def changed(self, first: Answer, second: Answer) -> NDArray[np.bool_]:
         """Return which rows got another answer, shape (n,).

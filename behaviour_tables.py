@@ -5,41 +5,64 @@ Owns: the cases that do not concern one column, and what a good answer to each i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
-from behaviour_cases import TYPE_HINTS, Bench, Group, Judged, skipped_case, with_columns
+from behaviour_cases import TYPE_HINTS, Bench, Group, Judged, skipped_case
+from behaviour_frames import Odd, with_columns
 from behaviour_probe import Answer, judge_error, not_finite, quote
 from report_types import BehaviourCase, BehaviourVerdict
 
 
-def numbers_as_text(bench: Bench) -> BehaviourCase:
-    """Send every number as text, as a careless CSV reader would."""
-    case_id, title = "numbers_as_text", "Numbers written as text"
-    numeric = bench.numeric()
-    if not numeric:
-        return skipped_case(case_id, "values", title, "The model has no numeric column.")
-    texts = {name: column.astype("str") for name, column in bench.block[numeric].items()}
-    block = with_columns(bench.block, texts)
-    answer = bench.prober.ask(block)
-    if answer.error is not None:
-        judged = Judged(*judge_error(answer.error, TYPE_HINTS))
-    elif _unchanged(bench, answer):
-        judged = Judged(BehaviourVerdict.HANDLED, "It reads them as the numbers they are.")
-    else:
-        judged = Judged(BehaviourVerdict.SILENT, "It answers, but not what it says to numbers.")
-    sent = f"{len(block)} rows with numbers as text, such as {str(block[numeric[0]].iloc[0])!r}"
-    return _case(case_id, "values", title, sent, answer, judged)
+@dataclass(frozen=True, slots=True)
+class TableCase:
+    """A case that is one table.
+
+    Parameters
+    ----------
+    id, group, title : str
+        As in ``BehaviourCase``.
+    make : callable
+        Returns the table, or None where there can be none.
+    judge : callable
+        Returns what was sent, in words, and what the answer to it is worth.
+    why_absent : str
+        Why there is no table.
+    proba : bool
+        Whether probabilities are compared too.
+    """
+
+    id: str
+    group: Group
+    title: str
+    make: Callable[[Bench], pd.DataFrame | None]
+    judge: Callable[[Bench, Answer], tuple[str, Judged]]
+    why_absent: str = ""
+    proba: bool = False
 
 
-def magnitude_frame(bench: Bench, size: float) -> pd.DataFrame:
+def judge_table_case(bench: Bench, case: TableCase, answer: Answer | None) -> BehaviourCase:
+    """Put a result together; None stands for the answer to a table that cannot be made."""
+    if answer is None:
+        return skipped_case(case.id, case.group, case.title, case.why_absent)
+    sent, judged = case.judge(bench, answer)
+    return _case(case.id, case.group, case.title, sent, answer, judged)
+
+
+# --- numbers of another size -----------------------------------------------------------------
+
+
+def magnitude_change(bench: Bench, size: float) -> Odd:
     """Return the block with one very large or very small number in all numeric columns."""
-    numbers = np.full(len(bench.block), size)
-    return with_columns(bench.block, dict.fromkeys(bench.numeric(), numbers))
+    cells = np.full(len(bench.block), size)
+    return Odd(np.arange(len(bench.block)), dict.fromkeys(bench.numeric(), cells))
 
 
 def judge_magnitude(bench: Bench, size: float, answer: Answer) -> BehaviourCase:
-    """Judge the answer to ``magnitude_frame``."""
+    """Judge the answer to ``magnitude_change``."""
     large = size > 1
     case_id = "very_large" if large else "very_small"
     title = "Very large numbers" if large else "Numbers next to zero"
@@ -57,64 +80,129 @@ def judge_magnitude(bench: Bench, size: float, answer: Answer) -> BehaviourCase:
     return _case(case_id, "robustness", title, sent, answer, judged)
 
 
-def column_order(bench: Bench) -> BehaviourCase:
-    """Send the columns in reverse order."""
-    case_id, title = "column_order", "Columns in another order"
-    if bench.frame.shape[1] < 2:
-        return skipped_case(case_id, "structure", title, "There is only one column.")
-    answer = bench.prober.ask(bench.block.iloc[:, ::-1], proba=True)
+# --- one table each --------------------------------------------------------------------------
+
+
+def _as_text(bench: Bench) -> pd.DataFrame | None:
+    """Write every number as text, as a careless CSV reader would."""
+    numeric = bench.numeric()
+    texts = {name: bench.block[name].astype("str") for name in numeric}
+    return with_columns(bench.block, texts) if numeric else None
+
+
+def _judge_as_text(bench: Bench, answer: Answer) -> tuple[str, Judged]:
+    first = bench.block[bench.numeric()[0]].head(1).astype("str").iloc[0]
+    sent = f"{len(bench.block)} rows with numbers as text, such as {str(first)!r}"
     if answer.error is not None:
-        judged = Judged(*judge_error(answer.error, ("feature", "column", "order", *TYPE_HINTS)))
-    elif bench.info.input_form == "matrix":
-        why = "It was fitted without column names, so it takes columns by place and cannot notice."
-        judged = Judged(BehaviourVerdict.SILENT, why)
-    elif _unchanged(bench, answer):
-        judged = Judged(BehaviourVerdict.HANDLED, "It finds its columns by name.")
-    else:
-        why = "It knows its column names, yet answers differently and does not say so."
-        judged = Judged(BehaviourVerdict.SILENT, why)
+        return sent, Judged(*judge_error(answer.error, TYPE_HINTS))
+    if _unchanged(bench, answer):
+        why = "It reads them as the numbers they are."
+        return sent, Judged(BehaviourVerdict.HANDLED, why)
+    why = "It answers, but not what it says to numbers."
+    return sent, Judged(BehaviourVerdict.SILENT, why)
+
+
+def _reversed(bench: Bench) -> pd.DataFrame | None:
+    """Put the columns in reverse order."""
+    return bench.block.iloc[:, ::-1] if bench.frame.shape[1] > 1 else None
+
+
+def _judge_reversed(bench: Bench, answer: Answer) -> tuple[str, Judged]:
     sent = f"{len(bench.block)} rows with the columns reversed"
-    return _case(case_id, "structure", title, sent, answer, judged)
-
-
-def extra_column(bench: Bench) -> BehaviourCase:
-    """Send one column too many."""
-    answer = bench.prober.ask(bench.block.assign(unexpected_column=1.0), proba=True)
     if answer.error is not None:
-        judged = Judged(*judge_error(answer.error, ("feature", "column", "shape", "unexpected")))
-    elif _unchanged(bench, answer):
-        judged = Judged(BehaviourVerdict.HANDLED, "It leaves the extra column aside.")
-    else:
-        judged = Judged(BehaviourVerdict.SILENT, "It answers differently and does not say why.")
+        hints = ("feature", "column", "order", *TYPE_HINTS)
+        return sent, Judged(*judge_error(answer.error, hints))
+    if bench.info.input_form == "matrix":
+        why = "It was fitted without column names, so it takes columns by place and cannot notice."
+        return sent, Judged(BehaviourVerdict.SILENT, why)
+    if _unchanged(bench, answer):
+        return sent, Judged(BehaviourVerdict.HANDLED, "It finds its columns by name.")
+    why = "It knows its column names, yet answers differently and does not say so."
+    return sent, Judged(BehaviourVerdict.SILENT, why)
+
+
+def _with_another(bench: Bench) -> pd.DataFrame:
+    """Add one column too many."""
+    return bench.block.assign(unexpected_column=1.0)
+
+
+def _judge_with_another(bench: Bench, answer: Answer) -> tuple[str, Judged]:
     sent = f"{len(bench.block)} rows with a column 'unexpected_column' more"
-    return _case("extra_column", "structure", "A column too many", sent, answer, judged)
-
-
-def missing_column(bench: Bench) -> BehaviourCase:
-    """Send one column too few."""
-    case_id, title = "missing_column", "A column too few"
-    if bench.frame.shape[1] < 2:
-        return skipped_case(case_id, "structure", title, "There is only one column.")
-    name = str(bench.frame.columns[-1])
-    answer = bench.prober.ask(bench.block.drop(columns=name))
     if answer.error is not None:
-        judged = Judged(*judge_error(answer.error, ("feature", "column", "shape"), name))
-    else:
-        judged = Judged(BehaviourVerdict.SILENT, "It answers although an input is missing.")
+        hints = ("feature", "column", "shape", "unexpected")
+        return sent, Judged(*judge_error(answer.error, hints))
+    if _unchanged(bench, answer):
+        return sent, Judged(BehaviourVerdict.HANDLED, "It leaves the extra column aside.")
+    why = "It answers differently and does not say why."
+    return sent, Judged(BehaviourVerdict.SILENT, why)
+
+
+def _without_last(bench: Bench) -> pd.DataFrame | None:
+    """Leave one column out."""
+    return bench.block.iloc[:, :-1] if bench.frame.shape[1] > 1 else None
+
+
+def _judge_without_last(bench: Bench, answer: Answer) -> tuple[str, Judged]:
+    name = str(bench.frame.columns[-1])
     sent = f"{len(bench.block)} rows without {name!r}"
-    return _case(case_id, "structure", title, sent, answer, judged)
+    if answer.error is not None:
+        return sent, Judged(*judge_error(answer.error, ("feature", "column", "shape"), name))
+    return sent, Judged(BehaviourVerdict.SILENT, "It answers although an input is missing.")
 
 
-def empty_table(bench: Bench) -> BehaviourCase:
-    """Send no row at all."""
-    answer = bench.prober.ask(bench.frame.head(0))
+def _without_rows(bench: Bench) -> pd.DataFrame:
+    """Leave every row out."""
+    return bench.frame.head(0)
+
+
+def _judge_without_rows(_bench: Bench, answer: Answer) -> tuple[str, Judged]:
+    sent = "a table with all columns and no row"
     if answer.error is not None:
         hints = ("0 sample", "empty", "minimum of", "at least", "0 row", "no rows", "shape")
-        judged = Judged(*judge_error(answer.error, hints))
-    else:
-        judged = Judged(BehaviourVerdict.HANDLED, "No rows in, no answers out.")
-    sent = "a table with all columns and no row"
-    return _case("empty_table", "structure", "Empty table", sent, answer, judged)
+        return sent, Judged(*judge_error(answer.error, hints))
+    return sent, Judged(BehaviourVerdict.HANDLED, "No rows in, no answers out.")
+
+
+_NO_OTHER = "There is only one column."
+TABLE_CASES = (
+    TableCase(
+        "numbers_as_text",
+        "values",
+        "Numbers written as text",
+        _as_text,
+        _judge_as_text,
+        "The model has no numeric column.",
+    ),
+    TableCase(
+        "column_order",
+        "structure",
+        "Columns in another order",
+        _reversed,
+        _judge_reversed,
+        _NO_OTHER,
+        proba=True,
+    ),
+    TableCase(
+        "extra_column",
+        "structure",
+        "A column too many",
+        _with_another,
+        _judge_with_another,
+        proba=True,
+    ),
+    TableCase(
+        "missing_column",
+        "structure",
+        "A column too few",
+        _without_last,
+        _judge_without_last,
+        _NO_OTHER,
+    ),
+    TableCase("empty_table", "structure", "Empty table", _without_rows, _judge_without_rows),
+)
+
+
+# --- both ------------------------------------------------------------------------------------
 
 
 def _unchanged(bench: Bench, answer: Answer) -> bool:

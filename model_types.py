@@ -8,10 +8,10 @@ over a plain estimator. Labels (``y_true``) never pass through this interface.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from pydantic import Field
 
 from base_types import Label, TypedModel
 from composition_types import Part
+from errors import ModelError
 
 
 class Task(StrEnum):
@@ -171,6 +172,13 @@ How = Literal["plain", "gc", "frame", "array", "one_filter"]
 warnings where there are usually a dozen."""
 
 
+class Asked(NamedTuple):
+    """A table to be predicted, and whether with probabilities or scores."""
+
+    frame: pd.DataFrame
+    proba: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class TimedCalls:
     """Durations measured inside the worker.
@@ -275,6 +283,17 @@ class Model(Protocol):
 
     def lower(self) -> Lowered | None:
         """Return the model as arrays, or None where no exact form is known."""
+        ...
+
+
+class QueueModel(Model, Protocol):
+    """A model that takes the next table while it works on one."""
+
+    def predict_each(self, tables: Iterable[Asked]) -> Generator[Predictions | ModelError]:
+        """Predict tables, each in a call of its own; an error is the answer to its table alone.
+
+        A table is taken from ``tables`` while the model still works on the one before.
+        """
         ...
 
 

@@ -7,8 +7,10 @@ labels. A worker that died is replaced at the next call, so that one bad input d
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +31,7 @@ from errors import ModelError, ModelLoadError, ModelProtocolError, ModelRaisedEr
 from file_kinds import PROGRAMS
 from isolation import IsolationReport
 from model_types import (
+    Asked,
     How,
     Lowered,
     ModelFeature,
@@ -51,6 +54,8 @@ MAX_ANSWER_BYTES = 1 << 30
 MAX_LOWERED_BYTES = 256 << 20
 """Most bytes of a model as arrays."""
 MAX_TIMED_CALLS = 1_000_000
+AHEAD_BYTES = 64 << 10
+"""A further table is sent while this much of answers is under way; a socket holds more."""
 VERSION_TROUBLE = ("AttributeError", "ModuleNotFoundError", "ImportError", "NotImplementedError")
 """Exceptions of a first prediction that mean: made with another version of a library."""
 
@@ -143,6 +148,8 @@ class ModelHandle:
         self._info: ModelInfo | None = None
         self._restarts = 0
         self._last_error: ModelError | None = None
+        self._unsent: ModelError | None = None
+        """Why a table could not be sent; belongs to the first table that waits for an answer."""
 
     def __enter__(self) -> Self:
         return self
@@ -262,17 +269,82 @@ class ModelHandle:
 
     def predict(self, frame: pd.DataFrame, *, proba: bool = True) -> Predictions:
         """Predict the rows of ``frame``; see ``model_types.Model``."""
-        info = self.info
         reply = self._ask(
             {"op": "predict", "proba": proba},
             frame,
             doing="predicting",
-            max_bytes=_promised_bytes(info, len(frame)),
+            max_bytes=_promised_bytes(self.info, len(frame)),
         )
-        y_pred = _decoded(_array(reply, "y_pred", _prediction_shape(info, len(frame))), info)
-        if not proba:
-            return Predictions(y_pred)
-        return Predictions(y_pred, *_chances(reply, info, len(frame)))
+        return _predictions(reply, self.info, len(frame), proba=proba)
+
+    def predict_each(self, tables: Iterable[Asked]) -> Generator[Predictions | ModelError]:
+        """Predict one table after the other; see ``model_types.QueueModel``.
+
+        The next table is made and sent while the model works on the one before, so neither
+        process waits for the other's arithmetic. Close the iterator before asking anything else.
+        """
+        waiting: deque[Asked] = deque()
+        try:
+            for table in tables:
+                waiting.append(table)
+                self._send_newest(waiting)
+                if len(waiting) > 1:
+                    yield self._next_answer(waiting)
+            while waiting:
+                yield self._next_answer(waiting)
+        finally:
+            self._drop(waiting)
+
+    def _send_newest(self, waiting: deque[Asked]) -> None:
+        """Send the last table at once, unless the answers before it may fill a socket's buffer."""
+        *before, table = waiting
+        try:
+            worker = self._worker if before else self._living_worker()
+            under_way = sum(_promised_bytes(self.info, len(asked.frame)) for asked in before)
+            if worker is not None and worker.n_awaited == len(before) and under_way <= AHEAD_BYTES:
+                self._send(worker, table)
+        except ModelError as error:
+            self._unsent = error
+
+    def _send(self, worker: Worker, table: Asked) -> None:
+        worker.send(
+            {"op": "predict", "proba": table.proba},
+            as_model_takes(table.frame, self.time_forms),
+            doing="predicting",
+            timeout=self._limits.call_seconds,
+        )
+
+    def _next_answer(self, waiting: deque[Asked]) -> Predictions | ModelError:
+        """Return the answer to the first table that waits, which is sent now if it was not."""
+        table = waiting.popleft()
+        try:
+            if self._unsent is not None:
+                raise self._unsent
+            worker = self._living_worker()
+            if not worker.n_awaited:
+                self._send(worker, table)
+            return self._received(worker, table)
+        except ModelError as error:
+            self._last_error = error
+            return error
+        finally:
+            self._unsent = None
+
+    def _received(self, worker: Worker, table: Asked) -> Predictions:
+        n_rows = len(table.frame)
+        reply = worker.receive(
+            doing="predicting",
+            timeout=self._limits.call_seconds,
+            max_bytes=_promised_bytes(self.info, n_rows),
+        )
+        return _predictions(reply, self.info, n_rows, proba=table.proba)
+
+    def _drop(self, waiting: deque[Asked]) -> None:
+        """Fetch the answers under way that nobody wants any more."""
+        self._unsent = None
+        while waiting and self._worker is not None and self._worker.n_awaited:
+            with contextlib.suppress(ModelError):
+                self._received(self._worker, waiting.popleft())
 
     def time_calls(
         self,
@@ -488,6 +560,12 @@ def _promised_bytes(info: ModelInfo, n_rows: int) -> int:
     if info.has_score and not info.has_proba:  # one-against-one decision functions
         width = max(width, n_classes * (n_classes - 1) // 2)
     return min(8 * n_rows * (info.n_outputs + width), MAX_ANSWER_BYTES)
+
+
+def _predictions(reply: Reply, info: ModelInfo, n_rows: int, *, proba: bool) -> Predictions:
+    """Return what a reply says of ``n_rows`` rows, checked and decoded."""
+    y_pred = _decoded(_array(reply, "y_pred", _prediction_shape(info, n_rows)), info)
+    return Predictions(y_pred, *_chances(reply, info, n_rows)) if proba else Predictions(y_pred)
 
 
 def _prediction_shape(info: ModelInfo, n_rows: int) -> tuple[int, ...]:

@@ -20,7 +20,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import behaviour
-import behaviour_expectations
 import drift_simulation
 import explain_stage
 import failing_rows
@@ -444,13 +443,9 @@ def _behaviour(run: _Run) -> None:
         run.loaded,
         run.tested_rows,
         run.known_schema,
-        seed=run.request.config.seed,
+        run.request.config,
         progress=run.progress,
     )
-    if run.report.behaviour.status is Status.OK:
-        run.report.behaviour.cases += behaviour_expectations.examine_expectations(
-            run.loaded, run.tested_rows, run.known_schema, run.request.config
-        )
 
 
 def _drift(run: _Run) -> None:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -302,6 +302,8 @@ class Worker:
         self._pidfd = pidfd
         self._status_fd, self._error_fd = pipes
         self._open = True
+        self.n_awaited = 0
+        """Requests under way: sent, their answers not yet fetched."""
 
     @property
     def alive(self) -> bool:
@@ -340,29 +342,41 @@ class Worker:
         DataError
             If the table cannot be sent.
         """
+        if self.n_awaited:
+            message = "an answer is still under way; fetch it with receive before"
+            raise RuntimeError(message)
         channel = _DeadlineChannel(self._data, timeout)
-        try:
-            self._refuse_unasked()
-            worker_protocol.send_request(channel, dict(header), frame)
-            reply = worker_protocol.receive_reply(channel, max_bytes)
-            self._refuse_unasked()
-        except FrameCodecError as error:
-            message = f"The table cannot be given to a model: {error}."
-            raise DataError(message) from error
-        except TimeoutError as error:
-            self.close()
-            message = f"The model gave no answer within {timeout:g} s and was stopped ({doing})."
-            raise ModelTimeoutError(message) from error
-        except worker_protocol.ProtocolError as error:
-            self.close()
-            message = f"The model's process gave an answer of another form than promised: {error}."
-            raise ModelProtocolError(message) from error
-        except (EOFError, ConnectionError) as error:
-            raise self._end(doing) from error
-        told = reply.header.get("error")
-        if told is not None:
-            raise self._told_error(told, doing)
-        return reply
+        with self._failures(doing, timeout):
+            self._send(channel, header, frame)
+            reply = self._receive(channel, max_bytes)
+        return self._without_error(reply, doing)
+
+    def send(
+        self,
+        header: Mapping[str, Any],
+        frame: pd.DataFrame | None = None,
+        *,
+        doing: str,
+        timeout: float,
+    ) -> None:
+        """Send a request without waiting; ``receive`` fetches the answers, in the same order.
+
+        The process reads a request only after it has answered the one before. Nobody may send
+        where the answers under way may not fit into a socket's buffer: both sides would wait.
+
+        Raises
+        ------
+        ModelError, DataError
+            As ``request``; a failure of the process concerns the first request under way.
+        """
+        with self._failures(doing, timeout):
+            self._send(_DeadlineChannel(self._data, timeout), header, frame)
+
+    def receive(self, *, doing: str, timeout: float, max_bytes: int = 0) -> Reply:
+        """Wait for the answer to the first request under way; parameters and errors as there."""
+        with self._failures(doing, timeout):
+            reply = self._receive(_DeadlineChannel(self._data, timeout), max_bytes)
+        return self._without_error(reply, doing)
 
     def kill(self) -> None:
         """Kill the process at once."""
@@ -379,16 +393,57 @@ class Worker:
         if self._open:
             self.kill()
             self._open = False
+            self.n_awaited = 0
             self._data.close()
             for fd in (self._pidfd, self._status_fd, self._error_fd):
                 if fd is not None:
                     os.close(fd)
 
+    @contextlib.contextmanager
+    def _failures(self, doing: str, timeout: float) -> Iterator[None]:
+        """Turn what goes wrong between the processes into one sentence."""
+        try:
+            yield
+        except FrameCodecError as error:
+            message = f"The table cannot be given to a model: {error}."
+            raise DataError(message) from error
+        except TimeoutError as error:
+            self.close()
+            message = f"The model gave no answer within {timeout:g} s and was stopped ({doing})."
+            raise ModelTimeoutError(message) from error
+        except worker_protocol.ProtocolError as error:
+            self.close()
+            message = f"The model's process gave an answer of another form than promised: {error}."
+            raise ModelProtocolError(message) from error
+        except (EOFError, ConnectionError) as error:
+            raise self._end(doing) from error
+
+    def _send(
+        self, channel: _DeadlineChannel, header: Mapping[str, Any], frame: pd.DataFrame | None
+    ) -> None:
+        self._refuse_unasked()
+        worker_protocol.send_request(channel, dict(header), frame)
+        self.n_awaited += 1
+
+    def _receive(self, channel: _DeadlineChannel, max_bytes: int) -> Reply:
+        reply = worker_protocol.receive_reply(channel, max_bytes)
+        self.n_awaited -= 1
+        self._refuse_unasked()
+        return reply
+
     def _refuse_unasked(self) -> None:
         """Raise if bytes wait that nobody asked for."""
+        if self.n_awaited:
+            return
         if _readable(self._data.fileno(), 0) and self._data.recv(1, socket.MSG_PEEK):
             message = "bytes that nobody asked for"
             raise worker_protocol.ProtocolError(message)
+
+    def _without_error(self, reply: Reply, doing: str) -> Reply:
+        told = reply.header.get("error")
+        if told is not None:
+            raise self._told_error(told, doing)
+        return reply
 
     def _told_error(self, told: Any, doing: str) -> ModelError:  # noqa: ANN401 - untrusted
         if not isinstance(told, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Iterable
 from itertools import cycle
 from typing import Any
 
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 import model_describe
 import model_lowering
-from errors import ModelRaisedError
-from model_types import Lowered, ModelInfo, Predictions, SparseRows, Task, TimedCalls
+from errors import ModelError, ModelRaisedError
+from model_types import Asked, Lowered, ModelInfo, Predictions, SparseRows, Task, TimedCalls
 
 
 class LocalModel:
@@ -46,6 +47,15 @@ class LocalModel:
         if proba and y_proba is None and self.info.has_score:
             y_score = np.asarray(self.estimator.decision_function(rows), dtype=float)
         return Predictions(y_pred, y_proba, y_score)
+
+    def predict_each(self, tables: Iterable[Asked]) -> Generator[Predictions | ModelError]:
+        """Predict one table after the other; an error of the model is an answer."""
+        for table in tables:
+            try:
+                answer: Predictions | ModelError = self.predict(table.frame, proba=table.proba)
+            except ModelError as error:
+                answer = error
+            yield answer
 
     def time_calls(
         self,

@@ -29,7 +29,7 @@ from behaviour_cases import spread
 from behaviour_probe import judge_error
 from errors import ModelCrashedError, ModelRaisedError, ModelTimeoutError, RunCancelledError
 from model_types import Predictions
-from report_types import BehaviourCase, BehaviourSection, BehaviourVerdict
+from report_types import BehaviourCase, BehaviourSection, BehaviourVerdict, RunConfig
 from schema_inference import schema_from_sample
 from tests.local_model import LocalModel
 
@@ -70,7 +70,7 @@ class StrictModel(LocalModel):
 
 
 def examine(model: LocalModel, frame: pd.DataFrame, **options: Any) -> BehaviourSection:
-    return examine_behaviour(model, frame, schema_from_sample(frame), seed=0, **options)
+    return examine_behaviour(model, frame, schema_from_sample(frame), RunConfig(seed=0), **options)
 
 
 def cases(section: BehaviourSection) -> dict[str, BehaviourCase]:

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from behaviour import examine_behaviour
 from behaviour_text import with_typos
 from explanation_reading import times_of
-from report_types import BehaviourCase, BehaviourVerdict
+from report_types import BehaviourCase, BehaviourVerdict, RunConfig
 from schema_inference import schema_from_sample
 from schema_merge import merge_schemas
 from schema_utils import Kind, Schema
@@ -105,7 +105,7 @@ def test_short_texts_that_repeat_are_text_where_the_model_says_so() -> None:
 
 
 def cases(model: LocalModel, table: pd.DataFrame) -> dict[str, BehaviourCase]:
-    section = examine_behaviour(model, table, schema_of(model, table), seed=0)
+    section = examine_behaviour(model, table, schema_of(model, table), RunConfig(seed=0))
     return {case.id: case for case in section.cases}
 
 
