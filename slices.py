@@ -7,6 +7,7 @@ p-values are corrected for the number of conditions tested (Benjamini & Hochberg
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -49,6 +50,8 @@ probability to report one: 5.6 % of simulated samples at a rate of 5 %, fewer th
 
 N_BINS = 10
 """Quantile bins of a numeric column; every run of neighbouring bins is a condition."""
+
+_INNER = np.arange(1, N_BINS) / N_BINS
 
 MAX_CATEGORIES = 50
 """Most frequent categories looked at per column."""
@@ -105,6 +108,35 @@ class _Losses:
 
 
 @dataclass(frozen=True, slots=True)
+class _Half:
+    """The rows that propose conditions, and what is added up over each condition's rows.
+
+    Parameters
+    ----------
+    rows : ndarray of bool, shape (n,)
+        Over the whole table.
+    worth, squared_worth, excess : ndarray of float, shape (n_half,)
+        What each row counts for, its square, and its loss above the mean times its worth.
+    variance : float
+        Of the losses.
+    """
+
+    rows: BoolArray
+    worth: FloatArray
+    squared_worth: FloatArray
+    excess: FloatArray
+    variance: float
+
+    @classmethod
+    def of(cls, losses: _Losses, rows: BoolArray) -> _Half:
+        """Return what is added up over some rows."""
+        loss, worth = losses.values[rows], losses.worth[rows]
+        apart = loss - np.average(loss, weights=worth)
+        variance = float(np.average(apart**2, weights=worth))
+        return cls(rows, worth, worth**2, worth * apart, variance)
+
+
+@dataclass(frozen=True, slots=True)
 class _Column:
     """A column as consecutive codes, and how runs of codes read.
 
@@ -128,12 +160,9 @@ class _Column:
         """Number of bins or categories."""
         return len(self.names) if self.edges is None else self.edges.size - 1
 
-    def runs(self) -> Iterator[tuple[int, int]]:
-        """Yield (first, last) of each condition: runs of bins, single categories, missing."""
-        for first in range(self.n_codes):
-            last_of_run = self.n_codes if self.edges is not None else first + 1
-            yield from ((first, last) for last in range(first, last_of_run))
-        yield -1, -1
+    def runs(self) -> NDArray[np.int64]:
+        """Return (first, last) of each condition: runs of bins, single categories, missing."""
+        return _runs(self.n_codes, longest=1 if self.edges is None else self.n_codes)
 
     def condition(self, first: int, last: int) -> _Condition:
         """Return the condition that selects the codes first..last."""
@@ -225,11 +254,12 @@ def _coded(values: pd.Series, feature: str) -> _Column:
     if finite.size == 0:
         return _Column(feature, np.full(numbers.size, -1), None, [])
     # Observed values as edges: "age <= 60" then selects exactly what it says.
-    inner = np.quantile(finite, np.arange(1, N_BINS) / N_BINS, method="lower")
-    edges = np.unique(np.r_[inner[inner < finite.max()], finite.max()])
+    ordered = np.sort(finite)
+    inner = ordered[((finite.size - 1) * _INNER).astype(np.intp)]
+    edges = np.unique(np.append(inner, ordered[-1]))
     codes = np.searchsorted(edges, numbers, side="left")
     codes = np.where(np.isnan(numbers), -1, np.minimum(codes, edges.size - 1))
-    return _Column(feature, codes.astype(np.int64), np.r_[finite.min(), edges], [])
+    return _Column(feature, codes.astype(np.int64), np.append(ordered[0], edges), [])
 
 
 def _coded_categories(values: pd.Series, feature: str) -> _Column:
@@ -250,10 +280,11 @@ def _propose(
     columns: list[_Column], losses: _Losses, half: BoolArray, smallest: int
 ) -> tuple[list[_Condition], int]:
     """Return the worst conditions on one half, and how many were compared."""
+    proposing = _Half.of(losses, half)
     scored = [
         (score, position, first, last)
         for position, column in enumerate(columns)
-        for score, first, last in _scores(column, losses, half, smallest)
+        for score, first, last in _scores(column, proposing, smallest)
     ]
     worst = sorted((item for item in scored if item[0] >= MIN_SCORE), reverse=True)
     chosen: list[_Condition] = []
@@ -266,33 +297,41 @@ def _propose(
     return chosen, len(scored)
 
 
-def _scores(
-    column: _Column, losses: _Losses, half: BoolArray, smallest: int
-) -> Iterator[tuple[float, int, int]]:
+def _scores(column: _Column, half: _Half, smallest: int) -> Iterator[tuple[float, int, int]]:
     """Yield (score, first, last): by how many standard errors the mean loss inside is larger."""
-    n_all = column.codes.size
+    n_all, n_half = column.codes.size, half.worth.size
     shifted = column.codes + 1  # missing first
+    codes = shifted[half.rows]
     size = column.n_codes + 2  # and one for values outside all categories
-    runs = np.array(list(column.runs())) + 1
-    loss, worth, codes = losses.values[half], losses.worth[half], shifted[half]
+    runs = column.runs() + 1
 
     def inside(codes: NDArray[np.int64], of_rows: FloatArray | None = None) -> FloatArray:
         """Add something up over the rows of each run."""
-        total = np.concatenate([[0.0], np.cumsum(np.bincount(codes, of_rows, minlength=size))])
+        total = np.zeros(size + 1)
+        np.cumsum(np.bincount(codes, of_rows, minlength=size), out=total[1:])
         sums: FloatArray = total[runs[:, 1] + 1] - total[runs[:, 0]]
         return sums
 
     rows, rows_half = inside(shifted), inside(codes)
     fits = (rows >= smallest) & (rows <= n_all - smallest)
-    fits &= (rows_half >= smallest // 4) & (rows_half < loss.size)
-    mean = np.average(loss, weights=worth)
-    variance = np.average((loss - mean) ** 2, weights=worth)
-    share = inside(codes, worth)[fits] / worth.sum()
-    spread = np.sqrt(variance * inside(codes, worth**2)[fits] * (1 - share))
-    excess = inside(codes, worth * (loss - mean))[fits]
+    fits &= (rows_half >= smallest // 4) & (rows_half < n_half)
+    share = inside(codes, half.worth)[fits] / half.worth.sum()
+    spread = np.sqrt(half.variance * inside(codes, half.squared_worth)[fits] * (1 - share))
+    excess = inside(codes, half.excess)[fits]
     score = excess / np.maximum(spread, np.finfo(np.float64).tiny)
     for value, (first, last) in zip(score.tolist(), (runs[fits] - 1).tolist(), strict=True):
         yield value, first, last
+
+
+@functools.cache
+def _runs(n_codes: int, *, longest: int) -> NDArray[np.int64]:
+    """Return (first, last) of every run of at most ``longest`` codes, and (-1, -1), missing."""
+    runs = [
+        (first, last)
+        for first in range(n_codes)
+        for last in range(first, min(first + longest, n_codes))
+    ]
+    return np.array([*runs, (-1, -1)], dtype=np.int64)
 
 
 def _overlap(one: BoolArray, other: BoolArray) -> float:
