@@ -61,7 +61,7 @@ def test_a_whole_run_completes(elsewhere: WorkerParent, forest: Path) -> None:
 
 def test_the_wall_clock_and_crashes_are_told(elsewhere: WorkerParent, tmp_path: Path) -> None:
     """A model that hangs is killed, one that crashes is told, and neither is left behind."""
-    for harm, kind, seconds in ((spin, ModelTimeoutError, 3), (segfault, ModelCrashedError, 60)):
+    for harm, kind, seconds in ((spin, ModelTimeoutError, 1), (segfault, ModelCrashedError, 60)):
         path = file_that_calls(tmp_path / "model.pkl", harm)
         worker = elsewhere.spawn(path, Limits())
         with pytest.raises(kind):
