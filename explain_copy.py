@@ -25,7 +25,7 @@ from explain_columns import HybridPool, column_map
 from explain_outputs import Space, choose_view, output_names, part_of, positive_index
 from explain_request import Request, draw_rows, spread_rows
 from explanation import Explanation
-from model_types import Lowered, ModelInfo, Predictions, Task
+from model_types import Lowered, Model, ModelInfo, Predictions, Task
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -252,7 +252,7 @@ def _prepare(request: Request, copy: _Copy, *, has_steps: bool) -> _Case:
     model, rows = request.model, request.rows
     background, asked = _background(request, copy.background_size)
     pool = HybridPool(pd.concat([rows, background], ignore_index=True))
-    matrix = model.transform(pool.frame)
+    matrix = _matrix(model, pool.frame, has_steps=has_steps)
     spare = matrix.shape[1] - copy.n_columns
     if spare < 0 or (spare > 0 and copy.takes_all):
         message = "The model's last step expects other columns than its first steps make."
@@ -268,6 +268,14 @@ def _prepare(request: Request, copy: _Copy, *, has_steps: bool) -> _Case:
     answers = model.predict(pd.concat([pool.frame, mixed_frame], ignore_index=True))
     asked += len(answers.y_pred)
     return _Case(rows, len(background), np.vstack([matrix, mixed]), groups, answers, asked)
+
+
+def _matrix(model: Model, frame: pd.DataFrame, *, has_steps: bool) -> Floats:
+    """Return what reaches the final estimator; where nothing stands before it, the table itself."""
+    numbers = all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)
+    if has_steps or not numbers or model.info.input_form not in ("frame", "matrix"):
+        return model.transform(frame)
+    return frame.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _background(request: Request, size: int) -> tuple[pd.DataFrame, int]:

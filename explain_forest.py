@@ -121,13 +121,15 @@ def as_inputs(trees: Trees, matrix: Floats) -> NDArray[Any]:
 def evaluate(trees: Trees, matrix: Floats) -> Floats:
     """Return the margins of the trees, shape (n, outputs)."""
     inputs = as_inputs(trees, matrix)
-    n_rows = len(inputs)
+    n_rows, has_missing = len(inputs), bool(np.isnan(inputs).any())
     at = np.broadcast_to(trees.root, (n_rows, len(trees.root)))
-    rows = np.arange(n_rows)[:, None]
+    starts = np.arange(n_rows)[:, None] * inputs.shape[1]
     for _ in trees.inner_levels():
-        cells = inputs[rows, trees.feature[at]]
-        goes_left = (cells <= trees.threshold[at]) | (np.isnan(cells) & trees.missing_left[at])
-        at = np.where(goes_left, trees.left[at], trees.right[at])
+        cells = inputs.take(starts + trees.feature.take(at))
+        goes_left = cells <= trees.threshold.take(at)
+        if has_missing:
+            goes_left |= np.isnan(cells) & trees.missing_left.take(at)
+        at = np.where(goes_left, trees.left.take(at), trees.right.take(at))
     result = np.tile(trees.base, (n_rows, 1))
     for output in range(trees.n_outputs):
         serves = (trees.tree_output == output) | (trees.tree_output < 0)

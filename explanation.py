@@ -234,23 +234,31 @@ def _tied(size: Floats, errors: Floats, pair: NDArray[np.int64]) -> bool:
 def _directions(rows: pd.DataFrame, values: Floats, tiny: float) -> dict[int, float]:
     """Return Spearman's correlation of cells and contributions by column, where there is one.
 
-    Numeric columns are ranked all at once: a call of pandas costs more than ranking a column.
+    All columns are worked out at once: a call of pandas costs more than the ranks of a column.
     """
     numeric = [at for at, kind in enumerate(rows.dtypes) if pd.api.types.is_numeric_dtype(kind)]
     cells = rows.iloc[:, numeric].to_numpy(dtype=np.float64, na_value=np.nan)
     own = values[:, numeric]
     known = np.isfinite(cells) & ~np.isnan(own)
-    ranks, own_ranks = (
-        pd.DataFrame(np.where(known, part, np.nan)).rank().to_numpy() for part in (cells, own)
-    )
-    found = {}
-    for place, at in enumerate(numeric):
-        kept = known[:, place]
-        moves = kept.sum() >= 3 and np.ptp(own[kept, place]) > tiny
-        if moves and np.ptp(cells[kept, place]) > 0:
-            pair = np.corrcoef(ranks[kept, place], own_ranks[kept, place])
-            found[at] = float(np.clip(pair[0, 1], -1, 1))
-    return found
+    moves = (known.sum(axis=0) >= 3) & (_span(own, known) > tiny) & (_span(cells, known) > 0)
+    one, two = _centred_ranks(cells, known), _centred_ranks(own, known)
+    size = np.sqrt((one**2).sum(axis=0) * (two**2).sum(axis=0))
+    rho = np.divide((one * two).sum(axis=0), size, out=np.zeros(len(size)), where=size > 0)
+    return {numeric[place]: float(np.clip(rho[place], -1, 1)) for place in np.flatnonzero(moves)}
+
+
+def _span(cells: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Return largest less smallest known cell of each column; -inf where none is known."""
+    largest = cells.max(axis=0, where=known, initial=-np.inf)
+    smallest = cells.min(axis=0, where=known, initial=np.inf)
+    return np.asarray(largest - smallest)
+
+
+def _centred_ranks(cells: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Return the ranks of the known cells of each column less their mean, 0 for the others."""
+    ranks = pd.DataFrame(np.where(known, cells, np.nan)).rank().to_numpy()
+    mean = (known.sum(axis=0) + 1) / 2
+    return np.where(known, ranks - mean, 0.0)
 
 
 def _largest(size: Floats, count: int) -> list[int]:
