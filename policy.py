@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Any, NamedTuple
 
 import yaml
@@ -176,15 +177,23 @@ def limits_of(policy: Policy, name: str) -> dict[str, float]:
 def suggest_rule(name: str, number: Number | None) -> str:
     """Return the line of a policy that holds a number where it is now, or demands a check.
 
+    The limit has four digits, rounded so that the number itself keeps it.
+
     Examples
     --------
     >>> print(suggest_rule("model.safety", None))
       - check: model.safety
+    >>> value = Estimate(value=0.93456)
+    >>> print(suggest_rule("f1", Number("f1", "Quality", value, "", higher_is_better=True)))
+      - number: f1
+        at_least: 0.9345
     """
     if number is None or number.estimate.value is None:
         return f"  - check: {_quoted(name)}"
-    limit = "at_least" if number.higher_is_better else "at_most"
-    return f"  - number: {_quoted(name)}\n    {limit}: {number.estimate.value:.4g}"
+    better = number.higher_is_better
+    limit, side = ("at_least", ROUND_FLOOR) if better else ("at_most", ROUND_CEILING)
+    rounded = Context(prec=4, rounding=side).create_decimal(repr(number.estimate.value))
+    return f"  - number: {_quoted(name)}\n    {limit}: {float(rounded):.4g}"
 
 
 def _quoted(name: str) -> str:

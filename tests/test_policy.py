@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from base_types import Estimate
+from comparison import Number
 from errors import InputError, PolicyError
 from gate_stage import find_baseline, parse_baseline
 from model_types import Task
@@ -255,6 +256,18 @@ def test_a_finding_becomes_a_line_that_holds() -> None:
     for name, number in gate_numbers(report).items():
         policy = read_policy(f"version: 1\nrules:\n{suggest_rule(name, number)}\n")
         assert policy.rules[0].number == name
+        assert only(apply_policy(policy, report)).verdict is Verdict.PASS, name
+
+
+@given(st.floats(-1e300, 1e300), st.booleans())
+def test_a_suggested_limit_is_kept_by_its_number(value: float, higher_is_better: bool) -> None:
+    """Rounding never puts the limit on the wrong side, and never far away."""
+    number = Number("x", "Quality", Estimate(value=value), "", higher_is_better=higher_is_better)
+    rule = read_policy(f"version: 1\nrules:\n{suggest_rule('x', number)}\n").rules[0]
+    limit = rule.at_least if higher_is_better else rule.at_most
+    assert limit is not None
+    assert limit <= value if higher_is_better else limit >= value
+    assert limit == pytest.approx(value, rel=1e-3)
 
 
 # --- baselines -----------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def test_an_unreadable_policy_is_not_touched() -> None:
 
 
 def test_every_number_and_check_of_a_report_can_be_added() -> None:
-    """A policy made of all of them is readable, and this very run keeps it but for rounding."""
+    """A policy made of all of them is readable, and this very run keeps the limits."""
     report = make_report("binary", hostile=True)
     text = "version: 1\nrules:\n  - number: p50_ms\n    at_most: 1e9\n"
     numbers = gate_numbers(report)
@@ -73,6 +73,8 @@ def test_every_number_and_check_of_a_report_can_be_added() -> None:
     told = apply_policy(read_policy(text), report).checks
     assert len(told) >= len(numbers) + len(report.verdict.checks)
     assert not any("is missing" in check.title for check in told)
+    failed = {check.id for check in told if check.verdict is Verdict.FAIL}
+    assert not failed & {f"gate.{name}" for name in numbers}
 
 
 def test_a_line_about_an_odd_input_fails_when_it_breaks() -> None:
