@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from base_types import Estimate
+from base_types import NOT_FINITE, Estimate
 from drift import main_probability, prediction_labels
 from drift_count_tests import total_variation
 from drift_merge import merge
@@ -210,11 +210,22 @@ def harm_of(before: Predictions, after: Predictions, info: ModelInfo) -> float:
     if info.task is not Task.REGRESSION:
         return float(np.mean(labels_of(before.y_pred) != labels_of(after.y_pred)))
     old, new = numbers_of(before.y_pred), numbers_of(after.y_pred)
-    scale = float(np.std(old[np.isfinite(old)])) if np.isfinite(old).any() else 0.0
-    change = np.where(np.isfinite(old) & np.isfinite(new), np.abs(new - old), np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number changed fully
+        scale = _spread(old)
+        if not np.isfinite(scale):  # its squares overflow, the answers themselves do not
+            top = np.abs(old[np.isfinite(old)]).max()
+            old, new = old / top, new / top
+            scale = _spread(old)
+        change = np.where(np.isfinite(old) & np.isfinite(new), np.abs(new - old), np.inf)
     if scale == 0:
         return float(np.mean(change > 0))
     return float(np.mean(np.minimum(change / scale, 1.0)))
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation of the finite values, 0 where there are none."""
+    finite = values[np.isfinite(values)]
+    return float(np.std(finite)) if finite.size else 0.0
 
 
 # --- quality -----------------------------------------------------------------------------------
@@ -283,9 +294,13 @@ def _r2_estimate(expected: NDArray[np.float64], predicted: NDArray[np.float64]) 
     if np.ptp(expected) == 0:
         return Estimate(n=n, reason="The true values are all the same, so R² has no meaning.")
     drawn = np.random.default_rng(0).integers(n, size=(N_RESAMPLES, n))
-    resampled = _r2(expected[drawn], predicted[drawn])
-    low, high = np.quantile(resampled[np.isfinite(resampled)], [0.025, 0.975])
-    value = float(_r2(expected[None], predicted[None])[0])
+    with np.errstate(over="ignore"):  # told as a value that is not finite
+        resampled = _r2(expected[drawn], predicted[drawn])
+        value = float(_r2(expected[None], predicted[None])[0])
+    finite = resampled[np.isfinite(resampled)]
+    if not (finite.size and np.isfinite(value)):
+        return Estimate(n=n, reason=NOT_FINITE)
+    low, high = np.quantile(finite, [0.025, 0.975])
     return Estimate(value=value, low=float(low), high=float(high), n=n)
 
 

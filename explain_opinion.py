@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from base_types import NOT_FINITE
 from explain_drift import Drifted, add_drift
 from explain_effects import effect_curves
 from explain_known import KnownModel
@@ -180,7 +181,7 @@ def _shuffle(
     if len(np.unique(scorer.target)) < 2:
         opinion.permutation_reason = "The rows drawn for shuffling have one true answer only."
         return
-    opinion.baseline_score, opinion.permutation = permutation_importance(
+    score, importances = permutation_importance(
         model,
         evidence.rows.iloc[chosen],
         scorer,
@@ -188,6 +189,10 @@ def _shuffle(
         n_repeats=N_REPEATS,
         seed=seed,
     )
+    if not all(np.isfinite((item.importance, item.error)).all() for item in importances):
+        opinion.permutation_reason = NOT_FINITE
+        return
+    opinion.baseline_score, opinion.permutation = score, importances
     opinion.metric, opinion.n_rows, opinion.n_repeats = scorer.metric, len(chosen), N_REPEATS
     opinion.n_model_calls += len(chosen) * (N_REPEATS * len(names) + 1)
 

@@ -59,7 +59,8 @@ class Scorer:
             return np.asarray((codes == self.target).mean(axis=1))
         residual = y_pred.astype(np.float64).reshape(-1, len(self.target)) - self.target
         spread = ((self.target - self.target.mean()) ** 2).sum()
-        return np.asarray(1 - (residual**2).sum(axis=1) / spread)
+        with np.errstate(over="ignore"):  # told as a score that is not finite
+            return np.asarray(1 - (residual**2).sum(axis=1) / spread)
 
     def at(self, rows: NDArray[np.int64]) -> Scorer:
         """Return the scorer of some of the rows."""
@@ -129,9 +130,10 @@ def permutation_importance(
     patches = [Patch(at, rows, rng.permutation(rows)) for at in columns for _ in range(n_repeats)]
     answers = answer_patches(model, frame, [Patch(0, rows, rows), *patches], proba=False)
     baseline, *scores = scorer.scores(np.concatenate([told.y_pred for told in answers])).tolist()
-    losses = baseline - np.array(scores).reshape(len(columns), n_repeats)
-    means = losses.mean(axis=1)
-    errors = losses.std(axis=1, ddof=1) / np.sqrt(n_repeats)
+    with np.errstate(over="ignore", invalid="ignore"):  # of scores that are not finite
+        losses = baseline - np.array(scores).reshape(len(columns), n_repeats)
+        means = losses.mean(axis=1)
+        errors = losses.std(axis=1, ddof=1) / np.sqrt(n_repeats)
     order = np.argsort(-means, kind="stable")
     return baseline, [
         PermutationImportance(

@@ -20,7 +20,7 @@ from explain_known import KnownModel
 from explain_opinion import Evidence, second_opinion
 from explain_words import explain_texts
 from explainability import explain_section
-from explanation import plain_cell
+from explanation import NO_CONTRIBUTIONS, plain_cell
 from labels import match_labels
 from model_types import Model, Predictions, class_names
 from report_types import ExplanationSection, RunConfig
@@ -105,8 +105,7 @@ def explain_run(
     if section.status is not Status.OK:
         return section
     if not _is_finite(section):
-        why = "The model's answers are not finite numbers, so they have no contributions."
-        return ExplanationSection(status=Status.FAILED, reason=why)
+        return ExplanationSection(status=Status.FAILED, reason=NO_CONTRIBUTIONS)
     rows = explained.index.to_numpy()[section.row_numbers]
     tell(FIRST_PART, "Asking other methods")
     background_rows = background.index.to_numpy()

@@ -23,6 +23,7 @@ from report_types import ExplanationSection, FeatureImportance, OutputExplanatio
 Floats = NDArray[np.float64]
 Method = Literal["linear", "tree", "enumerated", "sampled"]
 
+NO_CONTRIBUTIONS = "The model's answers are not finite numbers, so they have no contributions."
 MAX_COLUMNS = 50
 MAX_OUTPUTS = 10
 CLEAR_STANDARD_ERRORS = 2.0

@@ -21,11 +21,12 @@ import table_reader
 from base_types import Cell
 from date_forms import with_times
 from drift_halves import Halves, split_halves
-from errors import BusyError, NotFoundError, RowsError
+from errors import BusyError, ModelError, NotFoundError, RowsError
 from explain_known import KnownModel
 from explain_request import draw_rows
 from explain_words import explain_texts
 from explainability import explain
+from explanation import NO_CONTRIBUTIONS
 from labels import match_labels
 from model_sessions import Answer, PlayQuestion, Question, RowAnswers
 from model_types import ModelInfo, Predictions, class_names
@@ -88,6 +89,8 @@ class ModelSession:
             positive_class=opened.positive_class,
             space=question.space,
         )
+        if not np.isfinite(found.values).all():
+            raise ModelError(NO_CONTRIBUTIONS)
         predictions = found.answers
         if predictions is None or len(found.rows) < len(frame):
             predictions = opened.model.predict(frame)

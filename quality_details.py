@@ -205,7 +205,7 @@ def _trend(name: str, values: FloatArray, residual: FloatArray) -> ResidualTrend
     p_value = float(2 * stdtr(x.size - 2, -abs(t)))
     size = _rank_correlation(x, np.abs(y)) if np.ptp(np.abs(y)) > 0 else 0.0
     groups = np.array_split(np.argsort(x, kind="stable"), N_GROUPS)
-    means = [(float(x[rows].mean()), float(y[rows].mean())) for rows in groups]
+    means = [(_mean(x[rows]), _mean(y[rows])) for rows in groups]
     return ResidualTrend(
         against=name,
         correlation=correlation,
@@ -214,6 +214,13 @@ def _trend(name: str, values: FloatArray, residual: FloatArray) -> ResidualTrend
         size_correlation=size,
         means=means,
     )
+
+
+def _mean(values: FloatArray) -> float:
+    """Return the mean, also where the sum is larger than any number."""
+    with np.errstate(over="ignore"):
+        mean = float(values.mean())
+    return mean if math.isfinite(mean) else float((values / values.size).sum())
 
 
 def _rank_correlation(x: FloatArray, y: FloatArray) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bootstrap
-from base_types import Estimate
+from base_types import NOT_FINITE, Estimate
 from bootstrap import FloatArray
 from metric_names import REGRESSION_METRICS, higher_is_better, undefined_metrics
 from quality_types import OutputMetric
@@ -188,7 +188,7 @@ def _why_undefined(name: str, y_true: FloatArray, estimate: Estimate) -> str | N
     if name == "mean_absolute_percentage_error" and zeros:
         return f"{zeros:,} labels are 0: a percentage of them does not exist."
     if estimate.value is None or not np.isfinite(estimate.value):
-        return "The numbers are too large to compute it in double precision."
+        return NOT_FINITE
     return None
 
 

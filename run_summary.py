@@ -16,11 +16,12 @@ MAIN_METRICS: dict[Task, tuple[str, ...]] = {
     Task.MULTICLASS: ("balanced_accuracy", "accuracy"),
     Task.MULTILABEL: ("f1_micro", "accuracy"),
     Task.MULTIOUTPUT: ("accuracy",),
-    Task.REGRESSION: ("r2", "root_mean_squared_error"),
+    Task.REGRESSION: ("r2", "root_mean_squared_error", "mean_absolute_error"),
     Task.CLUSTERING: (),
     Task.OUTLIER: ("balanced_accuracy",),
 }
-"""The metric that decides, per task: balanced accuracy does not reward guessing the big class."""
+"""The metric that decides, per task, the first that has a value: balanced accuracy does not reward
+guessing the big class; the squares of very large errors overflow where their sizes do not."""
 
 
 def main_metric(report: TestReport) -> Metric | None:

@@ -288,6 +288,8 @@ BINARY = ModelInfo(task=Task.BINARY, estimator="Test", classes=[0, 1])
         (REGRESSION, [-1.0, 1.0], [np.nan, 1.0], 0.5),
         (REGRESSION, [2.0, 2.0], [2.0, 3.0], 0.5),
         (REGRESSION, [-1.0, 1.0], [99.0, 99.0], 1.0),
+        (REGRESSION, [-1e300, 1e300], [-5e299, 1e300], 0.25),
+        (REGRESSION, [-1e300, 1e300], [np.inf, 1e300], 0.5),
     ],
 )
 def test_harm_by_hand(info: ModelInfo, before: Any, after: Any, harm: float) -> None:
