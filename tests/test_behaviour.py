@@ -230,7 +230,9 @@ def test_noise_on_a_linear_model_is_what_theory_says() -> None:
     """For y = 2a the mean |change| in standard deviations is level * sqrt(2 / pi)."""
     frame = pd.DataFrame({"a": RNG.normal(size=200), "b": 0.0})
     model = StrictModel(LinearRegression().fit(frame, 2 * frame["a"]))
-    for point in examine(model, frame).noise:
+    noise = examine(model, frame).noise
+    assert [point.noise for point in noise] == list(NOISE_LEVELS)
+    for point in noise:
         assert point.mean_change == pytest.approx(point.noise * np.sqrt(2 / np.pi), rel=0.2)
         assert point.flipped_share.value is None
         assert point.flipped_share.reason

@@ -27,9 +27,7 @@ from tests.test_api_handler import post, problem_of, serving
 REPORT_SCHEMA = Draft202012Validator(
     TestReport.model_json_schema(by_alias=True, mode="serialization")
 )
-COUNTS = {"tests", "failures", "errors", "skipped"}
-SUITE_ATTRIBUTES = COUNTS | {"name", "time", "timestamp"}
-OUTCOMES = {"failure": {"message", "type"}, "error": {"message", "type"}, "skipped": {"message"}}
+OUTCOMES = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 
 
 def gated(task: str = "binary") -> TestReport:
@@ -47,37 +45,18 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def check_junit(root: ET.Element) -> None:
-    """Check what the schema of the Jenkins plug-in and the common viewers demand."""
-    assert root.tag == "testsuites"
-    assert set(root.attrib) == COUNTS - {"skipped"} | {"name"}
+@pytest.mark.parametrize("report", [gated(), gated("regression"), make_empty_report()])
+def test_counts_in_junit_are_those_of_its_cases(report: TestReport) -> None:
+    """Each suite counts its cases by outcome, the file counts those of all suites."""
+    root = ET.fromstring(reports.render_junit(report))  # noqa: S314 - our own text
     for suite in root:
-        assert (suite.tag, set(suite.attrib)) == ("testsuite", SUITE_ATTRIBUTES)
-        assert float(suite.attrib["time"]) >= 0
-        cases = list(suite)
-        for case in cases:
-            assert (case.tag, set(case.attrib)) == ("testcase", {"name", "classname"})
-            assert [child.tag for child in case] in (
-                [],
-                ["failure"],
-                ["error"],
-                ["skipped"],
-                ["system-out"],
-            )
-            for child in case:
-                assert set(child.attrib) == OUTCOMES.get(child.tag, set())
-        assert suite.attrib["tests"] == str(len(cases))
-        for kind, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-            assert suite.attrib[kind] == str(len(suite.findall(f"testcase/{tag}")))
-    for kind in COUNTS - {"skipped"}:
-        assert root.attrib[kind] == str(sum(int(suite.attrib[kind]) for suite in root))
-
-
-@pytest.mark.parametrize("task", ["binary", "regression", None])
-def test_junit_has_the_form_that_viewers_read(task: str | None) -> None:
-    """Elements, attributes and counts are those of the JUnit schema, with and without a gate."""
-    report = gated(task) if task else make_empty_report()
-    check_junit(ET.fromstring(reports.render_junit(report)))  # noqa: S314 - our own text
+        found = {tag: len(suite.findall(f"testcase/{tag}")) for tag in OUTCOMES.values()}
+        assert {key: int(suite.attrib[key]) for key in OUTCOMES} == {
+            key: found[tag] for key, tag in OUTCOMES.items()
+        }
+        assert int(suite.attrib["tests"]) == len(suite.findall("testcase")) > 0
+    for key in ("tests", "failures", "errors"):
+        assert root.attrib[key] == str(sum(int(suite.attrib[key]) for suite in root))
 
 
 def test_with_a_gate_only_its_rules_fail_in_junit() -> None:

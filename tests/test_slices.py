@@ -137,6 +137,7 @@ def test_same_seed_gives_the_same_slices() -> None:
     frame = table(rng, 2000)
     loss = (rng.random(2000) < np.where(frame["member"], 0.4, 0.1)).astype(float)
     assert find_slices(frame, loss, seed=7) == find_slices(frame, loss, seed=7)
+    assert find_slices(frame, loss, seed=7) != find_slices(frame, loss, seed=8)
 
 
 def test_errors_too_large_to_square_give_no_slice() -> None:

@@ -347,8 +347,13 @@ def test_an_upload_that_ends_meanwhile_does_not_hinder_tidying(
     store: Store, tmp_path: Path
 ) -> None:
     """A name that is gone when it is looked at (here a link to nothing) is passed over."""
-    (tmp_path / "artifacts" / "incoming" / "gone").symlink_to(tmp_path / "nothing")
+    incoming = tmp_path / "artifacts" / "incoming"
+    for name in ("a", "z"):
+        (incoming / name).touch()
+        os.utime(incoming / name, (0, 0))
+    (incoming / "gone").symlink_to(tmp_path / "nothing")
     store.remove_orphans()
+    assert [path.name for path in incoming.iterdir()] == ["gone"]
 
 
 @pytest.mark.parametrize("sha256", ["../../etc/passwd", "", "A" * 64, "0" * 64])
