@@ -39,6 +39,7 @@ import validation
 import verdict
 from access_types import Approval
 from base_types import Section, Status
+from csv_text import csv_of
 from environment import describe_environment
 from errors import DataError, ModelError, MonitorError, RunCancelledError
 from model_types import Predictions
@@ -373,7 +374,7 @@ def _fill_data_section(run: _Run) -> None:
         told = f"{len(section.columns)} of {table.shape[1]:,} columns are summarised."
         section.warnings.append(told)
     section.preview = table_summary.preview_rows(table)
-    section.artifact = run.save_data(table.to_csv(index=False).encode(), "tested-rows.csv")
+    section.artifact = run.save_data(csv_of(table), "tested-rows.csv")
 
 
 def _take_sample(run: _Run) -> tuple[pd.DataFrame | None, str | None]:

@@ -42,6 +42,9 @@ PURE_PREFIXES = (
     "policy",
     "table_summary",
     "ordered_numbers",
+    "csv_text",
+    "date_writing",
+    "number_writing",
     "validation_columns",
     "validation_split",
 )
