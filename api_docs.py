@@ -49,7 +49,7 @@ RUN_TESTS_BODY: dict[str, Any] = {
                         },
                         "target": {
                             "type": "string",
-                            "description": "Column of the sample with the right answers",
+                            "description": "Column of the sample with the true answers",
                         },
                         "schema": {
                             "type": "string",

@@ -30,6 +30,8 @@ LABEL_LENGTH = 24
 """Longer names are cut on an axis; the full name stands in the hover text."""
 KEY_LENGTH = 44
 """Characters of one line of a key at the width of a telephone."""
+LONG_NAME = 12
+"""Longer names below a chart are written aslant."""
 MAX_NAMES = 30
 """With more names on an axis only some are written."""
 MAX_POINTS = 5000
@@ -174,7 +176,7 @@ def _template(theme: Theme) -> go.layout.Template:
             "align": "left",
         },
         "bargap": 0.04,
-        "xaxis": axis,
+        "xaxis": axis | {"autotickangles": [0, -30, -90]},  # upwards the last one would be cut off
         "yaxis": axis,
     }
     return go.layout.Template(layout=layout)
@@ -274,6 +276,8 @@ def name_axis(
         ticktext=[text_on_chart(name, limit) for name in names[::step]],
         showgrid=False,
     )
+    if isinstance(axis, go.layout.XAxis) and max(map(len, names), default=0) > LONG_NAME:
+        axis.update(tickangle=-30)  # level, the last one may not fit and would be left out
 
 
 def threshold_line(figure: go.Figure, value: float, label: str, theme: Theme) -> None:

@@ -384,7 +384,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "--composition", type=Path, help="JSON: how the parts of the file belong together"
     )
     group.add_argument("--sample", type=Path, help="CSV, Parquet or JSON with rows of its data")
-    group.add_argument("--target", help="column of the sample with the right answers")
+    group.add_argument("--target", help="column of the sample with the true answers")
 
 
 def _add_options(group: argparse._ArgumentGroup) -> None:

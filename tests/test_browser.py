@@ -115,7 +115,7 @@ def test_the_json_download_is_the_stored_report(
     wait_for_report(page)
     page.get_by_role("button", name=re.compile("Download")).first.click()
     with page.expect_download() as saved:
-        page.locator(".st-key-run-json button").click()
+        page.locator(".st-key-run-download-json button").click()
     body = json.loads(Path(saved.value.path()).read_text())
     stored = requests.get(f"{product.api}/runs/{run['id']}/report", timeout=60).json()
     assert body == stored

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,6 +28,8 @@ from storage import Store
 STYLE = """
 <style>
   .block-container {max-width: 1240px; padding-top: 3.2rem;}
+  @media (max-width: 1100px) {.block-container {padding-left: 2rem; padding-right: 2rem;}}
+  @media (max-width: 640px) {.block-container {padding-left: 1rem; padding-right: 1rem;}}
   [data-testid="stMetricValue"] {font-size: 1.55rem;}
   [data-testid="stMetricValue"] *, [data-testid="stMetricDelta"] * {
     white-space: normal; overflow: visible;}
@@ -112,6 +115,16 @@ _CHART_CONFIG = {
 }
 
 
+def beside() -> AbstractContextManager[object]:
+    """Put what follows beside each other by twos, below each other where there is little room."""
+    return st.grid(2, min_column_width=340)
+
+
+def tiles() -> AbstractContextManager[object]:
+    """Put the tiles that follow beside each other, as many as there is room for, four at most."""
+    return st.grid(4, min_column_width=180)
+
+
 def show_table(rows: list[dict[str, Cell]], key: str) -> None:
     """Show rows as a table without an index column; a short one as a whole."""
     height: Literal["auto", "content"] = "content" if len(rows) <= WHOLE_ROWS else "auto"
@@ -177,9 +190,7 @@ def show_notes(notes: list[str]) -> None:
 
 def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, key: str) -> None:
     """Offer a file that is made when it is asked for."""
-    st.download_button(
-        label, data=make, file_name=name, mime=mime, key=key, on_click="ignore", width="stretch"
-    )
+    st.download_button(label, data=make, file_name=name, mime=mime, key=key, on_click="ignore")
 
 
 def show_sidebar() -> None:

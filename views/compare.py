@@ -15,7 +15,16 @@ from formatting import escape_markdown, estimate
 from glossary import title
 from report_types import RunStatus, TestReport
 from run_types import RunRecord
-from views.common import open_store, show_chart, show_notes, theme, when, with_asked
+from views.common import (
+    open_store,
+    show_chart,
+    show_notes,
+    show_tile,
+    theme,
+    tiles,
+    when,
+    with_asked,
+)
 from views.compare_rows import show_real_differences
 
 MOST_RUNS = 6
@@ -73,11 +82,11 @@ def _show(result: Comparison, records: list[RunRecord]) -> None:
     show_notes(result.notes)
     better = [number for number in result.numbers if Change.BETTER in number.changes]
     worse = [number for number in result.numbers if Change.WORSE in number.changes]
-    left, middle, right = st.columns(3)
-    left.metric("Got better", len(better), border=True, help=_names(better))
-    middle.metric("Got worse", len(worse), border=True, help=_names(worse))
-    same = len(result.numbers) - len({number.name for number in better + worse})
-    right.metric("No clear change", same, border=True)
+    same = len(_shared(result)) - len({number.name for number in better + worse})
+    with tiles():
+        show_tile("Got better", str(len(better)), None, _names(better))
+        show_tile("Got worse", str(len(worse)), None, _names(worse))
+        show_tile("No clear change", str(same), None, "Numbers that only one run has are left out.")
     only = st.toggle("Only what differs", value=len(records) > 2, key="compare.only")
     rows = [number for number in result.numbers if number.differs or not only]
     if rows:
@@ -92,8 +101,17 @@ def _show(result: Comparison, records: list[RunRecord]) -> None:
     _show_settings(result, records)
 
 
+def _shared(result: Comparison) -> list[ComparedNumber]:
+    """Return the numbers that can be compared with the baseline's."""
+    return [
+        number
+        for number in result.numbers
+        if any(change is not Change.UNKNOWN for change in number.changes[1:])
+    ]
+
+
 def _show_chart(result: Comparison, records: list[RunRecord]) -> None:
-    by_name = {number.name: number for number in result.numbers}
+    by_name = {number.name: number for number in _shared(result) or result.numbers}
     name = st.selectbox(
         "Picture of",
         list(by_name),

@@ -18,6 +18,7 @@ from views.common import (
     settings,
     show_notes,
     show_tile,
+    tiles,
     when,
 )
 from views.compare_result import show_columns, show_downloads
@@ -251,19 +252,15 @@ def _show_tiles(report: DriftReport) -> None:
     st.markdown(
         f"### {badge(report.verdict.value)} {report.n_drifted} of {total} columns have drifted"
     )
-    first, second, third, fourth = st.columns(4)
-    with first:
+    with tiles():
         possible = sum(each.verdict is DriftVerdict.POSSIBLE for each in report.features)
         below = f"{possible} more possibly"
         show_tile("Columns drifted", f"{report.n_drifted} of {total}", below, explain("drift"))
-    with second:
         show_tile("Rows", f"{report.n_current:,}", f"against {report.n_reference:,}")
-    with third:
         worst = max(report.features, key=lambda each: each.missing_current - each.missing_reference)
         rise = worst.missing_current - worst.missing_reference
         below = f"in {worst.feature}" if rise > 0 else "nowhere more than before"
         show_tile("Most new gaps", percent(max(0.0, rise)), below, explain("missing_rate"))
-    with fourth:
         state = look(report.prediction.verdict.value).word if report.prediction else "Not asked"
         below = "of the model's answers" if report.prediction else "choose a model above"
         show_tile("Predictions", state, below, explain("prediction_drift"))

@@ -48,7 +48,9 @@ def _choose() -> tuple[Named, Named | None, str | None] | None:
         other = st.file_uploader(
             "Second table: the test part (optional)", TYPES, key="check.other", max_upload_size=size
         )
-    target = st.text_input("Column of true answers", key="check.target", placeholder="guessed")
+    target = st.text_input(
+        "Column of true answers", key="check.target", placeholder="guessed", width=360
+    )
     if st.button("Show an example", key="check.example", icon=":material/lightbulb:"):
         st.session_state["check.shown"] = True
     if data is not None:

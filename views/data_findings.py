@@ -8,7 +8,7 @@ import io
 import streamlit as st
 
 from formatting import count, csv_safe, escape_markdown, number
-from validation_types import Finding, ValidationSection
+from validation_types import DataCheck, Finding, ValidationSection
 from views.common import download, show_table, show_tile
 
 MARKS = {
@@ -22,17 +22,17 @@ _ORDER = (Finding.FAIL, Finding.WARN, Finding.SKIP, Finding.PASS)
 
 def show_findings(section: ValidationSection, key: str) -> None:
     """Show score, size and one line per check, the worst first."""
-    concerned = [c for c in section.checks if c.finding in (Finding.WARN, Finding.FAIL)]
+    ordered = sorted(section.checks, key=lambda c: (_ORDER.index(c.finding), -c.cost))
+    concerned = [c for c in ordered if c.finding in (Finding.WARN, Finding.FAIL)]
     second = f", {count(section.n_other_rows, 'row')} beside" if section.n_other_rows else ""
-    with st.grid(3, min_column_width=180):
+    with st.grid(3, min_column_width=140):
         show_tile("Score", number(section.score), "of 100 points", "100 less what the checks cost.")
         found = f"of {count(len(section.checks), 'check')}"
         show_tile("To look at", str(len(concerned)), found)
         size = f"{count(section.n_columns, 'column')}{second}"
         show_tile("Table", count(section.n_rows, "row"), size)
-    for check in concerned:
-        st.markdown(f"- **{check.title}:** {escape_markdown(f'{check.found} {check.advice}')}")
-    ordered = sorted(section.checks, key=lambda c: (_ORDER.index(c.finding), -c.cost))
+    if concerned:
+        st.markdown("\n".join(map(_line, concerned)))
     show_table(
         [
             {
@@ -48,6 +48,10 @@ def show_findings(section: ValidationSection, key: str) -> None:
     )
     if section.target:
         st.caption(f"True answers: **{escape_markdown(section.target)}**.")
+
+
+def _line(check: DataCheck) -> str:
+    return f"- **{check.title}:** {escape_markdown(f'{check.found} {check.advice}')}"
 
 
 def offer_findings(section: ValidationSection, key: str) -> None:

@@ -10,7 +10,7 @@ from figures_compare import cumulative_overlay
 from figures_drift import feature_overlay
 from formatting import escape_html, escape_markdown, number, p_value
 from glossary import explain, title
-from views.common import mark, show_chart, theme
+from views.common import beside, mark, show_chart, theme
 
 _TABLE_STYLE = """
 <style>
@@ -43,10 +43,8 @@ def show_distributions(drift: FeatureDrift, key: str) -> None:
     if cumulative is None:
         show_chart(overlay, f"{key}.overlay")
         return
-    left, right = st.columns(2)
-    with left:
+    with beside():
         show_chart(overlay, f"{key}.overlay")
-    with right:
         show_chart(cumulative, f"{key}.cumulative")
 
 

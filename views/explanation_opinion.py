@@ -9,7 +9,7 @@ from formatting import count, escape_markdown, number
 from glossary import explain, title
 from opinion_types import SecondOpinion
 from report_types import ExplanationSection
-from views.common import show_chart, show_table, theme
+from views.common import beside, show_chart, show_table, theme
 
 
 def show_opinion(section: ExplanationSection) -> None:
@@ -21,15 +21,11 @@ def show_opinion(section: ExplanationSection) -> None:
         st.warning(escape_markdown(warning), icon=":material/balance:")
     if not opinion.warnings:
         st.caption("Other methods see the same as the contributions above.")
-    left, right = st.columns(2)
-    with left:
-        _show_shuffling(opinion)
-    with right:
-        show_chart(shift_bars(opinion.shifted_importance, theme()), "explain.shift")
-        if opinion.shift:
-            st.caption(f"Drifted: {opinion.shift}.")
-        if opinion.shift_reason:
-            st.info(escape_markdown(opinion.shift_reason))
+    with beside():
+        with st.container():
+            _show_shuffling(opinion)
+        with st.container():
+            _show_drifted(opinion)
     _show_correlated(opinion)
 
 
@@ -45,6 +41,14 @@ def _show_shuffling(opinion: SecondOpinion) -> None:
         "Whiskers: two standard errors.",
         help=explain("permutation_importance") or None,
     )
+
+
+def _show_drifted(opinion: SecondOpinion) -> None:
+    show_chart(shift_bars(opinion.shifted_importance, theme()), "explain.shift")
+    if opinion.shift:
+        st.caption(f"Drifted: {opinion.shift}.")
+    if opinion.shift_reason:
+        st.info(escape_markdown(opinion.shift_reason))
 
 
 def _show_correlated(opinion: SecondOpinion) -> None:

@@ -41,7 +41,7 @@ def _show_examples() -> None:
     ready = examples.is_ready(settings().data_dir)
     if not ready:
         st.info("The examples are being trained; that takes some seconds the first time.")
-    with st.grid(3, min_column_width=260):
+    with st.grid(3, min_column_width=230):
         for example in examples.EXAMPLES:
             with st.container(border=True, height="stretch", vertical_alignment="distribute"):
                 _show_example(example)
@@ -72,7 +72,7 @@ def _show_run(run: RunRecord) -> None:
     done = run.verdict is not None and run.status is RunStatus.DONE
     state = run.verdict.value if done and run.verdict else run.status.value
     with st.container(border=True):
-        mark, text, time, action = st.columns([1.2, 4.6, 2.6, 0.9], vertical_alignment="center")
+        mark, text, time, action = st.columns([1.3, 4.3, 2.3, 1.5], vertical_alignment="center")
         mark.markdown(badge(state))
         text.markdown(f"**{escape_markdown(run.model_name)}**  \n{_describe(run)}")
         time.caption(f"{when(run.created_at)} · {run.source}")

@@ -10,7 +10,7 @@ from formatting import duration_ms, escape_markdown, number, percent, rows_per_s
 from glossary import explain
 from load_types import ArrivalPoint, LoadTest
 from report_types import PerformanceSection
-from views.common import show_chart, show_notes, show_table, show_tile, theme
+from views.common import beside, show_chart, show_notes, show_table, show_tile, theme, tiles
 
 
 def show_load(section: PerformanceSection, load: LoadTest) -> None:
@@ -50,10 +50,8 @@ def _with_range(point: ArrivalPoint) -> str:
 def _show_processes(section: PerformanceSection, load: LoadTest) -> None:
     st.subheader("Processes at once")
     st.caption("Every process of the model is called again as soon as it has answered one row.")
-    left, right = st.columns(2)
-    with left:
+    with beside():
         show_chart(load_throughput(section, theme()), "perf.processes")
-    with right:
         show_chart(load_latency(section, theme()), "perf.processes.latency")
     rows: list[dict[str, Cell]] = [
         {
@@ -78,7 +76,7 @@ def _percentile(value: Estimate) -> str:
 
 def _show_tiles(load: LoadTest) -> None:
     rate = load.highest_rate
-    with st.grid(4, min_column_width=180):
+    with tiles():
         limit = f"p99 within {duration_ms(load.p99_limit_ms)}"
         value = f"{number(rate.value, digits=3)}/s" if rate.value is not None else "–"
         why = f" {rate.reason}" if rate.reason else ""

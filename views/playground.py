@@ -17,8 +17,8 @@ from playground_lessons import LESSONS, Lesson, lesson_by_id
 from playground_types import ALL_COLUMNS
 from report_types import RunStatus
 from run_types import RunFilter
-from views.common import badge, open_store, show_chart, show_tile, theme, when
-from views.drift_parts import show_distributions, show_tests
+from views.common import mark, open_store, show_chart, show_tile, theme, tiles, when
+from views.drift_parts import show_column, show_distributions
 from views.playground_own import show_own
 
 BUILT_IN = ""
@@ -304,21 +304,17 @@ def _marked(*right: bool) -> str:
 
 
 def _show_numbers(outcome: Outcome) -> None:
-    first, second, third, fourth = st.columns(4)
     flagged, total = outcome.report.n_drifted, len(outcome.report.features)
-    with first:
+    with tiles():
         name = "accuracy" if outcome.estimated is not None else "mean_absolute_error"
         is_share = outcome.estimated is not None
         shown = percent(outcome.score) if is_share else number(outcome.score)
         before = percent(outcome.score_before) if is_share else number(outcome.score_before)
         label = "Accuracy" if is_share else "Mean absolute error"
         show_tile(label, shown, f"before: {before}", explain(name))
-    with second:
         _show_estimate(outcome)
-    with third:
         tooltip = "Columns whose difference is beyond chance and large enough to matter."
         show_tile("Columns flagged", f"{flagged} of {total}", _alarm_words(outcome), tooltip)
-    with fourth:
         drift = outcome.report.prediction
         state = "–" if drift is None else drift.verdict.value.capitalize()
         show_tile("Predictions", state, "of the same model", explain("prediction_drift"))
@@ -355,11 +351,10 @@ def _show_column(outcome: Outcome, *, hidden: bool) -> None:
         format_func=lambda name: name if hidden else f"{_mark(features[name].verdict)} {name}",
     )
     drift = features[chosen or next(iter(features))]
-    if not hidden:
-        st.markdown(f"{badge(drift.verdict.value)} {escape_markdown(drift.why)}")
-    show_distributions(drift, "play")
-    if not hidden:
-        show_tests(drift.tests)
+    if hidden:
+        show_distributions(drift, "play")
+    else:
+        show_column(drift, "play")
 
 
 def _mark(verdict: DriftVerdict) -> str:
@@ -371,7 +366,7 @@ def _show_predictions(outcome: Outcome) -> None:
     if drift is None:
         return
     st.subheader("What the model answers")
-    st.markdown(f"{badge(drift.verdict.value)} {escape_markdown(drift.why)}")
+    st.markdown(f"{mark(drift.verdict.value)} {escape_markdown(drift.why)}")
     show_chart(feature_overlay(drift, theme()), "play.predictions")
 
 

@@ -12,8 +12,8 @@ from formatting import escape_markdown, number, percent, signed
 from glossary import explain, title
 from model_sessions import PlayQuestion, play_with_run
 from playground_types import ALL_COLUMNS, OwnKnobs, OwnOutcome
-from views.common import badge, open_store, settings, show_chart, show_tile, theme
-from views.drift_parts import show_distributions, show_tests
+from views.common import mark, open_store, settings, show_chart, show_tile, theme, tiles
+from views.drift_parts import show_column
 
 _SLIDERS = (
     ("offset", "Offset", -3.0, 3.0, 0.1, "%.1f σ", "Sensors read too much or too little."),
@@ -45,7 +45,7 @@ def show_own(run_id: str) -> None:
     drift = outcome.report.prediction
     if drift is not None:
         st.subheader("What the model answers")
-        st.markdown(f"{badge(drift.verdict.value)} {escape_markdown(drift.why)}")
+        st.markdown(f"{mark(drift.verdict.value)} {escape_markdown(drift.why)}")
         show_chart(feature_overlay(drift, theme()), "own.predictions")
     _tell_address(run_id, knobs)
 
@@ -121,10 +121,8 @@ def _tell_address(run_id: str, knobs: OwnKnobs) -> None:
 
 
 def _show_numbers(outcome: OwnOutcome) -> None:
-    first, second, third, fourth = st.columns(4)
-    with first:
+    with tiles():
         _show_score(outcome)
-    with second:
         tooltip = (
             "The mean probability of the chosen class: what the model's own confidence promises, "
             "known without labels. True only while its probabilities are calibrated."
@@ -135,13 +133,11 @@ def _show_numbers(outcome: OwnOutcome) -> None:
             else "the model gives no probabilities"
         )
         show_tile("Estimated accuracy", percent(outcome.estimated), below, tooltip)
-    with third:
         report = outcome.report
         possible = sum(each.verdict is DriftVerdict.POSSIBLE for each in report.features)
         rings = "the alarm rings" if report.n_drifted else f"silent, {possible} possible"
         shown = f"{report.n_drifted} of {len(report.features)}"
         show_tile("Columns flagged", shown, rings, explain("drift"))
-    with fourth:
         below = f"{outcome.report.n_current:,} rows asked"
         tooltip = (
             "Share of these rows whose answer is another one now; for numbers the mean change in "
@@ -176,6 +172,4 @@ def _show_column(outcome: OwnOutcome) -> None:
     if flagged:
         st.caption(f"Flagged: {', '.join(flagged)}.")
     drift = features[name]
-    st.markdown(f"{badge(drift.verdict.value)} {escape_markdown(drift.why)}")
-    show_distributions(drift, "own")
-    show_tests(drift.tests)
+    show_column(drift, "own")

@@ -23,7 +23,7 @@ from views import (
     section_quality,
     section_summary,
 )
-from views.common import badge, download, open_store, when
+from views.common import badge, open_store, when
 from views.policy_lines import offer_numbers, show_policy_link
 from views.sign_in import actor
 
@@ -134,55 +134,34 @@ def _show_downloads(record: RunRecord, report: TestReport) -> None:
 
 
 def _downloads(report: TestReport, stem: str) -> None:
-    download(
-        "Report (HTML, opens offline)",
-        lambda: reports.render_html(report),
-        f"{stem}.html",
-        "text/html",
-        "run.html",
-    )
-    download(
-        "Everything (all of these, zipped)",
-        lambda: make_archive(report.model_dump_json(), "everything"),
-        f"{stem}-everything.zip",
-        "application/zip",
-        "run.everything",
-    )
-    download(
-        "The report as JSON",
-        lambda: reports.render_json(report),
-        f"{stem}.json",
-        "application/json",
-        "run.json",
-    )
-    download(
-        "Tables (CSV, zipped)",
-        lambda: reports.zip_tables(report),
-        f"{stem}.zip",
-        "application/zip",
-        "run.csv",
-    )
-    download(
-        "Charts (PNG, zipped)",
-        lambda: make_archive(report.model_dump_json(), "png"),
-        f"{stem}-charts.zip",
-        "application/zip",
-        "run.charts",
-    )
-    download(
-        "Summary (Markdown)",
-        lambda: reports.render_markdown(report),
-        f"{stem}.md",
-        "text/markdown",
-        "run.md",
-    )
-    download(
-        "Checks (JUnit XML)",
-        lambda: reports.render_junit(report),
-        f"{stem}.xml",
-        "application/xml",
-        "run.xml",
-    )
+    as_json = report.model_dump_json
+    files: dict[str, tuple[str, str, Callable[[], bytes | str]]] = {
+        ".html": ("Report (HTML, opens offline)", "text/html", lambda: reports.render_html(report)),
+        "-everything.zip": (
+            "Everything (all of these, zipped)",
+            "application/zip",
+            lambda: make_archive(as_json(), "everything"),
+        ),
+        ".json": ("The report as JSON", "application/json", lambda: reports.render_json(report)),
+        ".zip": ("Tables (CSV, zipped)", "application/zip", lambda: reports.zip_tables(report)),
+        "-charts.zip": (
+            "Charts (PNG, zipped)",
+            "application/zip",
+            lambda: make_archive(as_json(), "png"),
+        ),
+        ".md": ("Summary (Markdown)", "text/markdown", lambda: reports.render_markdown(report)),
+        ".xml": ("Checks (JUnit XML)", "application/xml", lambda: reports.render_junit(report)),
+    }
+    for ending, (label, mime, make) in files.items():
+        st.download_button(
+            label,
+            data=make,
+            file_name=f"{stem}{ending}",
+            mime=mime,
+            key=f"run.download{ending}",
+            on_click="ignore",
+            width="stretch",
+        )
 
 
 @st.dialog("Delete this run?")

@@ -8,7 +8,7 @@ from figures_performance import behaviour_summary, noise_robustness
 from formatting import escape_markdown, percent
 from policy_edit import case_rule
 from report_types import BehaviourCase, BehaviourVerdict, TestReport
-from views.common import badge, section_missing, show_chart, show_notes, theme
+from views.common import badge, beside, section_missing, show_chart, show_notes, theme
 from views.policy_lines import offer_rule
 
 GROUPS = {
@@ -24,10 +24,8 @@ def show(report: TestReport) -> None:
     section = report.behaviour
     if section_missing(section, "Behaviour"):
         return
-    left, right = st.columns(2)
-    with left:
+    with beside():
         show_chart(behaviour_summary(section, theme()), "behaviour.summary")
-    with right:
         show_chart(noise_robustness(section, theme()), "behaviour.noise")
     for group, (title, sentence) in GROUPS.items():
         cases = [case for case in section.cases if case.group == group]
@@ -51,7 +49,7 @@ def _severity(case: BehaviourCase) -> int:
 
 
 def _show_case(case: BehaviourCase, report: TestReport) -> None:
-    mark, what, why = st.columns([1.5, 5, 2.6])
+    mark, what, why = st.columns([1.8, 4.7, 2.6])
     mark.markdown(badge(case.verdict.value))
     share = ""
     if case.affected_share and "%" not in case.came_back:

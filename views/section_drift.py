@@ -11,7 +11,7 @@ from figures_power import power_chart, power_words
 from formatting import escape_markdown, number, percent, signed
 from glossary import title
 from report_types import TestReport
-from views.common import section_missing, show_chart, show_notes, show_table, theme
+from views.common import beside, section_missing, show_chart, show_notes, show_table, theme
 from views.drift_parts import show_column
 
 
@@ -25,10 +25,8 @@ def show(report: TestReport) -> None:
         "are changed on purpose (current). Harm is the share of answers that change, or for "
         "numbers their mean change in standard deviations."
     )
-    left, right = st.columns(2)
-    with left:
+    with beside():
         show_chart(drift_heat_map(section, theme()), "drift.map")
-    with right:
         show_chart(harm_ranking(section.ranking, theme()), "drift.ranking")
     _show_ranking(section)
     _show_scenario(section)

@@ -13,7 +13,7 @@ from figures_opinion import effect_chart
 from formatting import count, duration, escape_markdown, number, percent
 from glossary import explain
 from report_types import ExplanationSection, OutputExplanation, TestReport
-from views.common import section_missing, show_chart, show_notes, show_table, theme
+from views.common import beside, section_missing, show_chart, show_notes, show_table, theme
 from views.explanation_groups import show_groups
 from views.explanation_opinion import show_opinion
 from views.explanation_row import show_row
@@ -36,10 +36,8 @@ def show(report: TestReport) -> None:
     section = choose_space(report)
     _show_method(section)
     output = _choose_output(section)
-    left, right = st.columns(2)
-    with left:
+    with beside():
         show_chart(importance_bars(section, output, theme()), "explain.bars")
-    with right:
         show_chart(beeswarm(section, output, theme()), "explain.swarm")
     _show_table(output)
     if section.opinion is not None and section.opinion.warnings:
@@ -145,12 +143,11 @@ def _show_column(section: ExplanationSection, output: OutputExplanation) -> None
     if curve is None or section.opinion is None:
         show_chart(chart, "explain.dependence")
         return
-    left, right = st.columns(2)
-    with left:
+    with beside():
         show_chart(chart, "explain.dependence")
-    with right:
-        show_chart(effect_chart(curve, section.opinion.space, theme()), "explain.effect")
-        st.caption(
-            "The mean answer with every row set to the value, and by steps between near rows.",
-            help=" ".join((explain("partial_dependence"), explain("accumulated_local_effects"))),
-        )
+        with st.container():
+            show_chart(effect_chart(curve, section.opinion.space, theme()), "explain.effect")
+            st.caption(
+                "The mean answer with every row set to the value, and by steps between near rows.",
+                help=f"{explain('partial_dependence')} {explain('accumulated_local_effects')}",
+            )

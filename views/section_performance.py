@@ -9,7 +9,16 @@ from figures_performance import batch_cost, batch_throughput, latency_histogram
 from formatting import count, duration_ms, escape_markdown, estimate, number, percent, with_unit
 from glossary import explain
 from report_types import PerformanceSection, TestReport
-from views.common import section_missing, show_chart, show_notes, show_table, show_tile, theme
+from views.common import (
+    beside,
+    section_missing,
+    show_chart,
+    show_notes,
+    show_table,
+    show_tile,
+    theme,
+    tiles,
+)
 from views.performance_load import show_load
 
 
@@ -20,10 +29,8 @@ def show(report: TestReport) -> None:
         return
     _show_tiles(section)
     show_chart(latency_histogram(section, theme()), "perf.latency")
-    left, right = st.columns(2)
-    with left:
+    with beside():
         show_chart(batch_throughput(section, theme()), "perf.throughput")
-    with right:
         show_chart(batch_cost(section, theme()), "perf.cost")
     _show_batches(section)
     if section.load is not None:
@@ -34,7 +41,7 @@ def show(report: TestReport) -> None:
 
 
 def _show_tiles(section: PerformanceSection) -> None:
-    with st.grid(4, min_column_width=180):
+    with tiles():
         for name in ("p50", "p95", "p99", "max"):
             if name in section.percentiles_ms:
                 value = section.percentiles_ms[name]

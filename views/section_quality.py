@@ -9,7 +9,7 @@ from figures import section_charts
 from formatting import count, escape_markdown, estimate, number, p_value, percent
 from glossary import explain, title
 from report_types import QualitySection, TestReport
-from views.common import section_missing, show_chart, show_notes, show_table, theme
+from views.common import beside, section_missing, show_chart, show_notes, show_table, theme
 from views.quality_details import show_details
 from views.quality_groups import show_groups
 
@@ -64,7 +64,7 @@ def _show_metrics(section: QualitySection) -> None:
 
 def _show_charts(report: TestReport) -> None:
     charts = section_charts(report, "quality", theme())
-    with st.grid(2, min_column_width=360):
+    with beside():
         for name, chart in charts.items():
             show_chart(chart, f"quality.{name}")
 

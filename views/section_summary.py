@@ -18,7 +18,7 @@ from glossary import explain, title
 from policy import suggest_rule
 from report_types import Check, GateResult, TestReport, Verdict
 from run_summary import main_metric
-from views.common import badge, section_missing, show_notes, show_tile
+from views.common import badge, section_missing, show_notes, show_tile, tiles
 from views.policy_lines import offer_rule
 
 BANNERS = {
@@ -54,7 +54,7 @@ def _show_gate(gate: GateResult) -> None:
 
 def _show_numbers(report: TestReport) -> None:
     speed, metric = report.performance, main_metric(report)
-    with st.grid(4, min_column_width=180):
+    with tiles():
         if metric is not None:
             show_tile(
                 title(metric.name),
@@ -115,7 +115,7 @@ def _show_checks(report: TestReport) -> None:
 
 def _show_check(check: Check) -> DeltaGenerator:
     """Show a check; return the place at its right end."""
-    mark, text, limit = st.columns([1.4, 6, 1.7])
+    mark, text, limit = st.columns([1.4, 5.5, 2])
     mark.markdown(badge(check.verdict.value))
     text.markdown(f"**{escape_markdown(check.title)}**  \n{escape_markdown(check.reason)}")
     if check.threshold and check.value is not None and check.comparison:

@@ -45,7 +45,7 @@ OPTIONAL_STAGES = [
     Stage.DRIFT,
     Stage.EXPLAIN,
 ]
-MODEL_TYPES = "pkl, joblib, sav, skops, onnx, json, ubj, txt, cbm, pt"
+MODEL_TYPES = "Pickle, joblib, skops, ONNX, XGBoost, LightGBM, CatBoost or PyTorch"
 
 
 def show() -> None:
@@ -87,14 +87,13 @@ def _show_setup(draft: Draft) -> None:
 def _model_step(draft: Draft) -> None:
     st.subheader("1 · Model")
     uploaded = st.file_uploader(
-        f"Model file ({MODEL_TYPES} … what it is, is read from its bytes), or several that belong "
-        "together",
+        "Model file, or several that belong together",
         accept_multiple_files=True,
         key=f"test.model.{st.session_state.get('test.uploads', 0)}",
         max_upload_size=settings().max_model_mb,
-        help="The file is read without loading it first; it is then loaded in a confined process "
-        "of its own, never in this one. A vectorizer, scaler or encoder that is saved in a file of "
-        "its own goes beside the model.",
+        help=f"{MODEL_TYPES}: the bytes tell what a file is, never its name. It is read without "
+        "loading it first, then loaded in a confined process of its own, never in this one. A "
+        "vectorizer, scaler or encoder that is saved in a file of its own goes beside the model.",
     )
     together = "+".join(file.file_id for file in uploaded)
     if uploaded and together != draft.model_uploads:
@@ -273,7 +272,7 @@ def _schema_columns() -> dict[str, Any]:
         "minimum": st.column_config.TextColumn("Minimum", help="A number or a date."),
         "maximum": st.column_config.TextColumn("Maximum", help="A number or a date."),
         "categories": st.column_config.TextColumn(
-            "Categories", help="Values with their shares, such as a: 0.3 | b: 0.7"
+            "Categories", width="medium", help="Values with their shares, such as a: 0.3 | b: 0.7"
         ),
         "distribution": st.column_config.SelectboxColumn("Distribution", options=distributions),
         "parameters": st.column_config.TextColumn(

@@ -31,7 +31,7 @@ def choose_roles(draft: Draft, preview: TestReport) -> None:
 def _choose_target(draft: Draft, found: str | None, header: list[str]) -> bool:
     options = [NONE, *header]
     chosen = st.selectbox(
-        "Column with the right answers",
+        "Column of true answers",
         options,
         index=options.index(found) if found in options else 0,
         key=f"test.target.{draft.sample_sha256}",
@@ -46,7 +46,7 @@ def _choose_target(draft: Draft, found: str | None, header: list[str]) -> bool:
 
 def _choose_targets(draft: Draft, header: list[str], n_outputs: int) -> bool:
     chosen = st.multiselect(
-        f"Columns with the right answers, {n_outputs} in the order of the model's outputs",
+        f"Columns of true answers, {n_outputs} in the order of the model's outputs",
         header,
         default=draft.targets,
         max_selections=n_outputs,

@@ -23,6 +23,7 @@ from views.common import settings, show_chart, theme
 SHOWN_CONTROLS = 8
 PER_LINE = 4
 STEPS = 200
+MOST_DECIMALS = 8
 
 
 @st.fragment
@@ -139,10 +140,9 @@ def _number_control(feature: Feature, cell: Cell, seen: list[Cell], key: str) ->
             )
         )
     digits = max(0, 3 - math.floor(math.log10(high - low)))
+    shown_as = f"%.{digits}f" if digits <= MOST_DECIMALS else "%.3e"
     step = 10.0 ** math.floor(math.log10((high - low) / STEPS))
-    moved: float = st.slider(
-        label, low, high, value, step, f"%.{min(digits, 8)}f", key=key, persist_state="page"
-    )
+    moved: float = st.slider(label, low, high, value, step, shown_as, key=key, persist_state="page")
     return cell if math.isclose(moved, value, abs_tol=step / 2) else moved
 
 
