@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from api_problems import documented
 from api_runs import StoreOf
 from api_uploads import Form, read_form, required_file
-from errors import InputError
 from model_file import display_name
+from schema_json import schema_from_json
 from schema_utils import Schema
 from validation_job import CheckTask, check_files
 from validation_types import ValidationSection
@@ -86,12 +85,4 @@ def _task(form: Form) -> CheckTask:
 
 
 def _schema(text: bytes) -> Schema | None:
-    if not text.strip():
-        return None
-    try:
-        return Schema.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        msg = f"In the field 'schema', {where}: {first['msg']}"
-        raise InputError(msg) from None
+    return schema_from_json(text) if text.strip() else None

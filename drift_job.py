@@ -8,6 +8,7 @@ door ever holds the tables. Light to import: nothing numerical.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -122,7 +123,8 @@ class DriftJob:
             self._process.wait()
         _running.discard(self._process.pid)
         if self._process.stdin is not None and not self._process.stdin.closed:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it ended before it had read its task
+                self._process.stdin.close()
         self._output.close()
 
     def poll(self) -> DriftState:
@@ -214,10 +216,12 @@ def start(task: DriftTask, settings: Settings) -> DriftJob:
             start_new_session=True,  # Ctrl-C in the terminal is the door's to handle
         )
         _running.add(process.pid)
+    job = DriftJob(process, output, settings.run_seconds)
     if process.stdin is not None:
-        process.stdin.write(task.model_dump_json().encode() + b"\n")
-        process.stdin.flush()
-    return DriftJob(process, output, settings.run_seconds)
+        with contextlib.suppress(BrokenPipeError):  # it has ended already; the job says how
+            process.stdin.write(task.model_dump_json().encode() + b"\n")
+            process.stdin.flush()
+    return job
 
 
 def profile_of(table: Path, settings: Settings) -> bytes:

@@ -8,7 +8,7 @@ second changes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from statistics import median
 from typing import Any
@@ -199,12 +199,22 @@ class RunQueue(ArtifactStore):
         NotFoundError
             There is no such run.
         """
-        cancelled = _told({"error": "Cancelled before it began", "finished_at": utc_now()})
-        self._change(run_id, (RunStatus.QUEUED,), status=RunStatus.CANCELLED.value, **cancelled)
-        self._change(run_id, (RunStatus.RUNNING,), cancel_requested=True)
-        record = self.get_run(run_id)
-        self.access.audit(actor, Action.RUN_CANCELLED, run_id, record.model_name)
-        return record.status
+        found = sa.select(run.c.status, run.c.model_name).where(run.c.id == run_id)
+        with self._database.write() as connection:
+            row = connection.execute(found.with_for_update()).one_or_none()
+            if row is None:
+                raise NotFoundError(no_run(run_id))
+            status = RunStatus(row.status)
+            if status.is_final:
+                return status
+            if status is RunStatus.QUEUED:
+                status = RunStatus.CANCELLED
+                end_run(connection, run_id, status, {"error": "Cancelled before it began"})
+            else:
+                asked = sa.update(run).where(run.c.id == run_id).values(cancel_requested=True)
+                connection.execute(asked)
+            write_audit(connection, actor, Action.RUN_CANCELLED, run_id, row.model_name)
+        return status
 
     def cancel_requests(self, owner: str) -> set[str]:
         """Return the running runs of ``owner`` that somebody wants cancelled."""
@@ -221,15 +231,6 @@ class RunQueue(ArtifactStore):
         statement = sa.select(run.c.id).where(run.c.id.in_(run_ids), run.c.status.in_(_ACTIVE))
         with self._database.read() as connection:
             return set(connection.execute(statement).scalars())
-
-    def _change(self, run_id: str, statuses: Sequence[RunStatus], **values: object) -> None:
-        statement = (
-            sa.update(run)
-            .where(run.c.id == run_id, run.c.status.in_([item.value for item in statuses]))
-            .values(**values)
-        )
-        with self._database.write() as connection:
-            connection.execute(statement)
 
     def get_run(self, run_id: str) -> RunRecord:
         """Return one run.

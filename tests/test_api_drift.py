@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -202,6 +203,17 @@ def test_a_process_that_dies_is_told(task: DriftTask, settings: Settings) -> Non
     job._process.kill()
     with pytest.raises(MonitorError, match="signal 9"):
         job.wait()
+
+
+def test_a_process_that_reads_nothing_leaves_its_place(
+    task: DriftTask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that ends before it has read a long task is told like any other, and takes no place."""
+    monkeypatch.setattr("sys.executable", shutil.which("false"))
+    long = task.model_copy(update={"options": {"note": "x" * 1_000_000}})
+    for _ in range(2 * settings.slots + 1):
+        with pytest.raises(MonitorError, match="exit code 1"):
+            drift_job.start(long, settings).wait()
 
 
 def test_an_unreadable_file_keeps_its_kind_of_error(task: DriftTask, settings: Settings) -> None:

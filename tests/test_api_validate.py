@@ -55,12 +55,25 @@ def test_two_tables_are_held_against_each_other(api: str) -> None:
     assert overlap.share == 1
 
 
+def test_a_schema_may_be_written_as_for_a_run(api: str) -> None:
+    """The short form that ``POST /run_tests`` reads is read here too, with the same names."""
+    schema = '{"features": ["a", {"name": "b", "type": "number", "max": 1}]}'
+    table = b"a,b\n" + b"1,0.5\n" * 30 + b"2,7\n" * 10
+    answer = requests.post(
+        f"{api}/validate", files={"data": ("b.csv", table)}, data={"schema": schema}, timeout=60
+    )
+    section = ValidationSection.model_validate(answer.json())
+    found = next(check for check in section.checks if check.id == "schema")
+    assert found.columns == ["b"]
+    assert "25%" in found.found.replace(" ", "")
+
+
 @pytest.mark.parametrize(
     ("files", "fields", "told"),
     [
         ({"test": ("b.csv", b"a\n1\n")}, {}, "'data'"),
         ({"data": ("b.csv", b"a,b\n1,2\n")}, {"target": "c"}, "'c'"),
-        ({"data": ("b.csv", b"a,b\n1,2\n")}, {"schema": "{"}, "'schema'"),
+        ({"data": ("b.csv", b"a,b\n1,2\n")}, {"schema": "{"}, "schema is no JSON"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(

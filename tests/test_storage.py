@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from access_types import Action
 from base_types import Estimate
 from database import MIGRATIONS
 from errors import (
@@ -151,6 +152,9 @@ def test_cancel_while_queued_and_running(store: Store) -> None:
     assert store.cancel_requests("me") == {first}
     assert store.get_run(first).cancel_requested
     assert store.claim_run("me") is None
+    assert store.request_cancel(second) is RunStatus.CANCELLED
+    told = [(e.action, e.target) for e in store.access.list_audit() if e.target in (first, second)]
+    assert told.count((Action.RUN_CANCELLED, second)) == 1  # not again, once it has ended
 
 
 def test_progress_is_shown(store: Store) -> None:
