@@ -93,7 +93,7 @@ def alarms(data: Halves, columns: Mapping[str, pd.Series[Any]], *, brief: bool) 
         Whether the features go without histograms, usual tests and questions without an answer.
     """
     depth = Depth.USUAL_TESTS if brief else Depth.HISTOGRAMS
-    touched = {name: data.compare(name, column, depth) for name, column in columns.items()}
+    touched = data.compare(columns, depth)
     compared = {**data.untouched, **touched}
     features = judge_columns(compared, data.kinds, LIMITS, only=columns, brief=brief)
     noticed = {"default": any(feature.verdict is DriftVerdict.DRIFT for feature in features)}

@@ -17,6 +17,7 @@ values mostly an increase is looked for (``RISING``).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
@@ -30,7 +31,8 @@ import drift_tests as number_tests
 import drift_usual
 import drift_words
 from base_types import Histogram, TypedModel
-from drift_merge import Merged, merge
+from drift_merge import Merged
+from drift_merge_many import merge_many
 from drift_order import Floats
 from drift_profiles import (
     CategoryProfile,
@@ -172,12 +174,37 @@ def compare_profiles(
     TypeError
         If one column holds numbers and the other categories.
     """
-    if isinstance(reference, NumberProfile) and isinstance(current, NumberProfile):
-        return _compare_numbers(reference, current, thresholds, depth=depth, exact=exact)
-    if isinstance(reference, CategoryProfile) and isinstance(current, CategoryProfile):
-        return _compare_categories(reference, current, thresholds, depth)
-    msg = f"cannot compare a {type(reference).__name__} with a {type(current).__name__}"
-    raise TypeError(msg)
+    pairs = {"": (reference, current)}
+    return compare_many(pairs, thresholds, depth=depth, exact=exact)[""]
+
+
+def compare_many(
+    pairs: Mapping[str, tuple[Profile, Profile]],
+    thresholds: Thresholds,
+    *,
+    depth: Depth = Depth.HISTOGRAMS,
+    exact: bool | None = None,
+) -> dict[str, Comparison]:
+    """Compare many columns as ``compare_profiles`` does one, in less time than one by one."""
+    numbers = {
+        name: (old.values, new.values)
+        for name, (old, new) in pairs.items()
+        if isinstance(old, NumberProfile)
+        and isinstance(new, NumberProfile)
+        and not _unchecked(old, new)
+    }
+    merged = dict(zip(numbers, merge_many(list(numbers.values())), strict=True))
+    compared = {}
+    for name, (old, new) in pairs.items():
+        if isinstance(old, NumberProfile) and isinstance(new, NumberProfile):
+            pooled = merged.get(name)
+            compared[name] = _compare_numbers((old, new), pooled, thresholds, depth, exact)
+        elif isinstance(old, CategoryProfile) and isinstance(new, CategoryProfile):
+            compared[name] = _compare_categories(old, new, thresholds, depth)
+        else:
+            msg = f"cannot compare a {type(old).__name__} with a {type(new).__name__}"
+            raise TypeError(msg)
+    return compared
 
 
 def _unchecked(reference: Profile, current: Profile) -> str | None:
@@ -194,18 +221,16 @@ def _unchecked(reference: Profile, current: Profile) -> str | None:
 
 
 def _compare_numbers(
-    reference: NumberProfile,
-    current: NumberProfile,
+    pair: tuple[NumberProfile, NumberProfile],
+    merged: Merged | None,
     thresholds: Thresholds,
-    *,
     depth: Depth,
     exact: bool | None,
 ) -> Comparison:
-    unchecked = _unchecked(reference, current)
+    reference, current = pair
     evidence: tuple[Evidence, ...] = ()
     usual: dict[str, TestResult] = {}
-    if not unchecked:
-        merged = merge(reference.values, current.values)
+    if merged is not None:
         parts = _verdict_parts(merged, exact)
         words = _word_evidence(reference.words, current.words, thresholds)
         evidence = (_number_evidence(reference, current, thresholds, (merged, parts)), *words)
@@ -215,7 +240,7 @@ def _compare_numbers(
         n_rows=(reference.n_rows, current.n_rows),
         n_missing=(reference.n_missing, current.n_missing),
         evidence=(*evidence, *_rate_evidence(reference, current, thresholds)),
-        unchecked=unchecked,
+        unchecked=_unchecked(reference, current),
         usual=usual,
         drawn=number_histograms(reference, current) if depth >= Depth.HISTOGRAMS else _NOT_DRAWN,
     )

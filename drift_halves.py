@@ -5,6 +5,7 @@ Owns: ``Halves``. The reference half stays as it is; the current half is what sc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drift import column_kinds, prediction_profiles
-from drift_comparison import Comparison, Depth, Thresholds, compare_profiles
+from drift_comparison import Comparison, Depth, Thresholds, compare_many
 from drift_impact import Truth, quality, take, truth_of
 from drift_profiles import Profile, columns_of, profile_column
 from model_types import ModelInfo, Predictions
@@ -73,7 +74,7 @@ class Halves:
     def untouched(self) -> dict[str, Comparison]:
         """Reference half against the current half as it is."""
         columns = columns_of(self.current_frame)
-        return {name: self.compare(name, columns[name]) for name in self.kinds}
+        return self.compare({name: columns[name] for name in self.kinds})
 
     @cached_property
     def quality_before(self) -> float | None:
@@ -91,12 +92,14 @@ class Halves:
         return quality(self.truth, rows, take(self.predictions, rows)).value
 
     def compare(
-        self, name: str, column: pd.Series[Any], depth: Depth = Depth.VERDICT
-    ) -> Comparison:
-        """Compare a column of the reference half with what became of it."""
-        profile = profile_column(column, self.kinds[name])
-        old = self.reference_profiles[name]
-        return compare_profiles(old, profile, LIMITS, depth=depth, exact=False)
+        self, columns: Mapping[str, pd.Series[Any]], depth: Depth = Depth.VERDICT
+    ) -> dict[str, Comparison]:
+        """Compare columns of the reference half with what became of them."""
+        pairs = {
+            name: (self.reference_profiles[name], profile_column(column, self.kinds[name]))
+            for name, column in columns.items()
+        }
+        return compare_many(pairs, LIMITS, depth=depth, exact=False)
 
     def rng(self, *key: int) -> np.random.Generator:
         """Return a generator of its own for each drift, whatever was drawn before."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -293,7 +294,7 @@ def _r2_estimate(expected: NDArray[np.float64], predicted: NDArray[np.float64]) 
         return Estimate(n=n, reason="The model gave answers that are no finite numbers.")
     if np.ptp(expected) == 0:
         return Estimate(n=n, reason="The true values are all the same, so R² has no meaning.")
-    drawn = np.random.default_rng(0).integers(n, size=(N_RESAMPLES, n))
+    drawn = _draws(n)
     with np.errstate(over="ignore"):  # told as a value that is not finite
         resampled = _r2(expected[drawn], predicted[drawn])
         value = float(_r2(expected[None], predicted[None])[0])
@@ -302,6 +303,12 @@ def _r2_estimate(expected: NDArray[np.float64], predicted: NDArray[np.float64]) 
         return Estimate(n=n, reason=NOT_FINITE)
     low, high = np.quantile(finite, [0.025, 0.975])
     return Estimate(value=value, low=float(low), high=float(high), n=n)
+
+
+@lru_cache(maxsize=2)
+def _draws(n: int) -> NDArray[np.int64]:
+    """Return the rows of each resample, the same for every drift of the same rows."""
+    return np.random.default_rng(0).integers(n, size=(N_RESAMPLES, n))
 
 
 def _r2(expected: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:

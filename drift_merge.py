@@ -1,7 +1,8 @@
 """Two samples of numbers put on one axis, and every sum over it that a statistic needs.
 
-Owns: ``merge`` and ``Merged``. Each column is sorted once (``numpy.sort``), ``drift_order`` joins
-two sorted samples, and the statistics of ``drift_tests`` are read from the sums alone.
+Owns: ``merge`` and ``Merged``; ``drift_merge_many`` does the same for many short samples at once.
+Each column is sorted once (``numpy.sort``), ``drift_order`` joins two sorted samples, and the
+statistics of ``drift_tests`` are read from the sums alone.
 
 All of them come from one walk along the merged values: it starts at 0, goes up by n at each current
 value, down by m at each reference value and ends at 0. After any value it is ``n m (G - F)``, F and
@@ -78,9 +79,12 @@ class Merged:
         self.largest_gap = self.area = self.squared_area = 0.0
         self.cramer = self.tail_weighted = 0.0
         self.current_rank = self.current_square = 0.0
-        self.pooled_square = _square_sum(self.total)
-        self.pooled_fourth = _fourth_sum(self.total)
-        last = _Edge(float(min(reference[0], current[0])), 0.0, 0.0)
+        self.pooled_square = square_sum(self.total)
+        self.pooled_fourth = fourth_sum(self.total)
+
+    def walk(self) -> None:
+        """Walk along both samples and add up."""
+        last = _Edge(float(min(self.reference[0], self.current[0])), 0.0, 0.0)
         for stretch in self._stretches():
             last = self._add(stretch, last)
 
@@ -150,9 +154,9 @@ class Merged:
         self.cramer += float((middle * middle + moved * moved / 4).dot(ties))
         more = self.n - self.m
         self.cramer += more / 12 * float((ties * ties - 1).dot(more * ties - 3 * moved))
-        squares = _square_sum(ties)
+        squares = square_sum(ties)
         self.pooled_square -= float(squares.sum())
-        self.pooled_fourth -= float((_fourth_sum(ties) + 6 * offset * offset * squares).sum())
+        self.pooled_fourth -= float((fourth_sum(ties) + 6 * offset * offset * squares).sum())
         if ties[0] < self.total:
             self._add_tails(walk, ties, self.total - ties, offset)
 
@@ -173,14 +177,14 @@ def _distinct(values: Floats, after: Integers, ranks: Integers) -> _Stretch:
     return _Stretch(values[ends], after[ends], ties, ranks[ends] - ties / 2)
 
 
-def _square_sum(n: _Number) -> _Number:
+def square_sum(n: _Number) -> _Number:
     """Return the sum of squares of n neighbouring ranks around their mean."""
     return n * (n * n - 1) / 12
 
 
-def _fourth_sum(n: _Number) -> _Number:
+def fourth_sum(n: _Number) -> _Number:
     """Return the sum of fourth powers of n neighbouring ranks around their mean."""
-    return _square_sum(n) * (3 * n * n - 7) / 20
+    return square_sum(n) * (3 * n * n - 7) / 20
 
 
 def steps(values: Floats, before: float = 0.0) -> Floats:
@@ -217,4 +221,6 @@ def merge(reference: Floats, current: Floats) -> Merged:
     if not len(reference) or not len(current):
         msg = f"both samples need values, got {len(reference)} and {len(current)}"
         raise ValueError(msg)
-    return Merged(reference, current)
+    merged = Merged(reference, current)
+    merged.walk()
+    return merged

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drift import judge_columns
+from drift_comparison import Comparison
 from drift_halves import LIMITS, Halves
 from drift_impact import harm_of, predict_many, quality, stacked, take
 from drift_scenarios import Setting, as_dtype_of, floats_of
@@ -58,8 +59,9 @@ def rank_features(model: Model, data: Halves, setting: Setting) -> list[FeatureH
     table = stacked(
         data.frame.iloc[rows], [{name: column} for name, (column, _) in drifted.items()]
     )
+    compared = data.compare({name: column for name, (column, _) in drifted.items()})
     harms = [
-        _feature_harm(str(name), data, drifted[str(name)], answer)
+        _feature_harm(data, drifted[str(name)][1], {str(name): compared[str(name)]}, answer)
         for name, answer in predict_many(model, table, list(drifted)).items()
         if not isinstance(answer, ModelError)
     ]
@@ -97,16 +99,16 @@ def _drift_alone(name: str, data: Halves, setting: Setting) -> Drift | None:
     return None
 
 
-def _feature_harm(name: str, data: Halves, drift: Drift, answer: Predictions) -> FeatureHarm:
-    column, scenario = drift
+def _feature_harm(
+    data: Halves, scenario: str, compared: dict[str, Comparison], answer: Predictions
+) -> FeatureHarm:
     rows = data.model_rows[: len(answer.y_pred)]
     before = take(data.predictions, rows)
     harm = harm_of(before, answer, data.info)
-    compared = {name: data.compare(name, column)}
-    verdict = judge_columns(compared, data.kinds, LIMITS)[0].verdict
-    noticed = verdict is DriftVerdict.DRIFT
+    judged = judge_columns(compared, data.kinds, LIMITS)[0]
+    noticed = judged.verdict is DriftVerdict.DRIFT
     return FeatureHarm(
-        feature=name,
+        feature=judged.feature,
         harm=harm,
         quality_change=_quality_change(data, rows, before, answer),
         noticed=noticed,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import drift_order
 from drift_merge import Merged, merge
+from drift_merge_many import LONGEST, merge_many
 from drift_order import Floats, blocks, in_order, runs
 
 LARGEST = 1e140
@@ -134,6 +135,38 @@ def assert_by_definition(merged: Merged, old: Floats, new: Floats) -> None:
     for name in ATTRIBUTES:
         tolerance = 1e-13 * scale if name in {"current_rank", "current_square"} else 1e-13
         assert getattr(merged, name) == pytest.approx(expected[name], rel=1e-9, abs=tolerance), name
+
+
+@given(st.lists(st.tuples(spread, spread, st.sampled_from([1, 12])), max_size=5))
+@example([(np.array([2.0]), np.array([2.0]), 1), (np.array([-1.0, 1.0]), np.array([-1.0]), 12)])
+@example([(np.array([-0.0, 0.0]), np.array([0.0]), 1), (np.array([-1.0]), np.array([3.0]), 1)])
+def test_pairs_merged_together_are_those_merged_alone(
+    given_pairs: list[tuple[Floats, Floats, int]],
+) -> None:
+    """Every sum to the last bit: of either sign, of both, with ties, of a single value."""
+    pairs = [(np.repeat(old, times), np.repeat(new, times)) for old, new, times in given_pairs]
+    for pair, merged in zip(pairs, merge_many(pairs), strict=True):
+        alone = merge(*pair)
+        for name in ATTRIBUTES:
+            assert getattr(merged, name) == getattr(alone, name), name
+
+
+@pytest.mark.parametrize("size", [LONGEST // 2, LONGEST // 2 + 1])
+@pytest.mark.parametrize("digits", [0, 1, 2, 15])
+def test_the_longest_pairs_are_merged_to_the_last_bit(size: int, digits: int) -> None:
+    """Where the sums are largest, and one value beyond, where each pair is merged alone."""
+    rng = np.random.default_rng(size + digits)
+    pairs = [
+        (
+            np.sort(rng.normal(size=size).round(digits)),
+            np.sort(rng.normal(3, 9, size).round(digits)),
+        )
+        for _ in range(3)
+    ]
+    pairs.append((pairs[0][0], pairs[0][1] + 1e6))
+    for pair, merged in zip(pairs, merge_many(pairs), strict=True):
+        alone = merge(*pair)
+        assert [getattr(merged, x) for x in ATTRIBUTES] == [getattr(alone, x) for x in ATTRIBUTES]
 
 
 @given(spread, spread, st.sampled_from([1, 12]), st.sampled_from([5, 40_000]))
