@@ -116,12 +116,13 @@ class Bench:
         names = self.numeric()
         cells = np.ascontiguousarray(self.frame[names].to_numpy(dtype=np.float64).T)
         known = np.isfinite(cells).any(axis=1)
-        spreads = [np.nanstd(row) if some else 0.0 for row, some in zip(cells, known, strict=True)]
+        spreads = np.zeros(len(names))
+        spreads[known] = np.nanstd(cells[known], axis=1)
         stored = [kind.kind in "iu" for kind in self.frame[names].dtypes]
         told = [self.features[name].kind is Kind.INTEGER for name in names]
         whole = np.array(stored, dtype=bool) | np.array(told, dtype=bool)
         kinds = [np.int64 if integral else np.float64 for integral in stored]
-        return Numbers(cells, np.array(spreads, dtype=np.float64), whole, kinds)
+        return Numbers(cells, spreads, whole, kinds)
 
     def categorical(self) -> list[str]:
         """Return the columns of categories."""

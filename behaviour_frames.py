@@ -131,43 +131,81 @@ class Changes:
     def joined(self) -> pd.DataFrame:
         """Return all tables, of the types that ``pandas.concat`` gives their columns.
 
-        Made column by column: a hundred small tables cost more than one large one.
+        A hundred small tables cost more than one large one.
         """
         if len(self.odd) == 1:
             return self.apart(next(iter(self.odd)))
         rows = np.concatenate([odd.rows for odd in self.odd.values()])
-        ends = np.cumsum(list(self.sizes().values())).tolist()
-        pieces: dict[str, list[tuple[int, Cells]]] = {}
-        for odd, end in zip(self.odd.values(), ends, strict=True):
-            for name, cells in odd.columns.items():
-                pieces.setdefault(name, []).append((end - len(odd.rows), cells))
+        pieces = self._pieces()
+        if _all_floats(self.base, pieces):
+            return _float_table(self.base, rows, pieces)
         usual = self._rows(rows)
         return with_columns(
             usual, {name: _mixed(usual[name], changed) for name, changed in pieces.items()}
         )
 
+    def _pieces(self) -> dict[str, list[_Piece]]:
+        """Return what changes by column, and in which rows of the joined table."""
+        pieces: dict[str, list[_Piece]] = {}
+        end = 0
+        for odd in self.odd.values():
+            place = slice(end, end + len(odd.rows))
+            end = place.stop
+            for name, cells in odd.columns.items():
+                pieces.setdefault(name, []).append(_Piece(place, cells))
+        return pieces
+
     def _rows(self, rows: NDArray[np.intp]) -> pd.DataFrame:
         return self.base.take(rows).reset_index(drop=True)
 
 
-def _mixed(usual: pd.Series, pieces: Sequence[tuple[int, Cells]]) -> Cells:
-    """Return a column with other values from some places on."""
-    numbers = [usual.to_numpy(), *(np.asarray(cells) for _, cells in pieces)]
-    plain = isinstance(usual.dtype, np.dtype) and all(part.dtype.kind in "iuf" for part in numbers)
-    if not plain:
+class _Piece(NamedTuple):
+    """New cells of a column in the rows of one table."""
+
+    place: slice
+    cells: Cells
+
+
+def _is_plain(cells: Cells) -> bool:
+    """Whether numpy alone knows these numbers."""
+    return isinstance(cells.dtype, np.dtype) and cells.dtype.kind in "iuf"
+
+
+def _all_floats(base: pd.DataFrame, pieces: Mapping[str, Sequence[_Piece]]) -> bool:
+    changed = (piece.cells for some in pieces.values() for piece in some)
+    return set(base.dtypes) == {np.dtype(np.float64)} and all(map(_is_plain, changed))
+
+
+def _float_table(
+    base: pd.DataFrame, rows: NDArray[np.intp], pieces: Mapping[str, Sequence[_Piece]]
+) -> pd.DataFrame:
+    """Return the changed rows of a table of floats, which are one array."""
+    columns = base.to_numpy().T[:, rows]
+    for at, name in zip(base.columns.get_indexer(pd.Index(pieces)), pieces, strict=True):
+        for place, cells in pieces[name]:
+            columns[at, place] = cells
+    return pd.DataFrame(columns.T, columns=base.columns, copy=False)
+
+
+def _mixed(usual: pd.Series, pieces: Sequence[_Piece]) -> Cells:
+    """Return a column with other values in some places."""
+    several = [usual, *(piece.cells for piece in pieces)]
+    plain = [_is_plain(cells) for cells in several]
+    if not any(plain):
         return _concatenated(usual, pieces)
-    mixed = usual.to_numpy(dtype=np.result_type(*numbers), copy=True)
-    for start, cells in pieces:
-        mixed[start : start + len(cells)] = cells
+    dtype = np.result_type(*map(np.asarray, several)) if all(plain) else object
+    mixed = usual.to_numpy(dtype=dtype, copy=True)
+    for place, cells in pieces:
+        mixed[place] = cells
     return mixed
 
 
-def _concatenated(usual: pd.Series, pieces: Sequence[tuple[int, Cells]]) -> pd.Series:
-    """Return the same for texts, dates and mixed types, of which pandas knows the common type."""
+def _concatenated(usual: pd.Series, pieces: Sequence[_Piece]) -> pd.Series:
+    """Return the same for texts and dates, of which pandas knows the common type."""
     parts: list[pd.Series] = []
     end = 0
-    for start, cells in pieces:
-        parts += [usual.iloc[end:start], pd.Series(cells)]
-        end = start + len(cells)
+    for place, cells in pieces:
+        parts += [usual.iloc[end : place.start], pd.Series(cells)]
+        end = place.stop
     parts.append(usual.iloc[end:])
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
