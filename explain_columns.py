@@ -7,7 +7,7 @@ and ``varying_columns``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -42,15 +42,16 @@ class HybridPool:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def take(self, positions: Sequence[Integers] | Integers) -> pd.DataFrame:
-        """Return a table whose cell (i, j) is the pool's cell (positions[j][i], j).
+    def take(self, positions: Iterable[Integers], n_rows: int) -> pd.DataFrame:
+        """Return a table whose cells in each column are the pool's at the positions given for it.
 
         Parameters
         ----------
-        positions : sequence of d ndarrays of int, shape (n,)
+        positions : iterable of d ndarrays of int, shape (n_rows,)
             For each column the rows from which its cells are taken.
+        n_rows : int
         """
-        names, n_rows = self.frame.columns, len(positions[0])
+        names = self.frame.columns
         if isinstance(self._columns, np.ndarray):  # one block, made and sent in one piece
             cells = np.empty((len(names), n_rows), dtype=self._columns.dtype)
             for column, source, at in zip(cells, self._columns, positions, strict=True):
@@ -58,8 +59,8 @@ class HybridPool:
             return pd.DataFrame(cells.T, columns=names, copy=False)
         index = pd.RangeIndex(n_rows)
         columns = {
-            number: _pick(column, positions[number], index)
-            for number, column in enumerate(self._columns)
+            number: _pick(column, at, index)
+            for number, (column, at) in enumerate(zip(self._columns, positions, strict=True))
         }
         frame = pd.DataFrame(columns, index=index)
         frame.columns = names
@@ -74,7 +75,9 @@ class HybridPool:
         rows, others : ndarray of int, shape (n,)
             Row numbers in the pool.
         """
-        return self.take(np.where(mask.T, rows, others))
+        step = rows - others  # added where the mask holds: without a choice for every cell
+        shown = np.ascontiguousarray(mask.T)
+        return self.take((others + step * column for column in shown), len(rows))
 
 
 def _is_plain(kind: object) -> bool:
@@ -173,7 +176,7 @@ def _moved(
     stacked = np.tile(at, (len(pool.frame.columns), len(varying)))
     for number, column in enumerate(varying):
         stacked[column, number * len(at) : (number + 1) * len(at)] = source
-    answers = transform(pool.take(stacked)).reshape(len(varying), len(at), -1)
+    answers = transform(pool.take(stacked, stacked.shape[1])).reshape(len(varying), len(at), -1)
     return ~np.asarray(_same(answers, reference[at][None]).all(axis=1))
 
 

@@ -54,7 +54,8 @@ def patched(frame: pd.DataFrame, patches: Sequence[Patch]) -> pd.DataFrame:
     for patch, end in zip(patches, ends, strict=True):
         index = sources.setdefault(patch.column, rows.copy())
         index[end - len(patch.rows) : end] = patch.sources
-    return HybridPool(frame).take([sources.get(at, rows) for at in range(frame.shape[1])])
+    positions = (sources.get(at, rows) for at in range(frame.shape[1]))
+    return HybridPool(frame).take(positions, len(rows))
 
 
 def answer_patches(

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
@@ -34,7 +36,7 @@ def test_cells_and_types_survive(column: str) -> None:
     """Taking the same row for all columns gives back the row, of the same types."""
     pool = HybridPool(EVERY_TYPE)
     order = np.array([2, 0, 1, 1])
-    taken = pool.take([order] * EVERY_TYPE.shape[1])
+    taken = pool.take([order] * EVERY_TYPE.shape[1], 4)
     expected = EVERY_TYPE[column].iloc[order].reset_index(drop=True)
     pd.testing.assert_series_equal(taken[column], expected)
 
@@ -42,7 +44,7 @@ def test_cells_and_types_survive(column: str) -> None:
 def test_none_in_an_object_column_stays_none() -> None:
     """A missing object is not turned into NaN, which an imputer may not know."""
     pool = HybridPool(EVERY_TYPE)
-    assert pool.take(np.zeros((8, 1), dtype=int))["object"].iloc[0] is None
+    assert pool.take(np.zeros((8, 1), dtype=int), 1)["object"].iloc[0] is None
 
 
 def test_mix_takes_cells_by_mask() -> None:
@@ -129,3 +131,20 @@ def test_a_column_that_no_swap_moves_is_refused() -> None:
 
     frame = people()
     assert column_map(HybridPool(frame), transform, transform(frame)) is None
+
+
+@settings(max_examples=30)
+@given(st.sampled_from(["float64", "int8", "bool", "str"]), st.integers(0, 2**32 - 1))
+def test_mixed_cells_are_those_chosen_one_by_one(kind: str, seed: int) -> None:
+    """Tables of one kind of number and others give the cells that a choice per cell gives."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(rng.integers(0, 2, (5, 3)) * 1.5, columns=["a", "a", "b"]).astype(
+        pd.api.types.pandas_dtype(kind)
+    )
+    mask = rng.random((7, 3)) < 0.5
+    rows, others = rng.integers(5, size=(2, 7))
+    mixed = HybridPool(frame).mix(mask, rows, others)
+    expected = np.where(mask, frame.to_numpy()[rows], frame.to_numpy()[others])
+    assert mixed.to_numpy().tolist() == expected.tolist()
+    assert mixed.dtypes.tolist() == frame.dtypes.tolist()
+    assert mixed.columns.tolist() == ["a", "a", "b"]
