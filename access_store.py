@@ -31,7 +31,7 @@ REFUSALS_KEPT = timedelta(days=90)
 """Entries that strangers can cause are deleted after this time; all others stay."""
 
 MAX_TEXT = 500
-_NAME = re.compile(r"[A-Za-z0-9][\w.@-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][\w.@-]{0,63}", re.ASCII)
 
 
 class AccessStore:

@@ -130,6 +130,8 @@ class _FormReader:
         self._form = form
         self._store = store
         self._limits = limits
+        together = sum(most for name, most in limits.items() if name != REPEATABLE)
+        self._together = self._left = together
         self._field_names = field_names
         self._header = (b"", b"")
         self._disposition = b""
@@ -215,6 +217,10 @@ class _FormReader:
             raise TooLargeError(msg)
 
     def _write(self, file: IncomingFile, chunk: bytes) -> None:
+        self._left -= len(chunk)
+        if self._left < 0:
+            msg = f"The files are larger than the {self._together // MIB} MiB allowed together"
+            raise TooLargeError(msg)
         try:
             file.write(chunk)
         except TooLargeError as error:

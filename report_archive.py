@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Literal
 
 from cpu_tuning import single_threaded, tuned_environment
-from errors import MonitorError
+from errors import BusyError, MonitorError
 
 Content = Literal["everything", "svg", "png"]
 
 ROOT = Path(__file__).resolve().parent
 SECONDS = 300.0
+WAIT_SECONDS = 30.0
+"""Longest wait for others' archives."""
+
 _drawing = threading.Lock()
 
 
@@ -38,21 +41,32 @@ def make_archive(report_json: str, content: Content) -> bytes:
     ------
     MonitorError
         The process died or took too long.
+    BusyError
+        Others' archives take too long: who waits holds a thread that other requests need.
     """
-    with _drawing:  # one at a time: it costs seconds of a processor
-        try:
-            done = subprocess.run(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "report_bundle", content],
-                cwd=ROOT,
-                env=single_threaded(tuned_environment(os.environ)),
-                input=report_json.encode(),
-                stdout=subprocess.PIPE,
-                timeout=SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            message = f"The charts were not drawn within {SECONDS:g} s; try again later"
-            raise MonitorError(message) from None
+    if not _drawing.acquire(timeout=WAIT_SECONDS):  # one at a time: it costs seconds of a processor
+        message = "Other charts are being drawn; try again in a moment"
+        raise BusyError(message, 10)
+    try:
+        return _drawn(report_json, content)
+    finally:
+        _drawing.release()
+
+
+def _drawn(report_json: str, content: Content) -> bytes:
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "report_bundle", content],
+            cwd=ROOT,
+            env=single_threaded(tuned_environment(os.environ)),
+            input=report_json.encode(),
+            stdout=subprocess.PIPE,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        message = f"The charts were not drawn within {SECONDS:g} s; try again later"
+        raise MonitorError(message) from None
     if done.returncode:
         message = f"The charts could not be drawn (code {done.returncode}); see the server's log"
         raise MonitorError(message)

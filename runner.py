@@ -9,6 +9,7 @@ itself (a forked child could not use numerical libraries that have started threa
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import logging
 import os
@@ -217,7 +218,8 @@ def _reap(job: _Job, *, kill: bool) -> None:
         return
     job.gone = True
     code = os.waitstatus_to_exitcode(status)
-    _kill_group(job.pid)  # what it may have left behind
+    with contextlib.suppress(ProcessLookupError):  # its number alone may be a stranger's by now
+        os.killpg(job.pid, signal.SIGKILL)  # what it may have left behind
     if code != 0 and job.end is None:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         job.end = (RunStatus.ERROR, f"The test process ended unexpectedly ({how})")

@@ -96,6 +96,13 @@ def test_log_is_written_with_what_it_tells_of(store: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["", "-ci", "a b", "caf\u00e9", "x" * 65])
+def test_a_name_is_of_the_letters_that_its_refusal_names(store: Store, name: str) -> None:
+    """What is refused is all that the sentence does not allow, letters beyond ASCII too."""
+    with pytest.raises(InputError, match="A-Z a-z 0-9"):
+        store.access.create_token(name, [Scope.RUN], expires_at=None, actor="me")
+
+
 def test_log_cannot_be_forged_by_names(store: Store) -> None:
     """Line breaks, escapes and direction marks of a name are written out."""
     store.access.audit("me", Action.RUN_DELETED, "a\n2026 root\x1b[2J\u202e")

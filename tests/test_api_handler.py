@@ -262,6 +262,7 @@ def test_list_is_paged(api: str) -> None:
         (FORM, {"unknown": "1"}, 422, "expected baseline, "),
         (FORM, {"target": "x" * 2**20 + "x"}, 413, "1 MiB"),
         ({"model": ("m.pkl", b"x" * (2**20 + 1))}, {}, 413, "'model': The file is larger"),
+        ([("extra", (f"{i}", b"x" * 2**20)) for i in range(3)], {}, 413, "2 MiB allowed together"),
         ([("model", ("a", MODEL)), ("model", ("b", MODEL))], {}, 422, "came twice"),
     ],
 )

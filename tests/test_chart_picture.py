@@ -16,7 +16,7 @@ from matplotlib.image import imread
 import figures
 import report_archive
 from chart_picture import SHARPNESS, WIDTH, draw_pictures, plain
-from errors import MonitorError
+from errors import BusyError, MonitorError
 from figure_style import Chart
 from report_bundle import zip_charts, zip_everything
 from report_types import TestReport
@@ -155,3 +155,10 @@ def test_a_process_of_its_own_makes_the_same_archives() -> None:
     assert report_archive.make_archive(told, "svg") == zip_charts(report, "svg")
     with pytest.raises(MonitorError, match="could not be drawn"):
         report_archive.make_archive(told, "pdf")
+
+
+def test_who_waits_too_long_for_others_charts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of the server is not held for as long as others' archives take."""
+    monkeypatch.setattr(report_archive, "WAIT_SECONDS", 0.01)
+    with report_archive._drawing, pytest.raises(BusyError, match="try again"):
+        report_archive.make_archive("{}", "svg")

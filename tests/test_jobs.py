@@ -17,7 +17,7 @@ import jobs
 import runner_lock
 from errors import NotFoundError
 from report_types import RunConfig, RunRequest, RunStatus
-from runner import Runner
+from runner import Runner, _Job, _reap
 from settings import Settings
 from storage import Store
 from tests.fake_runner import fake_runner, finish
@@ -184,6 +184,19 @@ def test_a_look_at_the_lock_does_not_keep_it_from_anybody(tmp_path: Path) -> Non
     lock = runner_lock.take(tmp_path)
     assert lock is not None
     os.close(lock)
+
+
+def test_a_number_that_was_given_back_is_not_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a run's process is reaped, its number may be anybody's: only its group is ended."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda number, _signum: killed.append(number))
+    job = _Job("run", pid, time.monotonic() + 60, 60)
+    while not job.gone:
+        _reap(job, kill=False)
+    assert killed == []
 
 
 def test_a_run_without_a_process_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
