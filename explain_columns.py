@@ -20,6 +20,7 @@ Cells = NDArray[Any] | pd.Series
 
 MAP_ROWS = 30_000  # rows sent through the transformers to find the column map
 MAP_CELLS = 10_000_000  # and cells that come back
+PART_CELLS = 2_000_000  # of these, cells at a time
 
 
 class HybridPool:
@@ -150,18 +151,32 @@ def column_map(
         return np.full(len(constant), -1) if constant.all() else None
     at = _map_rows(len(pool), len(varying), reference.shape[1])
     swaps = (at, at[_derangement(len(at), seed)])
-    changed = _moved(pool, transform, reference, varying, swaps)
+    changed = _all_moved(pool, transform, reference, varying, swaps)
     rare = np.flatnonzero(~changed.any(axis=0) & ~constant)
     if 0 < 2 * len(rare) <= len(at):  # moved by cells that were not among the swapped ones
         extremes = np.nan_to_num(reference[:, rare], nan=np.inf)
         ends = (extremes.argmin(axis=0), extremes.argmax(axis=0))
         swaps = (np.concatenate(ends), np.concatenate(ends[::-1]))
-        changed |= _moved(pool, transform, reference, varying, swaps)
+        changed |= _all_moved(pool, transform, reference, varying, swaps)
     movers = changed.sum(axis=0)
     # a column that is the same in every row, yet moves, depends on cells that only go together
     if np.any(movers != np.where(constant, 0, 1)):
         return None
     return np.where(movers == 1, varying[changed.argmax(axis=0)], -1)
+
+
+def _all_moved(
+    pool: HybridPool,
+    transform: Callable[[pd.DataFrame], Floats],
+    reference: Floats,
+    varying: Integers,
+    swaps: tuple[Integers, Integers],
+) -> NDArray[np.bool_]:
+    """Return ``_moved`` for all columns, for as many at once as fit in ``PART_CELLS``."""
+    cells = len(swaps[0]) * max(reference.shape[1], pool.frame.shape[1])
+    step = max(1, PART_CELLS // cells)
+    parts = [varying[start : start + step] for start in range(0, len(varying), step)]
+    return np.vstack([_moved(pool, transform, reference, part, swaps) for part in parts])
 
 
 def _moved(
