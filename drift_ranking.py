@@ -7,6 +7,7 @@ answers for the same rows are compared.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from drift import judge_columns
 from drift_comparison import Comparison
 from drift_halves import LIMITS, Halves
-from drift_impact import harm_of, predict_many, quality, stacked, take
+from drift_impact import Answers, harm_of, predict_many, quality, stacked, take
 from drift_scenarios import Setting, as_dtype_of, floats_of
 from drift_types import DriftVerdict, FeatureDrift, FeatureHarm
 from errors import ModelError
@@ -27,6 +28,9 @@ MAX_RANKING_ROWS = 10_000
 
 MAX_RANKING_CELLS = 20_000_000
 """Cells of all drifted tables together: of wide tables fewer features are drifted."""
+
+CELLS_AT_ONCE = 2_000_000
+"""Cells of the drifted tables that are made and sent at once."""
 
 MIN_FEATURE_ROWS = 20
 CATEGORY_SHARE = 0.5
@@ -56,16 +60,23 @@ def rank_features(model: Model, data: Halves, setting: Setting) -> list[FeatureH
     drifted = {name: column for name in names if (column := _drift_alone(name, data, setting))}
     per_feature = MAX_RANKING_ROWS // max(1, len(drifted))
     rows = data.model_rows[: max(MIN_FEATURE_ROWS, per_feature)]
-    table = stacked(
-        data.frame.iloc[rows], [{name: column} for name, (column, _) in drifted.items()]
-    )
+    answers: Answers = {}
+    for part in _parts(list(drifted), len(rows) * len(data.kinds)):
+        table = stacked(data.frame.iloc[rows], [{name: drifted[name][0]} for name in part])
+        answers |= predict_many(model, table, part)
     compared = data.compare({name: column for name, (column, _) in drifted.items()})
     harms = [
         _feature_harm(data, drifted[str(name)][1], {str(name): compared[str(name)]}, answer)
-        for name, answer in predict_many(model, table, list(drifted)).items()
+        for name, answer in answers.items()
         if not isinstance(answer, ModelError)
     ]
     return sorted(harms, key=lambda harm: -harm.harm)
+
+
+def _parts(names: list[str], cells: int) -> Iterator[list[str]]:
+    """Yield the features by as many as may be asked about at once; each takes ``cells`` cells."""
+    step = max(1, CELLS_AT_ONCE // cells)
+    yield from (names[start : start + step] for start in range(0, len(names), step))
 
 
 def ranked_names(names: list[str]) -> list[str]:
