@@ -298,24 +298,24 @@ def _sniff(lines: list[str]) -> tuple[_Dialect, list[list[str]]]:
     """Find out how the file is written from its first lines; return these split, too."""
     found = [mark for mark in ",;\t|" if any(mark in line for line in lines)]
     # white space separates only where nothing else can
-    split = {mark: [_split(line, mark) for line in lines] for mark in found or " "}
+    split = {mark: _rows(lines, mark) for mark in found or " "}
     separator, rows = max(split.items(), key=lambda item: _regularity(item[1]))
     if _regularity(rows) <= 0:
         separator = ","
-        rows = [_split(line, separator) for line in lines]
+        rows = _rows(lines, separator)
     decimal, thousands = _number_marks(rows, separator)
     return _Dialect(separator, decimal, thousands, _has_header(rows)), rows
 
 
-def _split(line: str, separator: str) -> list[str]:
-    """Split one line into stripped fields."""
+def _rows(lines: list[str], separator: str) -> list[list[str]]:
+    """Split lines into rows of stripped fields; a quoted field may go on in the next line."""
     if separator == " ":
-        return line.split()
+        return [line.split() for line in lines]
     try:
-        fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
     except csv.Error:  # a field over the csv module's limit; pandas will judge the line
-        fields = line.split(separator)
-    return [field.strip() for field in fields]
+        rows = [line.split(separator) for line in lines]
+    return [[field.strip() for field in row] for row in rows]
 
 
 def _regularity(rows: list[list[str]]) -> float:

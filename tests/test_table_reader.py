@@ -153,6 +153,37 @@ def test_csv_round_trip(tmp_path: Path, rows: list[tuple[int, float]]) -> None:
     np.testing.assert_allclose(back.to_numpy(dtype=float), frame.to_numpy(dtype=float), rtol=1e-12)
 
 
+WORDS = st.text("abé ,;|'\"\t\n.-", max_size=12).map(lambda text: f"a{text}b")
+REMARKS = st.lists(
+    st.tuples(st.integers(-999, 999), WORDS, st.integers(-99_999, 99_999)), min_size=3, max_size=20
+)
+
+
+@given(REMARKS, st.sampled_from([(",", "."), (";", "."), (";", ","), ("\t", ","), ("|", ".")]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_cells_of_any_text_are_read_back(
+    tmp_path: Path, rows: list[tuple[int, str, int]], marks: tuple[str, str]
+) -> None:
+    """Quotes, separators and line breaks inside a cell take no table apart."""
+    frame = pd.DataFrame(rows, columns=["count", "remark", "size"])
+    frame["size"] /= 100
+    back, _ = read(tmp_path, frame.to_csv(index=False, sep=marks[0], decimal=marks[1]))
+    assert back["remark"].tolist() == frame["remark"].tolist()
+    assert back[["count", "size"]].to_numpy(float) == pytest.approx(
+        frame[["count", "size"]].to_numpy(float)
+    )
+
+
+def test_a_cell_over_several_lines_decides_no_separator(tmp_path: Path) -> None:
+    """Decimal commas are not taken for separators because remarks go over two lines."""
+    frame, _ = read(tmp_path, 'n;remark;size\n1;fine;0,5\n2;"good,\nbut late";1,5\n')
+    assert frame.to_dict("list") == {
+        "n": [1, 2],
+        "remark": ["fine", "good,\nbut late"],
+        "size": [0.5, 1.5],
+    }
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None
