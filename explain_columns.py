@@ -7,7 +7,7 @@ and ``varying_columns``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -188,10 +188,17 @@ def _moved(
 ) -> NDArray[np.bool_]:
     """Return which transformed columns move, (columns, k), when rows take cells of others."""
     at, source = swaps
-    stacked = np.tile(at, (len(pool.frame.columns), len(varying)))
-    for number, column in enumerate(varying):
-        stacked[column, number * len(at) : (number + 1) * len(at)] = source
-    answers = transform(pool.take(stacked, stacked.shape[1])).reshape(len(varying), len(at), -1)
+    blocks = {int(column): number for number, column in enumerate(varying)}
+    own = np.tile(at, (len(varying), 1))
+
+    def positions() -> Iterator[Integers]:  # one at a time: a wide table has many
+        for column in range(len(pool.frame.columns)):
+            swapped = own.copy()
+            if column in blocks:
+                swapped[blocks[column]] = source
+            yield swapped.ravel()
+
+    answers = transform(pool.take(positions(), own.size)).reshape(len(varying), len(at), -1)
     return ~np.asarray(_same(answers, reference[at][None]).all(axis=1))
 
 

@@ -234,13 +234,10 @@ def correlated_columns(rows: pd.DataFrame, names: list[str]) -> list[CorrelatedC
     ``names``.
     """
     places = {str(column): at for at, column in reversed(list(enumerate(rows.columns)))}
-    columns = {name: rows.iloc[:, places[name]] for name in names[:CORRELATED_COLUMNS]}
-    numbers = [
-        name for name, column in columns.items() if pd.api.types.is_numeric_dtype(column.dtype)
-    ]
-    others = [
-        name for name, column in columns.items() if name not in numbers and column.nunique() <= 30
-    ]
+    kept, kinds = names[:CORRELATED_COLUMNS], list(rows.dtypes)
+    numbers = [name for name in kept if pd.api.types.is_numeric_dtype(kinds[places[name]])]
+    columns = {name: rows.iloc[:, places[name]] for name in kept if name not in numbers}
+    others = [name for name, column in columns.items() if column.nunique() <= 30]
     cells = rows.iloc[:, [places[name] for name in numbers]]
     ranks = pd.DataFrame(cells.to_numpy(dtype=np.float64, na_value=np.nan)).rank()
     rho = ranks.corr().to_numpy()
