@@ -8,9 +8,12 @@ a Python that has it and a scikit-learn that reads this one's models::
         'category-encoders<2.7' 'setuptools<80'
     BENCH_DEEPCHECKS_PYTHON=/tmp/deepchecks/bin/python python benchmarks/benchmark_suite.py
 
-Both sides train the same forest on the same rows. Wall time depends on what else the machine does;
-seconds of processor (all processes and threads, without imports) are the fairer ratio.
+Both sides train the same forest on the same rows, each in the environment that it is run in: a run
+of ours uses one thread, Deepchecks as many as its libraries like. Wall time depends on what else
+the machine does; seconds of processor (all processes and threads, without imports) are the fairer
+ratio.
 """
+# ruff: noqa: E402 - what decides on threads is set before anything numerical is imported
 
 from __future__ import annotations
 
@@ -28,6 +31,14 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from cpu_tuning import single_threaded, tuned_environment
+
+AS_FOUND = dict(os.environ)
+"""What Deepchecks runs in."""
+
+if __name__ == "__main__":  # before anything numerical, as the product starts its runner
+    os.environ.update(single_threaded(tuned_environment(os.environ)))
 
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
@@ -88,7 +99,9 @@ def deepchecks_result(python: str, folder: Path) -> dict[str, float]:
     """Let the other Python train the same forest and run its suite."""
     script = Path(__file__).with_name("deepchecks_suite.py")
     files = [folder / "train.csv", folder / "test.csv"]
-    done = subprocess.run([python, script, *files, TARGET], check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        [python, script, *files, TARGET], check=True, stdout=subprocess.PIPE, env=AS_FOUND
+    )
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 
