@@ -172,8 +172,8 @@ def _is_plain(cells: Cells) -> bool:
 
 
 def _all_floats(base: pd.DataFrame, pieces: Mapping[str, Sequence[_Piece]]) -> bool:
-    changed = (piece.cells for some in pieces.values() for piece in some)
-    return set(base.dtypes) == {np.dtype(np.float64)} and all(map(_is_plain, changed))
+    changed = {piece.cells.dtype for some in pieces.values() for piece in some}
+    return {*base.dtypes, *changed} == {np.dtype(np.float64)}
 
 
 def _float_table(
@@ -191,17 +191,20 @@ def _mixed(usual: pd.Series, pieces: Sequence[_Piece]) -> Cells:
     """Return a column with other values in some places."""
     several = [usual, *(piece.cells for piece in pieces)]
     plain = [_is_plain(cells) for cells in several]
-    if not any(plain):
+    if not any(plain) or sum(map(len, several)) == 2 * len(usual):
         return _concatenated(usual, pieces)
     dtype = np.result_type(*map(np.asarray, several)) if all(plain) else object
     mixed = usual.to_numpy(dtype=dtype, copy=True)
     for place, cells in pieces:
         mixed[place] = cells
-    return mixed
+    return pd.Series(mixed, dtype=dtype)  # a bare array of texts would become a column of texts
 
 
 def _concatenated(usual: pd.Series, pieces: Sequence[_Piece]) -> pd.Series:
-    """Return the same for texts and dates, of which pandas knows the common type."""
+    """Return the same for texts and dates, of which pandas knows the common type.
+
+    So it does for a column that is new in all rows, whose former type does not count.
+    """
     parts: list[pd.Series] = []
     end = 0
     for place, cells in pieces:

@@ -177,7 +177,7 @@ CELLS = {
 COLUMNS = {"whole": [1, 2, 3], "number": [0.5, 1.5, np.nan], "text": ["x", "y", "z"]}
 
 
-@settings(max_examples=30)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.dictionaries(st.sampled_from(list(COLUMNS)), st.sampled_from(list(CELLS)), max_size=2),
