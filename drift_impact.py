@@ -57,17 +57,24 @@ def stacked(base: pd.DataFrame, drifts: Sequence[Mapping[str, pd.Series[Any]]]) 
     n_rows = len(base)
     table = base.iloc[np.tile(np.arange(n_rows), len(drifts))].reset_index(drop=True)
     for name in dict.fromkeys(name for drift in drifts for name in drift):
-        same = base[name]
-        table[name] = _joined([drift.get(name, same) for drift in drifts], n_rows)
+        drifted = {at: drift[name] for at, drift in enumerate(drifts) if name in drift}
+        table[name] = _stacked_column(base[name], drifted, len(drifts))
     return table
 
 
-def _joined(parts: Sequence[pd.Series[Any]], n_rows: int) -> NDArray[Any] | pd.Series[Any]:
-    """Join the first rows of each; of plain arrays without asking pandas what fits what."""
-    dtype = parts[0].dtype
-    if isinstance(dtype, np.dtype) and all(part.dtype == dtype for part in parts):
-        return np.concatenate([part.to_numpy()[:n_rows] for part in parts])
-    return pd.concat([part.iloc[:n_rows] for part in parts], ignore_index=True)
+def _stacked_column(
+    same: pd.Series[Any], drifted: Mapping[int, pd.Series[Any]], n_tables: int
+) -> NDArray[Any] | pd.Series[Any]:
+    """Repeat a column, drifted in some tables; of one plain type without asking what fits."""
+    n_rows = len(same)
+    dtypes = {same.dtype, *(part.dtype for part in drifted.values())}
+    if len(dtypes) > 1 or not isinstance(same.dtype, np.dtype):
+        parts = [drifted.get(at, same).iloc[:n_rows] for at in range(n_tables)]
+        return pd.concat(parts, ignore_index=True)
+    values = np.tile(same.to_numpy(), (n_tables, 1))
+    for at, part in drifted.items():
+        values[at] = part.to_numpy()[:n_rows]
+    return values.ravel()
 
 
 def predict_many(model: Model, table: pd.DataFrame, keys: Sequence[Hashable]) -> Answers:

@@ -367,8 +367,8 @@ def shift_prior(
     rows = next(iter(touched.values())).index
     of_row = pd.Series(setting.groups, index=setting.frame.index).loc[rows]
     rare = (of_row == rarest_group(setting.groups)).to_numpy()
-    kept = rare | (rng.random(len(rows)) < 1 / amount)
-    return {name: column[kept] for name, column in touched.items()}
+    kept = (rare | (rng.random(len(rows)) < 1 / amount)).nonzero()[0]
+    return {name: column.take(kept) for name, column in touched.items()}
 
 
 def rarest_group(groups: NDArray[Any]) -> object:
