@@ -277,7 +277,8 @@ def name_axis(
         showgrid=False,
     )
     if isinstance(axis, go.layout.XAxis) and max(map(len, names), default=0) > LONG_NAME:
-        axis.update(tickangle=-30)  # level, the last one may not fit and would be left out
+        # level, the last one may not fit; what does not fit is left out unless it is allowed to
+        axis.update(tickangle=-30, ticklabeloverflow="allow")
 
 
 def threshold_line(figure: go.Figure, value: float, label: str, theme: Theme) -> None:
