@@ -121,6 +121,27 @@ def test_the_json_download_is_the_stored_report(
     assert body == stored
 
 
+CUT_OFF = """() => [
+    ...[...document.querySelectorAll('[data-testid=stMain]')].filter(
+        each => each.scrollWidth > each.clientWidth + 1),
+    ...[...document.querySelectorAll('[data-testid=stMetric] *')].filter(
+        each => each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0
+            && getComputedStyle(each).overflow !== 'visible'),
+].map(each => each.innerText.slice(0, 60))"""
+"""What is wider than its place: the page itself, or the text of a tile."""
+
+
+def test_no_width_of_the_window_cuts_a_number_off(product: Product, page: Page) -> None:
+    """Tiles show their whole text on a telephone, on half a screen and on a desk."""
+    run = requests.get(f"{product.api}/runs", timeout=60).json()["runs"][-1]
+    visit(page, f"{product.dashboard}/run?run={run['id']}&section=Performance")
+    expect(page.get_by_test_id("stMetric").first).to_be_visible()
+    for width in (390, 900, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        settle(page)
+        assert page.evaluate(CUT_OFF) == []
+
+
 def test_two_runs_are_compared(product: Product, page: Page) -> None:
     """The comparison page names both runs and counts what changed."""
     runs = requests.get(f"{product.api}/runs", timeout=60).json()["runs"]
