@@ -140,7 +140,8 @@ def _read_parquet(data: bytes, name: str) -> pd.DataFrame:
         if size > MAX_PARQUET_BYTES:
             message = f"{name} unpacks to {size / 2**30:.1f} GB; at most 2 GB are read."
             raise TooLargeError(message)
-        frame: pd.DataFrame = file.read().to_pandas(ignore_metadata=True)
+        # what pandas wrote about its index is not needed, and read even where it is to be ignored
+        frame: pd.DataFrame = file.read().replace_schema_metadata(None).to_pandas()
     except (pa.ArrowException, OSError) as error:
         message = f"{name} is a damaged Parquet file: {str(error)[:200]}"
         raise DataError(message) from error
@@ -158,7 +159,7 @@ def _read_json(data: bytes, name: str) -> pd.DataFrame:
     if isinstance(content, dict) and {"columns", "data"} <= content.keys():
         rows, columns = content["data"], content["columns"]
         if isinstance(rows, list) and isinstance(columns, list):
-            content = [dict(zip(map(str, columns), row, strict=False)) for row in rows]
+            content = _records_of_rows(columns, rows, name)
     if isinstance(content, dict):
         content = _records_of_columns(content, name)
     if not isinstance(content, list):
@@ -178,6 +179,23 @@ def _json_lines(data: bytes, name: str, error: InputError) -> list[Any]:
         return [read_json(line, what=f"{name}, line {i}") for i, line in enumerate(lines, start=1)]
     except InputError as line_error:
         raise DataError(str(error if len(lines) < 2 else line_error)) from line_error
+
+
+def _records_of_rows(columns: list[Any], rows: list[Any], name: str) -> list[dict[str, Any]]:
+    """Turn lists of values, in the order of the columns, into records."""
+    names = list(map(str, columns))
+    twice = [each for each, times in Counter(names).items() if times > 1]
+    if twice:
+        message = f"{name}: the column {twice[0]!r} comes twice; give each a name of its own."
+        raise DataError(message)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, list) or len(row) != len(names):
+            message = (
+                f"{name}, row {number}: {str(row)[:60]!r} is not a list of "
+                f"{count(len(names), 'value')}, one for each of its columns."
+            )
+            raise DataError(message)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _records_of_columns(content: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -101,6 +102,12 @@ def test_repeated_names_are_numbered(tmp_path: Path) -> None:
         (b"[1, 2]", "record 1"),
         (b'{"a": [1, 2], "b": [1]}', "equal length"),
         (b'{"a": 1, "a": 2}', "comes twice"),
+        (b'{"columns": ["a", "a"], "data": [[1, 2]]}', "'a' comes twice"),
+        (
+            b'{"columns": ["a"], "data": [[1], [2, 3]]}',
+            "row 2: .* is not a list of 1 value",
+        ),
+        (b'{"columns": ["a"], "data": [null]}', "row 1: 'None' is not a list"),
         (b"a,b\n\x00\x01,2\n", "zero bytes"),
     ],
 )
@@ -184,9 +191,42 @@ def test_a_cell_over_several_lines_decides_no_separator(tmp_path: Path) -> None:
     }
 
 
-@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+@functools.cache
+def small_parquet() -> bytes:
+    table = pd.DataFrame({"a": [1.5, None, 3.0], "b": ["x", "yy", "z"]}, index=[3, 5, 7])
+    return bytes(table.to_parquet())
+
+
+def damaged(places: list[tuple[int, int]]) -> bytes:
+    """Return a Parquet file, told by its first and last four bytes, with other bytes changed."""
+    whole = bytearray(small_parquet())
+    for place, byte in places:
+        whole[4 + place % (len(whole) - 8)] = byte
+    return bytes(whole)
+
+
+CELLS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+JSON = st.recursive(
+    CELLS,
+    lambda part: (
+        st.lists(part, max_size=3) | st.dictionaries(st.sampled_from("abc"), part, max_size=3)
+    ),
+    max_leaves=8,
+)
+UPLOADS = st.one_of(
+    st.binary(max_size=200),
+    st.text(max_size=200).map(str.encode),
+    JSON.map(lambda document: json.dumps(document).encode()),
+    st.fixed_dictionaries({"columns": JSON, "data": st.lists(JSON, max_size=3) | JSON}).map(
+        lambda document: json.dumps(document).encode()
+    ),
+    st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 255)), max_size=4).map(damaged),
+)
+
+
+@given(UPLOADS)
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None
 )
 def test_any_bytes_give_a_table_or_an_input_error(tmp_path: Path, data: bytes) -> None:
     """No upload makes the reader raise anything but its own errors."""
