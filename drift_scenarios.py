@@ -59,12 +59,14 @@ class Setting:
 
     @cached_property
     def spread(self) -> dict[str, tuple[float, float]]:
-        """Mean and standard deviation of each numeric column that varies."""
+        """Mean and standard deviation of each numeric column that varies by a finite amount."""
         found = {}
         for name, column in self.columns.items():
             if self.kinds[name].is_numeric and pd.api.types.is_numeric_dtype(column.dtype):
                 values = finite_values(column)
-                if len(values) and (std := float(values.std())) > 0:
+                with np.errstate(over="ignore"):
+                    std = float(values.std()) if len(values) else 0.0
+                if 0 < std < np.inf:
                     found[name] = (float(values.mean()), std)
         return found
 

@@ -67,6 +67,11 @@ def effect_curves(
         Positions; columns of one value, of times and of text that hardly repeats are left out.
     view, output : OutputView, int
         Which number of the answers is explained.
+
+    Returns
+    -------
+    list of EffectCurve
+        Without those whose means overflow.
     """
     grids = [grid for at in columns if (grid := _grid_of(frame, at)) is not None]
     patches = [patch for grid in grids for patch in _patches(grid, len(frame))]
@@ -76,7 +81,9 @@ def effect_curves(
     curves = []
     for grid in grids:
         size = len(grid.holders)
-        curves.append(_curve(frame, grid, answers[: size + 2], view.names[output]))
+        curve = _curve(frame, grid, answers[: size + 2], view.names[output])
+        if np.isfinite([*curve.partial_dependence, *(curve.ale or [])]).all():
+            curves.append(curve)
         answers = answers[size + (2 if grid.numbers is not None else 0) :]
     return curves
 

@@ -20,7 +20,7 @@ from explain_known import KnownModel
 from explain_opinion import Evidence, second_opinion
 from explain_words import explain_texts
 from explainability import explain_section
-from explanation import NO_CONTRIBUTIONS, plain_cell
+from explanation import NO_CONTRIBUTIONS, is_finite, plain_cell
 from labels import match_labels
 from model_types import Model, Predictions, class_names
 from report_types import ExplanationSection, RunConfig
@@ -104,7 +104,7 @@ def explain_run(
     )
     if section.status is not Status.OK:
         return section
-    if not _is_finite(section):
+    if not is_finite(section):
         return ExplanationSection(status=Status.FAILED, reason=NO_CONTRIBUTIONS)
     rows = explained.index.to_numpy()[section.row_numbers]
     tell(FIRST_PART, "Asking other methods")
@@ -154,10 +154,6 @@ def _add_words(
         )
     except ModelError as error:
         section.notes.append(f"Texts are not explained by word: the model failed ({error}).")
-
-
-def _is_finite(section: ExplanationSection) -> bool:
-    return all(np.isfinite(np.asarray(output.values)).all() for output in section.outputs)
 
 
 def _drawn(frame: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:

@@ -23,7 +23,10 @@ from report_types import ExplanationSection, FeatureImportance, OutputExplanatio
 Floats = NDArray[np.float64]
 Method = Literal["linear", "tree", "enumerated", "sampled"]
 
-NO_CONTRIBUTIONS = "The model's answers are not finite numbers, so they have no contributions."
+NO_CONTRIBUTIONS = (
+    "The model's answers are not finite numbers, or too large to be added up, so they have no "
+    "contributions."
+)
 MAX_COLUMNS = 50
 MAX_OUTPUTS = 10
 CLEAR_STANDARD_ERRORS = 2.0
@@ -290,6 +293,14 @@ def _column_cells(column: pd.Series) -> list[Cell]:
     if column.dtype == np.float64 and np.isfinite(column.to_numpy()).all():
         return cells
     return [plain_cell(cell) for cell in cells]
+
+
+def is_finite(section: ExplanationSection) -> bool:
+    """Return whether every number of an explanation is one that JSON can carry."""
+    means = [output.base_value for output in section.outputs]
+    means += [item.importance for output in section.outputs for item in output.importance]
+    tables = [np.asarray(output.values) for output in section.outputs]
+    return all(np.isfinite(numbers).all() for numbers in (np.asarray(means), *tables))
 
 
 def plain_cell(value: object) -> Cell:

@@ -26,7 +26,7 @@ from explain_known import KnownModel
 from explain_request import draw_rows
 from explain_words import explain_texts
 from explainability import explain
-from explanation import NO_CONTRIBUTIONS
+from explanation import NO_CONTRIBUTIONS, is_finite
 from labels import match_labels
 from model_sessions import Answer, PlayQuestion, Question, RowAnswers
 from model_types import ModelInfo, Predictions, class_names
@@ -89,12 +89,12 @@ class ModelSession:
             positive_class=opened.positive_class,
             space=question.space,
         )
-        if not np.isfinite(found.values).all():
-            raise ModelError(NO_CONTRIBUTIONS)
         predictions = found.answers
         if predictions is None or len(found.rows) < len(frame):
             predictions = opened.model.predict(frame)
         explanation = found.to_section()
+        if not is_finite(explanation):
+            raise ModelError(NO_CONTRIBUTIONS)
         explanation.texts = explain_texts(
             opened.model,
             frame.iloc[explanation.row_numbers],

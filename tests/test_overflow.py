@@ -19,7 +19,7 @@ from model_session import ModelSession
 from model_sessions import Question
 from model_types import Predictions
 from quality_details import residual_trends
-from report_types import RunConfig, RunRequest, Stage, Verdict
+from report_types import RunConfig, RunRequest, Stage, TestReport, Verdict
 from sandbox import WorkerParent
 from settings import Settings
 from storage import Store
@@ -60,38 +60,61 @@ def test_the_mean_residual_of_huge_errors_is_a_number() -> None:
     assert [mean for _, mean in trend.means] == pytest.approx([-8e307] * 5 + [8e307] * 5)
 
 
-@numbers_overflow
-@pytest.mark.slow  # three whole runs
-@pytest.mark.parametrize("coefficients", [[1e160, 1.0], [1e300, 0.0], [1e308, -1e308]])
-def test_a_regression_of_huge_answers_fails_and_is_kept(
-    tmp_path: Path, workers: WorkerParent, coefficients: list[float]
-) -> None:
-    """Finite or not, absurd numbers are a failed test whose report the store gives back."""
+def kept_report(
+    folder: Path, workers: WorkerParent, model: LinearRegression, rows: pd.DataFrame
+) -> TestReport:
+    """Run every stage on a model and its rows, and return the report as the store gives it back."""
     from runner import pipeline_target
 
-    rng = np.random.default_rng(0)
-    rows = pd.DataFrame(rng.normal(size=(100, 2)), columns=["a", "b"])
-    model = LinearRegression().fit(rows, rows["a"])
-    model.coef_ = np.array(coefficients)
-    store = Store.open(Settings(data_dir=tmp_path))
-    table = rows.assign(y=rows["a"]).to_csv(index=False).encode()
+    store = Store.open(Settings(data_dir=folder))
     request = RunRequest(
         model_sha256=store.save_bytes(pickle.dumps(model), kind="model", name="m.pkl"),
         model_name="m.pkl",
-        sample_sha256=store.save_bytes(table, kind="sample", name="s.csv"),
+        sample_sha256=store.save_bytes(rows.to_csv(index=False).encode(), kind="sample", name="s.csv"),
         sample_name="s.csv",
         config=RunConfig(target="y", n_rows=100),
     )
-    run_id = store.create_run(request)
+    store.create_run(request)
     record = store.claim_run("test")
     assert record is not None
     test = pipeline_target(store.settings, workers)
     assert store.finish_run(test(record, store, lambda *_told: None))
-    report = store.get_report(run_id)
-    assert report.verdict.verdict is Verdict.FAIL
+    report = store.get_report(record.id)
+    store.close()
     failed = {stage.stage for stage in report.stages if stage.status is Status.FAILED}
     assert failed <= {Stage.EXPLAIN}
-    store.close()
+    return report
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    """Two columns, the first of which is the answer."""
+    drawn = pd.DataFrame(np.random.default_rng(0).normal(size=(100, 2)), columns=["a", "b"])
+    return drawn.assign(y=drawn["a"])
+
+
+@numbers_overflow
+@pytest.mark.slow  # three whole runs
+@pytest.mark.parametrize("coefficients", [[1e160, 1.0], [1e300, 0.0], [1e308, -1e308]])
+def test_a_regression_of_huge_answers_fails_and_is_kept(
+    tmp_path: Path, workers: WorkerParent, rows: pd.DataFrame, coefficients: list[float]
+) -> None:
+    """Finite or not, absurd numbers are a failed test whose report the store gives back."""
+    model = LinearRegression().fit(rows[["a", "b"]], rows["y"])
+    model.coef_ = np.array(coefficients)
+    report = kept_report(tmp_path, workers, model, rows)
+    assert report.verdict.verdict is Verdict.FAIL
+
+
+@numbers_overflow
+@pytest.mark.slow  # a whole run
+def test_a_column_of_huge_numbers_is_tested_without_its_spread(
+    tmp_path: Path, workers: WorkerParent, rows: pd.DataFrame
+) -> None:
+    """A column whose standard deviation overflows is not drifted by it, and nothing breaks."""
+    model = LinearRegression().fit(rows[["a", "b"]], rows["y"])
+    report = kept_report(tmp_path, workers, model, rows.assign(a=rows["a"] * 1e307))
+    assert [item.feature for item in report.drift.ranking] == ["b"]
 
 
 @numbers_overflow
