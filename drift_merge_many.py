@@ -21,6 +21,9 @@ LONGEST = 2000
 """Values of both samples up to which a pair is merged together with others: the largest sum, of
 quarters and below 2 · 10^15, is exact."""
 
+TOGETHER = 100_000
+"""Values merged together at most: a wide table's would fill the memory, and no cache."""
+
 Pair = tuple[Floats, Floats]
 
 
@@ -44,7 +47,9 @@ def merge_many(pairs: Sequence[Pair]) -> list[Merged]:
     [0.5, 0.5]
     """
     short = [i for i, (old, new) in enumerate(pairs) if len(old) + len(new) <= LONGEST]
-    together = dict(zip(short, _together([pairs[i] for i in short]), strict=True))
+    together: dict[int, Merged] = {}
+    for part in np.array_split(short, 1 + len(short) * LONGEST // TOGETHER):
+        together |= zip(part.tolist(), _together([pairs[i] for i in part]), strict=True)
     return [together.get(i) or merge(*pair) for i, pair in enumerate(pairs)]
 
 
