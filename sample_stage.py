@@ -88,7 +88,9 @@ class SampleRows:
 
     def single_answers(self) -> pd.Series[Any] | None:
         """Return the true answers of a model with one output, None where there are none."""
-        return None if self.roles.target is None else self.table[self.roles.target]
+        if self.roles.target is None:
+            return None
+        return self.sample[self.roles.target].iloc[self.numbers].reset_index(drop=True)
 
     def answers(self) -> pd.Series[Any] | pd.DataFrame | None:
         """Return the true answers, a column per output where there are several."""

@@ -224,7 +224,7 @@ def find_slices(
         return [], "Every row has the same error: no part is worse than another."
     first = np.zeros(n, dtype=np.bool_)
     first[np.random.default_rng(seed).permutation(n)[: n // 2]] = True
-    columns = [_coded(frame.iloc[:, i], str(name)) for i, name in enumerate(frame.columns)]
+    columns = [_coded(values, str(name)) for name, values in frame.items()]
     losses = _Losses(loss, np.ones(n) if weights is None else weights, metric)
     with np.errstate(over="ignore", invalid="ignore"):  # errors too large to square: no score
         proposed, n_conditions = _propose(columns, losses, first, smallest)
