@@ -64,7 +64,7 @@ def stacked(base: pd.DataFrame, drifts: Sequence[Mapping[str, pd.Series[Any]]]) 
 
 def _stacked_column(
     same: pd.Series[Any], drifted: Mapping[int, pd.Series[Any]], n_tables: int
-) -> NDArray[Any] | pd.Series[Any]:
+) -> pd.Series[Any]:
     """Repeat a column, drifted in some tables; of one plain type without asking what fits."""
     n_rows = len(same)
     dtypes = {same.dtype, *(part.dtype for part in drifted.values())}
@@ -74,7 +74,7 @@ def _stacked_column(
     values = np.tile(same.to_numpy(), (n_tables, 1))
     for at, part in drifted.items():
         values[at] = part.to_numpy()[:n_rows]
-    return values.ravel()
+    return pd.Series(values.ravel(), dtype=same.dtype)  # else objects would be typed anew
 
 
 def predict_many(model: Model, table: pd.DataFrame, keys: Sequence[Hashable]) -> Answers:

@@ -261,13 +261,24 @@ def test_one_bad_table_costs_no_other_its_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [[1, 2], ["a", None], pd.array([1, None], dtype="Int8"), pd.Categorical(["x", "y"])]
+    "values",
+    [
+        [1, 2],
+        ["a", None],
+        np.array(["a", "b"], dtype=object),
+        np.array([1, "b"], dtype=object),
+        pd.array([1, None], dtype="Int8"),
+        pd.Categorical(["x", "y"]),
+    ],
 )
 def test_stacked_tables_are_those_that_pandas_puts_together(values: Any) -> None:
     """Of any type: each table with its drifted column, as ``concat`` of whole tables gives them."""
-    base = pd.DataFrame({"same": ["p", "q"], "drifted": values}, index=[7, 3])
+    drifted = pd.Series(values, index=[7, 3], dtype=getattr(values, "dtype", None))
+    base = pd.DataFrame({"same": pd.Series(["p", "q"], index=[7, 3]), "drifted": drifted})
     turned = base["drifted"].iloc[::-1]
-    expected = pd.concat([base, base.assign(drifted=turned.array)], ignore_index=True)
+    other = base.assign(drifted=pd.Series(turned.array, index=[7, 3], dtype=turned.dtype))
+    expected = pd.concat([base, other], ignore_index=True)
+    assert expected["drifted"].dtype == drifted.dtype
     pd.testing.assert_frame_equal(stacked(base, [{}, {"drifted": turned}]), expected)
 
 
