@@ -399,6 +399,8 @@ def _quantile_problems(feature: Feature) -> Iterator[tuple[str, str]]:
         yield "quantiles", "every quantile must be a finite number."
     elif values != sorted(values):
         yield "quantiles", "they must not fall; sort them."
+    elif feature.kind is Kind.TEXT and values[0] < 0:
+        yield "quantiles", f"{values[0]:g} words; of text they are numbers of words, at least 0."
 
 
 def _correlation_problems(schema: Schema) -> Iterator[str]:

@@ -46,6 +46,9 @@ WORDS = [
 # fmt: on
 """What text is made of when the schema names no words."""
 
+MAX_WORDS = 10_000
+"""Words of a made-up text at the most, so that no schema decides how much memory a row takes."""
+
 _EDGE = 1e-12  # quantiles are taken of [_EDGE, 1 - _EDGE], so that none is infinite
 _HUGE = 1e300
 _LAST_SECOND = 9_000_000_000  # of the year 2255; nanoseconds end in 2262
@@ -261,7 +264,8 @@ def _texts(feature: Feature, uniform: Floats, seed: int) -> list[str]:
     lengths = 3 + np.floor(uniform * 10).astype(int)
     if feature.quantiles:
         shares = np.linspace(0.0, 1.0, len(feature.quantiles))
-        lengths = np.round(np.interp(uniform, shares, feature.quantiles)).astype(int)
+        drawn_lengths = np.interp(uniform, shares, feature.quantiles)
+        lengths = np.round(np.minimum(drawn_lengths, MAX_WORDS)).astype(int)
     draws = stream(seed, feature.name, _OUTLIERS).random(int(lengths.sum()))
     codes = _codes(len(words), feature.frequencies, draws)
     drawn = np.array(words, dtype=object)[codes].tolist()

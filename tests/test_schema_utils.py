@@ -92,6 +92,7 @@ def test_a_swapped_range_is_told_with_what_to_do() -> None:
         ),
         ({"distribution": "constant"}, "parameters", "value"),
         ({"quantiles": [2, 1]}, "quantiles", "sort"),
+        ({"kind": "text", "quantiles": [-3, 1]}, "quantiles", "-3 words"),
         ({"kind": "text", "outlier_rate": 0.1}, "outlier_rate", "only numbers"),
     ],
 )

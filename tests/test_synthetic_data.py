@@ -13,7 +13,7 @@ from scipy import stats
 
 from errors import SchemaError
 from schema_utils import Feature, Kind, Schema
-from synthetic_data import generate, nearest_correlation
+from synthetic_data import MAX_WORDS, generate, nearest_correlation
 
 N = 20_000
 
@@ -21,6 +21,12 @@ N = 20_000
 def draw(n_rows: int = N, seed: int = 1, **fields: Any) -> pd.Series:
     feature = Feature(name="x", **fields)
     return generate(Schema(features=[feature]), n_rows, seed)["x"]
+
+
+def test_a_schema_of_endless_texts_gives_long_ones() -> None:
+    """However many words a text is said to have, what is made of it stays small."""
+    texts = draw(3, kind="text", quantiles=[1e300, 1e300])
+    assert [len(text.split()) for text in texts] == [MAX_WORDS] * 3
 
 
 @pytest.mark.parametrize(
