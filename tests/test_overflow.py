@@ -67,10 +67,11 @@ def kept_report(
     from runner import pipeline_target
 
     store = Store.open(Settings(data_dir=folder))
+    table = rows.to_csv(index=False).encode()
     request = RunRequest(
         model_sha256=store.save_bytes(pickle.dumps(model), kind="model", name="m.pkl"),
         model_name="m.pkl",
-        sample_sha256=store.save_bytes(rows.to_csv(index=False).encode(), kind="sample", name="s.csv"),
+        sample_sha256=store.save_bytes(table, kind="sample", name="s.csv"),
         sample_name="s.csv",
         config=RunConfig(target="y", n_rows=100),
     )
