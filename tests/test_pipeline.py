@@ -238,6 +238,7 @@ def test_dates_of_unknown_order_are_told_though_the_run_reads_them(
     model = make_pipeline(encode, DecisionTreeRegressor()).fit(sample, sample["n"])
     report = run(model, sample, stages=[])
     assert report.data.source == "sample"
+    assert report.validation is not None
     told = {check.id: check.found for check in report.validation.checks}
     assert "day/month/year or month/day/year 120 times" in told["date_forms"]
 
