@@ -147,7 +147,7 @@ def _groups(bench: Bench, odd: Mapping[str, Odd], report: Progress) -> Iterator[
         report(0.4 + 0.4 * number / len(work), f"Trying: {case.title.lower()}")
         changes = column_changes(bench, case, columns)
         if changes:
-            yield Changes(case.id, bench.frame, changes)
+            yield Changes(case.id, bench.block, changes)
     report(0.8, "Trying misshapen tables")
     for table_case in TABLE_CASES:
         table = table_case.make(bench)

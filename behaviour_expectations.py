@@ -85,7 +85,7 @@ def _groups(bench: Bench, config: RunConfig) -> Iterator[Group]:
             yield Changes(told.id, bench.frame, {told.id: odd}, proba=True)
     typos = column_changes(bench, _TYPO, _texts(bench))
     if typos:
-        yield Changes(_TYPO.id, bench.frame, typos)
+        yield Changes(_TYPO.id, bench.block, typos)
 
 
 def _judged(

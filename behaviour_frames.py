@@ -99,7 +99,7 @@ class Changes:
     name : str
         Its key among the answers.
     base : DataFrame, shape (n, k)
-        Ordinary rows.
+        Ordinary rows, numbered from 0.
     odd : mapping of str to Odd
         What is changed, by the table's name; at least one.
     proba : bool
@@ -156,7 +156,8 @@ class Changes:
         return pieces
 
     def _rows(self, rows: NDArray[np.intp]) -> pd.DataFrame:
-        return self.base.take(rows).reset_index(drop=True)
+        is_whole = np.array_equal(rows, np.arange(len(self.base)))
+        return self.base if is_whole else self.base.take(rows).reset_index(drop=True)
 
 
 class _Piece(NamedTuple):
