@@ -85,12 +85,12 @@ def test_whoever_asks_often_keeps_a_runner_alive(
     """Short waits with pauses, and questions without a wait, start a runner that is gone too."""
     starts: list[float] = []
     monkeypatch.setattr(jobs, "ensure_runner", lambda _settings: starts.append(time.monotonic()))
-    monkeypatch.setattr(api_waiting, "RUNNER_CHECK_SECONDS", 0.3)
+    monkeypatch.setattr(api_waiting, "RUNNER_CHECK_SECONDS", 0.15)
     run_id = queue(store)
 
     async def ask(seconds: float) -> None:
         ends = EndWatch(store)
-        for _ in range(4):
+        for _ in range(2):
             await ends.wait(run_id, seconds)
             await asyncio.sleep(2 * LOOK_SECONDS)
 
