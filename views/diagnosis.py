@@ -80,7 +80,7 @@ def choose_environment(draft: Draft, found: Diagnosis) -> None:
 
 def waiting_text(draft: Draft) -> str:
     """Return what is being done while the draft's model is loaded for the first time."""
-    loading = "Loading the model in its own process and reading the columns ..."
+    loading = "Loading the model in its own process and reading the columns …"
     if draft.file is None:
         return loading
     found = diagnose(draft.file, installed_here(settings()))
@@ -89,7 +89,7 @@ def waiting_text(draft: Draft) -> str:
     )
     if not (builds and found.environment and settings().environments):
         return loading
-    return f"Preparing {found.environment.title}, once, and loading the model ..."
+    return f"Preparing {found.environment.title}, once, and loading the model …"
 
 
 def show_environment(report: TestReport) -> None:

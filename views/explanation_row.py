@@ -15,7 +15,7 @@ from explanation_reading import (
 from figures_explain import waterfall
 from formatting import escape_markdown, shorten
 from report_types import ExplanationSection, OutputExplanation, TestReport
-from views.common import show_chart, theme
+from views.common import beside, show_chart, theme
 from views.explanation_words import show_row_words
 from views.what_if import show_what_if
 
@@ -28,12 +28,11 @@ def show_row(report: TestReport, output: OutputExplanation) -> None:
     section = report.explanations
     index = _choose_row(section, output)
     output = _output_of_row(section, output, index)
-    left, right = st.columns([3, 2])
-    with left:
+    with beside():
         show_chart(waterfall(section, output, index, theme()), "explain.waterfall")
-    with right:
-        show_reasons(section, output, index)
-        _show_cells(section, output, index)
+        with st.container():
+            show_reasons(section, output, index)
+            _show_cells(section, output, index)
     show_what_if(report, output, index)
 
 

@@ -9,7 +9,7 @@ from figures_words import word_bars
 from formatting import count, escape_markdown, number, percent, shorten, signed
 from glossary import explain
 from report_types import ExplanationSection, OutputExplanation
-from views.common import show_chart, theme
+from views.common import beside, show_chart, theme
 from word_reading import marked_pieces, word_sentences, words_at, words_of
 from word_types import TextExplanation, TextWords
 
@@ -37,10 +37,8 @@ def show_words(section: ExplanationSection, output: OutputExplanation) -> None:
             + "".join(f" {escape_markdown(note)}" for note in text.notes),
             help=explain("word_contribution") or None,
         )
-        left, right = st.columns([3, 2])
-        with left:
+        with beside():
             show_chart(word_bars(text, theme()), f"explain.words.{text.column}")
-        with right:
             st.dataframe(
                 _table(text),
                 key=f"explain.words.table.{text.column}",

@@ -76,7 +76,7 @@ def _show_live(run_id: str) -> None:
     st.progress(min(1.0, max(0.0, record.fraction)), text=text)
     _show_stages(record)
     if record.cancel_requested:
-        st.caption("Cancelling ...")
+        st.caption("Cancelling …")
     elif st.button("Cancel", key="run.cancel", icon=":material/stop_circle:"):
         jobs.cancel(open_store(), run_id, actor=actor())
         st.rerun(scope="fragment")
@@ -127,7 +127,7 @@ def _show_downloads(record: RunRecord, report: TestReport) -> None:
             _downloads(report, stem)
         if st.button("Run again", icon=":material/replay:", key="run.again"):
             _run_again(record)
-        if st.button("Compare ...", icon=":material/compare_arrows:", key="run.compare"):
+        if st.button("Compare …", icon=":material/compare_arrows:", key="run.compare"):
             st.switch_page("views/compare.py", query_params={"runs": record.id})
         if st.button("Delete", icon=":material/delete:", key="run.delete"):
             _confirm_delete(record)

@@ -10,7 +10,7 @@ from errors import MonitorError
 from formatting import count, escape_markdown, number, percent
 from glossary import explain
 from reach_types import Reach
-from report_types import TestReport
+from report_types import DataSection, TestReport
 from views.common import download, open_store, section_missing, show_notes, show_table
 from views.data_findings import show_findings
 
@@ -20,13 +20,7 @@ def show(report: TestReport) -> None:
     section = report.data
     if section_missing(section, "Data"):
         return
-    origin = "from your sample" if section.source == "sample" else "made up:"
-    name = escape_markdown(section.name or "")
-    st.markdown(
-        f"**{count(section.n_rows, 'row')}** {origin} "
-        + (f"({name})" if section.source == "sample" else name)
-        + (f", target **{escape_markdown(section.target)}**" if section.target else "")
-    )
+    st.markdown(f"**{count(section.n_rows, 'row')}** {_origin(section)}")
     show_notes(section.warnings)
     rows: list[dict[str, Cell]] = [
         {
@@ -51,6 +45,13 @@ def show(report: TestReport) -> None:
     st.subheader("First rows")
     show_table(section.preview, "data.preview")
     _offer_rows(report)
+
+
+def _origin(section: DataSection) -> str:
+    if section.source != "sample":
+        return "made up from what is known of the columns"
+    target = f", target **{escape_markdown(section.target)}**" if section.target else ""
+    return f"from your sample ({escape_markdown(section.name or '')}){target}"
 
 
 def _show_reach(reach: Reach) -> None:

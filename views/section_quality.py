@@ -31,8 +31,6 @@ def show(report: TestReport) -> None:
             )
             + (f" Rows count by the column **{escape_markdown(weight)}**." if weight else "")
         )
-    else:
-        st.info("There are no true answers, so only the predictions themselves can be shown.")
     show_notes(section.notes)
     _show_metrics(section)
     _show_charts(report)

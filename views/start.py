@@ -64,7 +64,7 @@ def store_example(example: Example) -> RunRequest:
     Trains the examples first where that has not been done.
     """
     if not examples.is_ready(settings().data_dir):
-        with st.spinner("Training the examples, once ..."):
+        with st.spinner("Training the examples, once …"):
             examples.start_training(settings().data_dir).wait()
     folder = examples.examples_folder(settings().data_dir)
     model = _store_path(folder / f"{example.id}.pkl", "model")
