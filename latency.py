@@ -46,7 +46,7 @@ BATCH_SHARE = 0.04
 OVERDRAFT = 4.0
 """Up to this many budgets are spent so that each round has a call: one alone may be the host's."""
 
-STABLE_WIDTH, STABLE_TAIL = 0.05, 0.25
+STABLE_WIDTH, STABLE_TAIL = 0.1, 0.25
 """A batch size is done when the 95 % interval of its median is narrower than the first share of
 it, and single rows when that of p95 is narrower than the second too."""
 
@@ -57,7 +57,7 @@ MAX_RATIO = 10.0
 """Up to this ratio of batch sizes a call's duration is extrapolated; beyond it that says nothing,
 because the fixed cost of a call outweighs the rows."""
 
-WARMUP_CALLS = 3
+WARMUP_CALLS = 2
 """Single-row calls made and thrown away before timing."""
 
 MAX_BATCH_CELLS = 20_000_000

@@ -213,7 +213,15 @@ def _preload() -> None:
         codecs.lookup(name)
     sys.modules["joblib"].cpu_count(only_physical_cores=True)  # reads files a worker may not
     _see_a_table()
+    _see_libraries()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
+def _see_libraries() -> None:
+    """Let the numerical libraries be found whose threads a timed call limits."""
+    worker_predict = sys.modules.get("worker_predict")
+    if worker_predict is not None:
+        worker_predict.one_thread(len(sys.modules))
 
 
 def _see_a_table() -> None:

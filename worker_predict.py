@@ -10,6 +10,7 @@ import contextlib
 import functools
 import gc
 import resource
+import sys
 import time
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -56,7 +57,6 @@ class Predictor:
         self.estimator = estimator
         self.info = info
         self.first_call_ns: int | None = None
-        self._one_thread: Any = None
         self._codes = [_code_table(labels) for labels in _label_lists(info)]
         self._likeliest = info.get("task") in ("binary", "multiclass") and _is_likeliest(estimator)
 
@@ -106,9 +106,7 @@ class Predictor:
             self._first_timed(batches[number % len(batches)])
         if plan.max_calls == 0:
             return _timed(self.estimator.predict, batches, plan)
-        if plan.warmup_calls or self._one_thread is None:  # a first call may load more libraries
-            self._one_thread = _thread_limit()
-        with self._one_thread():
+        with one_thread(len(sys.modules))():
             was_enabled = gc.isenabled()
             (gc.enable if plan.how == "gc" else gc.disable)()
             try:
@@ -258,10 +256,12 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _thread_limit() -> Any:  # noqa: ANN401 - threadpoolctl ships no types
+@functools.lru_cache(maxsize=1)
+def one_thread(n_modules: int) -> Any:  # noqa: ANN401 - threadpoolctl ships no types
     """Return what makes a context in which numerical libraries use one thread.
 
-    Looking for the loaded libraries takes as long as a call of many a model, so it is done once.
+    Looking for the loaded libraries takes as long as a call of many a model, so it is done anew
+    only when ``n_modules``, the number of imported modules, is another.
     """
     try:
         import threadpoolctl

@@ -8,12 +8,11 @@ a Python that has it and a scikit-learn that reads this one's models::
         'category-encoders<2.7' 'setuptools<80'
     BENCH_DEEPCHECKS_PYTHON=/tmp/deepchecks/bin/python python benchmarks/benchmark_suite.py
 
-Both sides train the same forest on the same rows, each in the environment that it is run in: a run
-of ours uses one thread, Deepchecks as many as its libraries like. Wall time depends on what else
-the machine does; seconds of processor (all processes and threads, without imports) are the fairer
-ratio.
+Both sides train the same forest on the same rows and keep freed memory (``cpu_tuning``); numerical
+libraries use one thread in ours, as in the service, and as many as they like in theirs. Wall time
+depends on what else the machine does; seconds of processor (all processes and threads, without
+imports) are the fairer ratio.
 """
-# ruff: noqa: E402 - what decides on threads is set before anything numerical is imported
 
 from __future__ import annotations
 
@@ -32,17 +31,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cpu_tuning import single_threaded, tuned_environment
-
-AS_FOUND = dict(os.environ)
-"""What Deepchecks runs in."""
-
-if __name__ == "__main__":  # before anything numerical, as the product starts its runner
-    os.environ.update(single_threaded(tuned_environment(os.environ)))
-
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 
+from cpu_tuning import single_threaded, tuned_environment
 from pipeline import run_tests
 from report_types import RunRequest, TestReport, Verdict
 from sandbox import WorkerParent
@@ -95,46 +87,60 @@ def cpu_per_run(folder: Path) -> float:
     return (cpu_seconds() - before) / REPEATS
 
 
-def deepchecks_result(python: str, folder: Path) -> dict[str, float]:
-    """Let the other Python train the same forest and run its suite."""
-    script = Path(__file__).with_name("deepchecks_suite.py")
-    files = [folder / "train.csv", folder / "test.csv"]
-    done = subprocess.run(
-        [python, script, *files, TARGET], check=True, stdout=subprocess.PIPE, env=AS_FOUND
-    )
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+def measure_ours(folder: Path) -> dict[str, float]:
+    """Run the suite some times, print its stages and return its seconds."""
+    with WorkerParent() as workers:
+        gc.collect()
+        gc.freeze()  # as the runner does before it forks a run
+        run_once(workers, folder)
+        results = [run_once(workers, folder) for _ in range(REPEATS)]
+    report = results[-1][0]
+    for item in report.stages:
+        seconds = [r.seconds for run, _ in results for r in run.stages if r.stage is item.stage]
+        print(f"{item.stage.value:12s} {statistics.median(seconds):7.3f} s")
+    marks = [c.title for c in report.verdict.checks if c.verdict is Verdict.FAIL]
+    print(f"verdict: {report.verdict.verdict.value}; red marks: {', '.join(marks) or 'none'}")
+    median = statistics.median(seconds for _, seconds in results)
+    return {"seconds": median, "cpu_seconds": cpu_per_run(folder)}
+
+
+def result_of(command: list[str], environment: dict[str, str]) -> dict[str, float]:
+    """Run a contestant, print what it prints, and return the JSON of its last line."""
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    *lines, last = done.stdout.splitlines()
+    print(*lines, sep="\n")
+    result: dict[str, float] = json.loads(last)
     return result
 
 
 def main() -> None:
     """Print stages, total, red marks and, where possible, the ratio."""
     python = os.environ.get("BENCH_DEEPCHECKS_PYTHON")
-    with tempfile.TemporaryDirectory() as name, WorkerParent() as workers:
+    environment = tuned_environment(os.environ)
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder)
-        gc.collect()
-        gc.freeze()  # as the runner does before it forks a run
-        run_once(workers, folder)
-        results = [run_once(workers, folder) for _ in range(REPEATS)]
-        theirs = deepchecks_result(python, folder) if python else None
-        cpu = cpu_per_run(folder)
-    report = results[-1][0]
-    for item in report.stages:
-        seconds = [r.seconds for run, _ in results for r in run.stages if r.stage is item.stage]
-        print(f"{item.stage.value:12s} {statistics.median(seconds):7.3f} s")
-    ours = statistics.median(seconds for _, seconds in results)
-    marks = [c.title for c in report.verdict.checks if c.verdict is Verdict.FAIL]
-    print(f"whole suite, 569 x 30, 100 trees: {ours:.2f} s (median of {REPEATS}), {cpu:.2f} s CPU")
-    print(f"verdict: {report.verdict.verdict.value}; red marks: {', '.join(marks) or 'none'}")
-    if theirs is None:
-        print("Deepchecks: not measured (BENCH_DEEPCHECKS_PYTHON is not set)")
-        return
+        ours = result_of([sys.executable, __file__, name], single_threaded(environment))
+        print(
+            f"whole suite, 569 x 30, 100 trees: {ours['seconds']:.2f} s (median of {REPEATS}), "
+            f"{ours['cpu_seconds']:.2f} s CPU"
+        )
+        if python is None:
+            print("Deepchecks: not measured (BENCH_DEEPCHECKS_PYTHON is not set)")
+            return
+        script = str(Path(__file__).with_name("deepchecks_suite.py"))
+        files = [str(folder / "train.csv"), str(folder / "test.csv")]
+        theirs = result_of([python, script, *files, TARGET], environment)
     print(
         f"Deepchecks' full suite: {theirs['seconds']:.2f} s, {theirs['cpu_seconds']:.2f} s CPU, "
         f"{theirs['failed']:.0f} not passed"
     )
-    print(f"ratio: {theirs['seconds'] / ours:.1f}x wall, {theirs['cpu_seconds'] / cpu:.1f}x CPU")
+    ratios = (theirs[what] / ours[what] for what in ("seconds", "cpu_seconds"))
+    print("ratio: {:.1f}x wall, {:.1f}x CPU".format(*ratios))
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        print(json.dumps(measure_ours(Path(sys.argv[1]))))
+    else:
+        main()

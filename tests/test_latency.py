@@ -179,7 +179,7 @@ def test_timing_ends_when_more_calls_would_tell_nothing_new() -> None:
     section = measure_performance(StubModel(call_ns=MS // 10), rows(20), RunConfig())
     assert section.n_calls == 368
     assert section.percentiles_ms["p99"].low is not None
-    assert "were within 5% and 25%" in str(section.protocol)
+    assert "were within 10% and 25%" in str(section.protocol)
     assert [point.n_calls for point in section.batches[1:]] == [6] * 4
 
 
