@@ -31,7 +31,10 @@ class Drift(NamedTuple):
     rows: NDArray[np.int64]
 
 
-Drifted = dict[tuple[str, float], Drift]
+DriftKey = tuple[str, float]
+"""Scenario and severity."""
+
+Drifted = dict[DriftKey, Drift]
 """By scenario and severity."""
 
 Progress = Callable[[float, str], None]

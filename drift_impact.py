@@ -6,7 +6,8 @@ for the same rows before. Labels are compared here and never sent to the model.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,7 +25,7 @@ from drift_tests import wasserstein
 from drift_types import PredictionChange
 from errors import ModelError
 from intervals import share_estimate
-from model_types import Model, ModelInfo, Predictions, Task
+from model_types import Asked, ModelInfo, Predictions, QueueModel, Task
 
 N_RESAMPLES = 200
 MIN_QUALITY_ROWS = 10
@@ -77,18 +78,30 @@ def _stacked_column(
     return pd.Series(values.ravel(), dtype=same.dtype)  # else objects would be typed anew
 
 
-def predict_many(model: Model, table: pd.DataFrame, keys: Sequence[Hashable]) -> Answers:
+def _nothing() -> None:
+    """Stand in for work while the model works."""
+
+
+def predict_many(
+    model: QueueModel,
+    table: pd.DataFrame,
+    keys: Sequence[Hashable],
+    *,
+    meanwhile: Callable[[], None] = _nothing,
+) -> Answers:
     """Predict many tables of one shape in as few calls as the model allows.
 
     Parameters
     ----------
-    model : Model
+    model : QueueModel
         Asked once for all rows; where that fails, for each half of the tables, and so on, so that
         one table the model cannot take costs no other its answer.
     table : DataFrame
         The tables one below the other, as ``stacked`` returns them.
     keys : sequence of hashable
         One per table.
+    meanwhile : callable
+        Called once, while the model works where there is something to ask; may raise.
 
     Returns
     -------
@@ -96,13 +109,13 @@ def predict_many(model: Model, table: pd.DataFrame, keys: Sequence[Hashable]) ->
         By key the predictions, or the error the model raised for this table alone.
     """
     if not keys:
+        meanwhile()
         return {}
     n_rows = len(table) // len(keys)
-    try:
-        answer = model.predict(table)
-    except ModelError as error:
+    answer = _answer(model, table, meanwhile)
+    if isinstance(answer, ModelError):
         if len(keys) == 1:
-            return {keys[0]: error.with_traceback(None)}  # it would keep all tables in memory
+            return {keys[0]: answer.with_traceback(None)}  # it would keep all tables in memory
         half = len(keys) // 2
         first, rest = table.iloc[: half * n_rows], table.iloc[half * n_rows :]
         return {
@@ -112,6 +125,20 @@ def predict_many(model: Model, table: pd.DataFrame, keys: Sequence[Hashable]) ->
     return {
         key: take(answer, np.arange(at * n_rows, (at + 1) * n_rows)) for at, key in enumerate(keys)
     }
+
+
+def _answer(
+    model: QueueModel, table: pd.DataFrame, meanwhile: Callable[[], None]
+) -> Predictions | ModelError:
+    """Predict one table; a model that takes the next while it works leaves time for other work."""
+
+    def tables() -> Iterator[Asked]:
+        yield Asked(table, proba=True)
+        meanwhile()
+
+    with closing(model.predict_each(tables())) as found:
+        (answer,) = found
+    return answer
 
 
 def take(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:

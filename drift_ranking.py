@@ -21,7 +21,7 @@ from drift_impact import Answers, harm_of, predict_many, quality, stacked, take
 from drift_scenarios import Setting, as_dtype_of, floats_of
 from drift_types import DriftVerdict, FeatureDrift, FeatureHarm
 from errors import ModelError
-from model_types import Model, Predictions
+from model_types import Predictions, QueueModel
 
 MAX_RANKING_ROWS = 10_000
 """Rows over all features that the model is asked about."""
@@ -38,12 +38,12 @@ HARMLESS = 0.01
 HARMFUL = 0.05
 
 
-def rank_features(model: Model, data: Halves, setting: Setting) -> list[FeatureHarm]:
+def rank_features(model: QueueModel, data: Halves, setting: Setting) -> list[FeatureHarm]:
     """Drift each feature alone and rank them by what it does to the predictions.
 
     Parameters
     ----------
-    model : Model
+    model : QueueModel
         Asked about all drifted tables at once.
     data : Halves
         The rows of the simulation.

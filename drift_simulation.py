@@ -15,8 +15,10 @@ import pandas as pd
 from base_types import Status
 from drift import compare_prediction_profiles, judge_columns, prediction_profiles
 from drift_alarms import (
+    Alarms,
     Drift,
     Drifted,
+    DriftKey,
     add_power,
     alarms,
     answered,
@@ -44,7 +46,7 @@ from drift_types import (
     SeverityPoint,
 )
 from errors import ModelError
-from model_types import Model, Predictions
+from model_types import Predictions, QueueModel
 from report_types import RunConfig
 from schema_utils import Schema
 
@@ -56,7 +58,7 @@ Progress = Callable[[float, str], None]
 
 
 def simulate_drift(
-    model: Model,
+    model: QueueModel,
     frame: pd.DataFrame,
     schema: Schema,
     predictions: Predictions,
@@ -69,7 +71,7 @@ def simulate_drift(
 
     Parameters
     ----------
-    model : Model
+    model : QueueModel
         Asked for predictions of drifted rows, in a handful of large calls.
     frame : DataFrame
         Input columns of the rows to test on.
@@ -101,12 +103,20 @@ def simulate_drift(
     setting = setting.led_by(leading)
     severities = sorted(severity for severity in config.drift_severities if severity > 0)
     drifted = drift_all(data, setting, severities)
-    tell(0.3, "asking the model about drifted rows")
-    answers = _ask_all(model, data, drifted)
+    seen: Seen = {}
+
+    def look() -> None:
+        for i, scenario in enumerate(SCENARIOS):
+            tell(0.3 + 0.5 * i / len(SCENARIOS), f"testing {scenario.title.lower()}")
+            seen.update(_alarms_of(scenario, data, drifted))
+
+    answers = _ask_all(model, data, drifted, meanwhile=look)
     scenarios = []
     for i, scenario in enumerate(SCENARIOS):
-        tell(0.4 + 0.6 * i / len(SCENARIOS), f"testing {scenario.title.lower()}")
-        scenarios.append(_examine(scenario, data, setting, drifted, answers))
+        tell(0.8 + 0.2 * i / len(SCENARIOS), f"comparing answers: {scenario.title.lower()}")
+        keys = [key for key in drifted if key[0] == scenario.id]
+        outcomes = [_Outcome(key[1], drifted[key], answers[key], seen[key]) for key in keys]
+        scenarios.append(_examine(scenario, data, setting, outcomes))
     section = _section(data, scenarios, ranking)
     if config.drift_repetitions:
 
@@ -125,7 +135,9 @@ def simulate_drift(
 # --- asking --------------------------------------------------------------------------------
 
 
-def _ask_all(model: Model, data: Halves, drifted: Drifted) -> Answers:
+def _ask_all(
+    model: QueueModel, data: Halves, drifted: Drifted, *, meanwhile: Callable[[], None]
+) -> Answers:
     """Ask about every drifted table; rows that were only left out are known already.
 
     Tables with empty cells go apart: they are what a model most likely refuses, and their whole
@@ -133,11 +145,14 @@ def _ask_all(model: Model, data: Halves, drifted: Drifted) -> Answers:
     """
     thinned = {scenario.id for scenario in SCENARIOS if scenario.thins}
     base = data.frame.iloc[data.model_rows]
-    answers: Answers = {}
-    for gap in (False, True):
-        keys = [key for key in drifted if key[0] not in thinned and (key[0] in _GAPS) is gap]
-        table = stacked(base, [drifted[key].columns for key in keys])
-        answers |= predict_many(model, table, keys)
+    asked = [key for key in drifted if key[0] not in thinned]
+    whole, gaps = ([key for key in asked if (key[0] in _GAPS) is gap] for gap in (False, True))
+
+    def table(keys: list[DriftKey]) -> pd.DataFrame:
+        return stacked(base, [drifted[key].columns for key in keys])
+
+    answers = predict_many(model, table(whole), whole, meanwhile=meanwhile)
+    answers |= predict_many(model, table(gaps), gaps)
     for key, drift in drifted.items():
         if key[0] in thinned:
             answers[key] = take(data.predictions, drift.rows)
@@ -147,17 +162,36 @@ def _ask_all(model: Model, data: Halves, drifted: Drifted) -> Answers:
 # --- one scenario ------------------------------------------------------------------------------
 
 
+class _Seen(NamedTuple):
+    """What the tests saw of a drift; at the highest severity everything is stored."""
+
+    alarms: Alarms
+    brief: bool
+
+
+Seen = dict[DriftKey, _Seen]
+
+
 class _Outcome(NamedTuple):
-    """A drift with the model's answer; at the highest severity everything is stored."""
+    """A drift with what the model and the tests said."""
 
     severity: float
     drift: Drift
     answer: Predictions | ModelError
-    brief: bool
+    seen: _Seen
+
+
+def _alarms_of(scenario: Scenario, data: Halves, drifted: Drifted) -> Seen:
+    """Test the columns of a scenario at every severity."""
+    keys = [key for key in drifted if key[0] == scenario.id]
+    return {
+        key: _Seen(alarms(data, drifted[key].columns, brief=key != keys[-1]), key != keys[-1])
+        for key in keys
+    }
 
 
 def _examine(
-    scenario: Scenario, data: Halves, setting: Setting, drifted: Drifted, answers: Answers
+    scenario: Scenario, data: Halves, setting: Setting, outcomes: list[_Outcome]
 ) -> ScenarioResult:
     result = ScenarioResult(
         id=scenario.id,
@@ -169,13 +203,10 @@ def _examine(
     if not result.columns:
         result.skipped = f"Not applicable: it needs {scenario.needs}."
         return result
-    keys = [key for key in drifted if key[0] == scenario.id]
-    for key in keys:
-        outcome = _Outcome(key[1], drifted[key], answers[key], brief=key != keys[-1])
-        result.points.append(_point(scenario, data, outcome))
+    result.points = [_point(scenario, data, outcome) for outcome in outcomes]
     result.first_noticed = _first_noticed(result.points)
-    for key, point in zip(keys, result.points, strict=True):
-        point.harm = _harm(scenario, data, answers[key])
+    for outcome, point in zip(outcomes, result.points, strict=True):
+        point.harm = _harm(scenario, data, outcome.answer)
     harms = {point.severity: point.harm for point in result.points if point.harm is not None}
     result.harm = max(harms.values(), default=None)
     result.harm_severity = next((s for s, harm in harms.items() if harm >= HARM_LIMIT), None)
@@ -183,8 +214,7 @@ def _examine(
 
 
 def _point(scenario: Scenario, data: Halves, outcome: _Outcome) -> SeverityPoint:
-    severity, answer = outcome.severity, outcome.answer
-    seen = alarms(data, outcome.drift.columns, brief=outcome.brief)
+    severity, answer, seen = outcome.severity, outcome.answer, outcome.seen.alarms
     point = SeverityPoint(
         severity=severity,
         parameters={scenario.parameter: round(scenario.amount(severity), 6)},
@@ -206,11 +236,11 @@ def _add_impact(
     compared_with = data.current if scenario.thins else rows
     before = take(data.predictions, compared_with)
     point.prediction = prediction_change(before, answer, data.info, same_rows=not scenario.thins)
-    depth = Depth.VERDICT if outcome.brief else Depth.HISTOGRAMS
+    depth = Depth.VERDICT if outcome.seen.brief else Depth.HISTOGRAMS
     drift = compare_prediction_profiles(
         data.reference_answers, prediction_profiles(answer, data.info), depth=depth, exact=False
     )
-    point.prediction_drift = answered(drift) if outcome.brief else drift
+    point.prediction_drift = answered(drift) if outcome.seen.brief else drift
     point.tests_noticed["prediction_drift"] = drift.verdict is DriftVerdict.DRIFT
     if data.truth is not None:
         old = data.quality_of_half if scenario.thins else data.quality_before

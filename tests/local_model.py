@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable
 from itertools import cycle
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,24 @@ import model_describe
 import model_lowering
 from errors import ModelError, ModelRaisedError
 from model_types import Asked, Lowered, ModelInfo, Predictions, SparseRows, Task, TimedCalls
+
+
+class Predicts(Protocol):
+    """Whatever predicts one table."""
+
+    def predict(self, frame: pd.DataFrame, *, proba: bool = True) -> Predictions:
+        """Predict every row."""
+        ...
+
+
+def in_turn(model: Predicts, tables: Iterable[Asked]) -> Generator[Predictions | ModelError]:
+    """Predict one table after the other; an error of the model is an answer."""
+    for table in tables:
+        try:
+            answer: Predictions | ModelError = model.predict(table.frame, proba=table.proba)
+        except ModelError as error:
+            answer = error
+        yield answer
 
 
 class LocalModel:
@@ -49,13 +67,8 @@ class LocalModel:
         return Predictions(y_pred, y_proba, y_score)
 
     def predict_each(self, tables: Iterable[Asked]) -> Generator[Predictions | ModelError]:
-        """Predict one table after the other; an error of the model is an answer."""
-        for table in tables:
-            try:
-                answer: Predictions | ModelError = self.predict(table.frame, proba=table.proba)
-            except ModelError as error:
-                answer = error
-            yield answer
+        """Predict one table after the other."""
+        return in_turn(self, tables)
 
     def time_calls(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Generator, Iterable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,10 @@ from drift_impact import (
 from drift_simulation import simulate_drift
 from drift_types import DriftSection, ScenarioResult
 from errors import ModelError, ModelRaisedError, RunCancelledError
-from model_types import ModelInfo, Predictions, Task
+from model_types import Asked, ModelInfo, Predictions, Task
 from report_types import RunConfig
 from schema_utils import Feature, Kind, Schema
-from tests.local_model import LocalModel
+from tests.local_model import LocalModel, in_turn
 
 RNG = np.random.default_rng(3)
 N = 1000
@@ -246,6 +247,10 @@ class StubModel:
             raise ModelRaisedError(ValueError.__name__, "negative")
         return Predictions(np.asarray(self.answer(frame)))
 
+    def predict_each(self, tables: Iterable[Asked]) -> Generator[Predictions | ModelError]:
+        """Answer or refuse one table after the other."""
+        return in_turn(self, tables)
+
 
 def test_one_bad_table_costs_no_other_its_answer() -> None:
     """Eight tables, one refused: seven answers, one error, in at most 2 log2(8) + 1 calls."""
@@ -283,10 +288,22 @@ def test_stacked_tables_are_those_that_pandas_puts_together(values: Any) -> None
 
 
 def test_nothing_to_ask_asks_nothing() -> None:
-    """No tables, no call."""
+    """No tables, no call; what was to be done meanwhile is done."""
     model: Any = StubModel(len)
-    assert predict_many(model, pd.DataFrame(), []) == {}
-    assert model.calls == 0
+    done: list[str] = []
+    work = partial(done.append, "work")
+    assert predict_many(model, pd.DataFrame(), [], meanwhile=work) == {}
+    assert (model.calls, done) == (0, ["work"])
+
+
+@pytest.mark.parametrize("x", [1.0, -1.0])
+def test_other_work_is_done_once_while_the_model_works(x: float) -> None:
+    """Whether the model answers or refuses the tables together, the work is done once."""
+    model: Any = StubModel(lambda rows: rows["x"])
+    done: list[str] = []
+    table = pd.DataFrame({"x": [1.0, 1.0, 1.0, x]})
+    predict_many(model, table, range(4), meanwhile=partial(done.append, "work"))
+    assert done == ["work"]
 
 
 REGRESSION = ModelInfo(task=Task.REGRESSION, estimator="Test")
