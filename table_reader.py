@@ -142,7 +142,7 @@ def _read_parquet(data: bytes, name: str) -> pd.DataFrame:
             raise TooLargeError(message)
         # what pandas wrote about its index is not needed, and read even where it is to be ignored
         frame: pd.DataFrame = file.read().replace_schema_metadata(None).to_pandas()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of a name
         message = f"{name} is a damaged Parquet file: {str(error)[:200]}"
         raise DataError(message) from error
     return frame.drop(columns=[c for c in frame.columns if c.startswith("__index_level_")])

@@ -13,11 +13,13 @@ import pandas as pd
 
 
 def main() -> None:
-    """Train a forest on the first half and time the suite, without training and imports."""
+    """Train a forest on the first half; time the suite, and the imports that come before it."""
+    imported = time.perf_counter()
     from deepchecks.tabular import Dataset  # type: ignore[import-not-found]
     from deepchecks.tabular.suites import full_suite  # type: ignore[import-not-found]
     from sklearn.ensemble import RandomForestClassifier
 
+    imported = time.perf_counter() - imported
     train_path, test_path, target = sys.argv[1:]
     train, test = pd.read_csv(train_path), pd.read_csv(test_path)
     model = RandomForestClassifier(100, random_state=0)
@@ -28,6 +30,7 @@ def main() -> None:
     told = {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": time.process_time() - cpu,
+        "import_seconds": imported,
         "failed": len(result.get_not_passed_checks()),
     }
     print(json.dumps(told))
