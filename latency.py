@@ -37,7 +37,7 @@ MAX_BLOCKS = 6
 """Most rounds, where a block ended before its time."""
 
 SINGLE_ROW_SHARE = 1.3
-"""Budget of single-row calls in units of ``latency_seconds``: tails need many calls (72 for an
+"""Budget of single-row calls in units of ``latency_seconds``: tails need many calls (59 for an
 interval of p95), so they get most of the time."""
 
 BATCH_SHARE = 0.04
@@ -45,6 +45,10 @@ BATCH_SHARE = 0.04
 
 OVERDRAFT = 4.0
 """Up to this many budgets are spent so that each round has a call: one alone may be the host's."""
+
+MOST = 0.5
+"""Share of its budget from which a batch size is done with as many calls as an interval needs: as
+many again would narrow it by less than a third."""
 
 STABLE_WIDTH, STABLE_TAIL = 0.1, 0.25
 """A batch size is done when the 95 % interval of its median is narrower than the first share of
@@ -116,10 +120,8 @@ class _Series:
 
     @property
     def is_stable(self) -> bool:
-        """Whether more calls would hardly change what is told of them."""
+        """Whether what is told of the calls is certain enough."""
         ordered = np.sort(self.durations_ms)
-        if len(self.calls) < N_BLOCKS or ordered.size < self._calls_wanted:
-            return False
         wanted = [(0.5, STABLE_WIDTH), (0.95, STABLE_TAIL)]
         return all(
             _is_narrow(ordered, *each) for each in wanted[: 2 if self.batch_size == 1 else 1]
@@ -127,8 +129,12 @@ class _Series:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing more is to be timed."""
-        return self.skipped is not None or self.is_spent or self.is_stable
+        """Whether nothing more is to be timed, or the rest of the budget would change little."""
+        if self.skipped is not None or self.is_spent:
+            return True
+        if len(self.calls) < N_BLOCKS or self.durations_ms.size < self._calls_wanted:
+            return False
+        return self._spent_seconds >= MOST * self.budget_seconds or self.is_stable
 
     @property
     def _spent_seconds(self) -> float:
@@ -420,7 +426,7 @@ def _protocol(section: PerformanceSection, single: _Series, n_rows: int) -> str:
     ended = (
         f"the 95 % intervals of p50 and p95 were within {STABLE_WIDTH:.0%} and {STABLE_TAIL:.0%}"
         if single.is_stable
-        else "their time was spent"
+        else "most of their time was spent"
     )
     return (
         f"{section.n_calls:,} single-row calls rotating over {n_rows:,} different rows in "

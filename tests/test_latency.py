@@ -104,12 +104,12 @@ def test_percentiles_are_those_of_the_calls() -> None:
 
 
 def test_percentile_without_enough_calls_has_a_reason_for_no_interval() -> None:
-    """With 65 calls the median has an interval, p95 and p99 say how many calls they need."""
-    section = measure_performance(StubModel(call_ns=5 * MS), rows(20), RunConfig())
-    assert section.n_calls == 65
-    assert section.percentiles_ms["p50"].low == 5.0
-    assert "72" in str(section.percentiles_ms["p95"].interval_reason)
-    assert "368" in str(section.percentiles_ms["p99"].interval_reason)
+    """With 55 calls the median has an interval, p95 and p99 say how many calls they need."""
+    section = measure_performance(StubModel(call_ns=6 * MS), rows(20), RunConfig())
+    assert section.n_calls == 55
+    assert section.percentiles_ms["p50"].low == 6.0
+    assert "59" in str(section.percentiles_ms["p95"].interval_reason)
+    assert "299" in str(section.percentiles_ms["p99"].interval_reason)
 
 
 def test_throughput_follows_from_the_median_of_each_batch_size() -> None:
@@ -161,7 +161,7 @@ def test_a_batch_is_timed_in_each_round_while_that_is_cheap(call_ms: int, n_call
 
 
 def test_a_slow_model_sees_different_rows_in_every_block() -> None:
-    """Blocks go on where the last one ended: 21 calls per block start 21 rows later each time."""
+    """Blocks go on where the last one ended: 20 calls per block start 20 rows later each time."""
     starts: list[int] = []
 
     class Watcher(StubModel):
@@ -171,13 +171,13 @@ def test_a_slow_model_sees_different_rows_in_every_block() -> None:
             return super().time_calls(frame, **plan)
 
     measure_performance(Watcher(call_ns=5 * MS), rows(100), RunConfig())
-    assert starts[1:] == [0, 21, 42, 63]  # the first is the cold call
+    assert starts[1:] == [0, 20, 40]  # the first is the cold call
 
 
 def test_timing_ends_when_more_calls_would_tell_nothing_new() -> None:
-    """A steady model of 0.1 ms is timed 368 times, just enough for p99: a tenth of its budget."""
+    """A steady model of 0.1 ms is timed 299 times, just enough for p99: a tenth of its budget."""
     section = measure_performance(StubModel(call_ns=MS // 10), rows(20), RunConfig())
-    assert section.n_calls == 368
+    assert section.n_calls == 299
     assert section.percentiles_ms["p99"].low is not None
     assert "were within 10% and 25%" in str(section.protocol)
     assert [point.n_calls for point in section.batches[1:]] == [6] * 4
@@ -193,7 +193,7 @@ def test_timing_goes_on_while_the_tail_is_uncertain() -> None:
             return timed
 
     section = measure_performance(Bursts(), rows(20), RunConfig())
-    assert "until their time was spent" in str(section.protocol)
+    assert "until most of their time was spent" in str(section.protocol)
 
 
 @pytest.mark.parametrize(("n_jobs", "threads"), [("None", 1), ("1", 1), ("-1", None)])
@@ -210,7 +210,7 @@ def test_preempted_calls_are_told_apart() -> None:
     """When every fourth call is preempted, the undisturbed p95 leaves it out and a note says so."""
     model = StubModel(disturbed_every=4)
     section = measure_performance(model, rows(20), RunConfig())
-    assert section.disturbed_share == 0.25
+    assert section.disturbed_share == pytest.approx(0.25, abs=0.005)
     assert section.undisturbed_p95_ms == 1.0
     assert any("interrupted 25%" in note for note in section.notes)
 
