@@ -114,8 +114,10 @@ def simulate_drift(
     scenarios = []
     for i, scenario in enumerate(SCENARIOS):
         tell(0.8 + 0.2 * i / len(SCENARIOS), f"comparing answers: {scenario.title.lower()}")
-        keys = [key for key in drifted if key[0] == scenario.id]
-        outcomes = [_Outcome(key[1], drifted[key], answers[key], seen[key]) for key in keys]
+        outcomes = [
+            _Outcome(key[1], drifted[key], answers[key], seen[key])
+            for key in _keys_of(scenario, drifted)
+        ]
         scenarios.append(_examine(scenario, data, setting, outcomes))
     section = _section(data, scenarios, ranking)
     if config.drift_repetitions:
@@ -181,9 +183,14 @@ class _Outcome(NamedTuple):
     seen: _Seen
 
 
+def _keys_of(scenario: Scenario, drifted: Drifted) -> list[DriftKey]:
+    """Return the drifts of a scenario, from the lowest severity to the highest."""
+    return [key for key in drifted if key[0] == scenario.id]
+
+
 def _alarms_of(scenario: Scenario, data: Halves, drifted: Drifted) -> Seen:
     """Test the columns of a scenario at every severity."""
-    keys = [key for key in drifted if key[0] == scenario.id]
+    keys = _keys_of(scenario, drifted)
     return {
         key: _Seen(alarms(data, drifted[key].columns, brief=key != keys[-1]), key != keys[-1])
         for key in keys

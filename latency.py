@@ -164,9 +164,10 @@ def measure_performance(
 ) -> PerformanceSection:
     """Measure latency, throughput, memory and error rate of a model.
 
-    Takes at most about ``2 * config.latency_seconds`` with the default batch sizes (a fast, steady
-    model a tenth of it, see ``_Series.is_stable``), more when one call of
-    a large batch is itself longer.
+    Takes at most about ``1.5 * config.latency_seconds`` with the default batch sizes, and a tenth
+    of it for a fast, steady model (see ``_Series.is_done``). Where single calls are longer than a
+    round lasts it takes up to six times ``latency_seconds``, so that each round has a call (see
+    ``OVERDRAFT``), and more where one call alone does.
 
     Parameters
     ----------

@@ -185,7 +185,7 @@ def test_drift_is_seen_through_predictions_too(n_columns: int) -> None:
     """Enumerated or sampled, the shares are those of the exact copy, within their error."""
     rows = SICK.iloc[:, :n_columns]
     estimator = RandomForestRegressor(10, max_depth=5, random_state=0).fit(rows, PROGRESS)
-    exact, asked = (opinion_of(kind(estimator), rows) for kind in (LocalModel, Opaque))
+    exact, asked = (opinion_of(kind(estimator), rows, seconds=9.0) for kind in (LocalModel, Opaque))
     expected = {item.feature: item for item in exact.shifted_importance}
     assert len(asked.shifted_importance) == n_columns
     for item in asked.shifted_importance:
